@@ -1,0 +1,167 @@
+//! Any event, and an event with everything the log knows of it.
+
+use crate::ids::{ProjectId, UserId, WorkspaceId};
+use crate::project::ProjectEvent;
+use crate::schedule::ScheduleEvent;
+use crate::task::TaskEvent;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// One fact about any aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Project(ProjectEvent),
+    Task(TaskEvent),
+    Schedule(ScheduleEvent),
+}
+
+/// The kinds of aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AggregateType {
+    Project,
+    Task,
+    Schedule,
+}
+
+/// A stored event that this program cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    #[error("aggregate type {0:?} is unknown to this version of Milepost")]
+    UnknownAggregate(String),
+    #[error("event {event_type:?} version {event_version:?} is unknown to this version of Milepost")]
+    UnknownVersion { event_type: String, event_version: String },
+    #[error("the payload does not read as {event_type:?}: {reason}")]
+    Payload { event_type: String, reason: String },
+    #[error("the metadata does not read: {0}")]
+    Metadata(String),
+}
+
+/// An event as the log holds it, with its place and its circumstances.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its place in the one total order of all events, from 1, without gaps.
+    pub position: i64,
+    pub workspace_id: WorkspaceId,
+    pub aggregate_id: Uuid,
+    /// The version of its aggregate after it, from 1, without gaps.
+    pub version: i64,
+    pub event_id: Uuid,
+    /// When the log took it. Never goes back along positions.
+    pub recorded_at: DateTime<Utc>,
+    pub metadata: Metadata,
+    pub event: Event,
+}
+
+/// The circumstances of an event. No names, no token claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// When it happened in the world; for imported history, long before it was recorded.
+    pub occurred_at: DateTime<Utc>,
+    pub actor: UserId,
+    /// The command that caused it, if the sender named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<Uuid>,
+    /// What belongs to one request or process shares this id.
+    pub correlation_id: Uuid,
+    /// The event that caused it, if an event did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causation_id: Option<Uuid>,
+    /// The W3C trace context of the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<ProjectId>,
+}
+
+impl AggregateType {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Project, Self::Task, Self::Schedule];
+
+    /// The word used in the log and on Kafka.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Task => "task",
+            Self::Schedule => "schedule",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// The names of its events.
+    pub fn event_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Project => &ProjectEvent::NAMES,
+            Self::Task => &TaskEvent::NAMES,
+            Self::Schedule => &ScheduleEvent::NAMES,
+        }
+    }
+}
+
+impl Event {
+    /// The kind of aggregate it is about.
+    pub fn aggregate_type(&self) -> AggregateType {
+        match self {
+            Self::Project(_) => AggregateType::Project,
+            Self::Task(_) => AggregateType::Task,
+            Self::Schedule(_) => AggregateType::Schedule,
+        }
+    }
+
+    /// The stored and published name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Project(event) => event.name(),
+            Self::Task(event) => event.name(),
+            Self::Schedule(event) => event.name(),
+        }
+    }
+
+    /// Reads a stored event. Older shapes are brought up to date here, so every reader sees only the newest.
+    pub fn decode(aggregate_type: &str, event_type: &str, event_version: &str, payload: &str) -> Result<Self, DecodeError> {
+        // Every event still has its first shape. An upcaster is an arm here: see docs/how-to/add-an-event.md.
+        if event_version != "1" {
+            return Err(DecodeError::UnknownVersion { event_type: event_type.to_owned(), event_version: event_version.to_owned() });
+        }
+        let event = match AggregateType::from_word(aggregate_type) {
+            Some(AggregateType::Project) => serde_json::from_str(payload).map(Self::Project),
+            Some(AggregateType::Task) => serde_json::from_str(payload).map(Self::Task),
+            Some(AggregateType::Schedule) => serde_json::from_str(payload).map(Self::Schedule),
+            None => return Err(DecodeError::UnknownAggregate(aggregate_type.to_owned())),
+        };
+        match event {
+            Ok(event) if event.name() == event_type => Ok(event),
+            Ok(event) => {
+                Err(DecodeError::Payload { event_type: event_type.to_owned(), reason: format!("it holds {:?} instead", event.name()) })
+            }
+            Err(error) => Err(DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() }),
+        }
+    }
+
+    /// The event as it is stored.
+    pub fn encode(&self) -> String {
+        let encoded = match self {
+            Self::Project(event) => serde_json::to_string(event),
+            Self::Task(event) => serde_json::to_string(event),
+            Self::Schedule(event) => serde_json::to_string(event),
+        };
+        encoded.expect("events hold nothing that JSON cannot hold")
+    }
+}
+
+impl Metadata {
+    /// Reads stored metadata.
+    pub fn decode(metadata: &str) -> Result<Self, DecodeError> {
+        serde_json::from_str(metadata).map_err(|error| DecodeError::Metadata(error.to_string()))
+    }
+
+    /// The metadata as it is stored: one flat object of texts, as cqrs-es wants it.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("metadata hold nothing that JSON cannot hold")
+    }
+}

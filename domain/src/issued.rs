@@ -1,0 +1,17 @@
+//! A command with what the domain may not find out by itself: who, where and when.
+
+use crate::ids::{UserId, WorkspaceId};
+use chrono::{DateTime, Utc};
+
+/// A command as it reaches an aggregate.
+#[derive(Debug, Clone)]
+pub struct Issued<C> {
+    /// Who wishes it.
+    pub by: UserId,
+    /// The workspace it is wished in. A thing of another workspace is not found.
+    pub workspace: WorkspaceId,
+    /// When it is wished, to the millisecond. It becomes `occurred_at` of the events.
+    pub at: DateTime<Utc>,
+    /// What is wished.
+    pub command: C,
+}

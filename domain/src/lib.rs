@@ -1,0 +1,23 @@
+//! What is true of projects, tasks and schedules, and what may become true.
+//!
+//! Pure: no clock, no random ids, no input or output; what a rule needs rides in its command. Each aggregate has a
+//! state, events that `evolve` folds into it, and commands that `decide` turns into events or refuses.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod ids;
+pub mod values;
+
+pub mod fields;
+pub mod issued;
+pub mod rule;
+
+pub mod project;
+pub mod task;
+// Behind `task`, since a schedule may follow one.
+pub mod schedule;
+
+pub mod event;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,141 @@
+//! The rules of a project. Pure: what is needed rides in the command.
+
+use super::{
+    AddCollaborator, ChangeCollaboratorRole, CollaboratorAdded, CollaboratorRemoved, CollaboratorRoleChanged, CreateProject, LiveProject,
+    Phase, Project, ProjectArchived, ProjectChanges, ProjectCommand, ProjectCreated, ProjectDeleted, ProjectError, ProjectEvent,
+    ProjectUnarchived, ProjectUpdated, RemoveCollaborator, UpdateProject,
+};
+use crate::ids::{UserId, WorkspaceId};
+use crate::issued::Issued;
+use crate::values::{Change, CollaboratorRole, DateSpan};
+
+/// Most collaborators of one project.
+pub const COLLABORATORS_MAX: usize = 1_000;
+
+type Decision = Result<Vec<ProjectEvent>, ProjectError>;
+
+/// What follows from a wish, or the rule that forbids it.
+pub fn decide(project: &Project, issued: Issued<ProjectCommand>) -> Decision {
+    let Issued { by, workspace, command, .. } = issued;
+    match (project, command) {
+        (Project::Absent, ProjectCommand::Create(wish)) => create(*wish, workspace, by),
+        (Project::Present(_), ProjectCommand::Create(_)) => Err(ProjectError::IdTaken),
+        (Project::Present(live), command) if live.workspace_id == workspace => match live.phase {
+            Phase::Active => active(live, command),
+            Phase::Archived => archived(live, &command),
+            Phase::Deleted => deleted(&command),
+        },
+        (Project::Absent | Project::Present(_), _) => Err(ProjectError::NotFound),
+    }
+}
+
+fn create(wish: CreateProject, workspace_id: WorkspaceId, owner_id: UserId) -> Decision {
+    in_order(wish.span)?;
+    Ok(vec![ProjectEvent::ProjectCreated(Box::new(ProjectCreated {
+        workspace_id,
+        key: wish.key,
+        name: wish.name,
+        description: wish.description,
+        start_on: wish.span.start_on,
+        due_on: wish.span.due_on,
+        time_zone: wish.time_zone,
+        owner_id,
+    }))])
+}
+
+fn active(live: &LiveProject, command: ProjectCommand) -> Decision {
+    match command {
+        ProjectCommand::Create(_) => Err(ProjectError::IdTaken),
+        ProjectCommand::Update(wish) => update(live, *wish),
+        ProjectCommand::Archive => Ok(vec![ProjectEvent::ProjectArchived(ProjectArchived { key: live.key.clone() })]),
+        ProjectCommand::Unarchive => Ok(vec![]),
+        ProjectCommand::Delete => delete(live),
+        ProjectCommand::AddCollaborator(wish) => add(live, &wish),
+        ProjectCommand::ChangeCollaboratorRole(wish) => change_role(live, &wish),
+        ProjectCommand::RemoveCollaborator(wish) => remove(live, &wish),
+    }
+}
+
+fn archived(live: &LiveProject, command: &ProjectCommand) -> Decision {
+    match command {
+        ProjectCommand::Archive => Ok(vec![]),
+        ProjectCommand::Unarchive => Ok(vec![ProjectEvent::ProjectUnarchived(ProjectUnarchived { key: live.key.clone() })]),
+        ProjectCommand::Delete => delete(live),
+        ProjectCommand::Create(_)
+        | ProjectCommand::Update(_)
+        | ProjectCommand::AddCollaborator(_)
+        | ProjectCommand::ChangeCollaboratorRole(_)
+        | ProjectCommand::RemoveCollaborator(_) => Err(ProjectError::ProjectArchived),
+    }
+}
+
+fn deleted(command: &ProjectCommand) -> Decision {
+    match command {
+        ProjectCommand::Delete => Ok(vec![]),
+        ProjectCommand::Create(_)
+        | ProjectCommand::Update(_)
+        | ProjectCommand::Archive
+        | ProjectCommand::Unarchive
+        | ProjectCommand::AddCollaborator(_)
+        | ProjectCommand::ChangeCollaboratorRole(_)
+        | ProjectCommand::RemoveCollaborator(_) => Err(ProjectError::ProjectDeleted),
+    }
+}
+
+fn update(live: &LiveProject, wish: UpdateProject) -> Decision {
+    in_order(DateSpan { start_on: wish.start_on.unwrap_or(live.start_on), due_on: wish.due_on.unwrap_or(live.due_on) })?;
+    let changes = ProjectChanges {
+        name: Change::wished(&live.name, wish.name.as_ref()),
+        description: Change::wished(&live.description, wish.description.as_ref()),
+        start_on: Change::wished(&live.start_on, wish.start_on.as_ref()),
+        due_on: Change::wished(&live.due_on, wish.due_on.as_ref()),
+        time_zone: Change::wished(&live.time_zone, wish.time_zone.as_ref()),
+    };
+    Ok(match changes.is_empty() {
+        true => vec![],
+        false => vec![ProjectEvent::ProjectUpdated(Box::new(ProjectUpdated { changes }))],
+    })
+}
+
+fn delete(live: &LiveProject) -> Decision {
+    Ok(vec![ProjectEvent::ProjectDeleted(ProjectDeleted { key: live.key.clone(), name: live.name.clone() })])
+}
+
+fn add(live: &LiveProject, wish: &AddCollaborator) -> Decision {
+    if live.collaborators.contains_key(&wish.user_id) {
+        return Err(ProjectError::AlreadyACollaborator(wish.user_id));
+    }
+    if live.collaborators.len() >= COLLABORATORS_MAX {
+        return Err(ProjectError::TooManyCollaborators(COLLABORATORS_MAX));
+    }
+    Ok(vec![ProjectEvent::ProjectCollaboratorAdded(CollaboratorAdded { user_id: wish.user_id, role: wish.role })])
+}
+
+fn change_role(live: &LiveProject, wish: &ChangeCollaboratorRole) -> Decision {
+    let from = *live.collaborators.get(&wish.user_id).ok_or(ProjectError::NotACollaborator(wish.user_id))?;
+    if from == wish.role {
+        return Ok(vec![]);
+    }
+    keep_an_owner(live, from)?;
+    Ok(vec![ProjectEvent::ProjectCollaboratorRoleChanged(CollaboratorRoleChanged { user_id: wish.user_id, from, to: wish.role })])
+}
+
+fn remove(live: &LiveProject, wish: &RemoveCollaborator) -> Decision {
+    let role = *live.collaborators.get(&wish.user_id).ok_or(ProjectError::NotACollaborator(wish.user_id))?;
+    keep_an_owner(live, role)?;
+    Ok(vec![ProjectEvent::ProjectCollaboratorRemoved(CollaboratorRemoved { user_id: wish.user_id, role })])
+}
+
+fn keep_an_owner(live: &LiveProject, given_up: CollaboratorRole) -> Result<(), ProjectError> {
+    match given_up == CollaboratorRole::Owner && live.owners() == 1 {
+        true => Err(ProjectError::LastOwner),
+        false => Ok(()),
+    }
+}
+
+fn in_order(span: DateSpan) -> Result<(), ProjectError> {
+    match (span.start_on, span.due_on) {
+        (Some(start_on), Some(due_on)) if !span.in_order() => Err(ProjectError::DateRange { start_on, due_on }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,155 @@
+//! What can have happened to a project.
+
+use crate::fields::Fields;
+use crate::ids::{UserId, WorkspaceId};
+use crate::values::{Change, CollaboratorRole, Description, ProjectKey, ProjectName};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+/// One fact about a project. Its stored and published name is the snake case of the variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectEvent {
+    ProjectCreated(Box<ProjectCreated>),
+    ProjectUpdated(Box<ProjectUpdated>),
+    ProjectArchived(ProjectArchived),
+    ProjectUnarchived(ProjectUnarchived),
+    ProjectDeleted(ProjectDeleted),
+    ProjectCollaboratorAdded(CollaboratorAdded),
+    ProjectCollaboratorRemoved(CollaboratorRemoved),
+    ProjectCollaboratorRoleChanged(CollaboratorRoleChanged),
+}
+
+/// The project began. Whoever created it is its first owner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectCreated {
+    pub workspace_id: WorkspaceId,
+    pub key: ProjectKey,
+    pub name: ProjectName,
+    pub description: Description,
+    pub start_on: Option<NaiveDate>,
+    pub due_on: Option<NaiveDate>,
+    /// Where dates of this project end, unless they name a zone of their own.
+    pub time_zone: Tz,
+    pub owner_id: UserId,
+}
+
+/// One or several fields changed. A field that is absent stayed as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectUpdated {
+    pub changes: ProjectChanges,
+}
+
+/// The fields that an update can change, each with its old and new value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProjectChanges {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Change<ProjectName>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Change<Description>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_on: Option<Change<Option<NaiveDate>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_on: Option<Change<Option<NaiveDate>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<Change<Tz>>,
+}
+
+/// The project rests: nothing in it changes, none of its schedules fires.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectArchived {
+    pub key: ProjectKey,
+}
+
+/// The project goes on. What fell due meanwhile is caught up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectUnarchived {
+    pub key: ProjectKey,
+}
+
+/// The project is gone for good, and its tasks with it. Its key stays reserved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectDeleted {
+    pub key: ProjectKey,
+    pub name: ProjectName,
+}
+
+/// Somebody joined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollaboratorAdded {
+    pub user_id: UserId,
+    pub role: CollaboratorRole,
+}
+
+/// Somebody left. `role` is what they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollaboratorRemoved {
+    pub user_id: UserId,
+    pub role: CollaboratorRole,
+}
+
+/// Somebody's role changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollaboratorRoleChanged {
+    pub user_id: UserId,
+    pub from: CollaboratorRole,
+    pub to: CollaboratorRole,
+}
+
+impl ProjectEvent {
+    /// Every name, in the order of the variants.
+    pub const NAMES: [&'static str; 8] = [
+        "project_created",
+        "project_updated",
+        "project_archived",
+        "project_unarchived",
+        "project_deleted",
+        "project_collaborator_added",
+        "project_collaborator_removed",
+        "project_collaborator_role_changed",
+    ];
+
+    /// The stored and published name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ProjectCreated(_) => "project_created",
+            Self::ProjectUpdated(_) => "project_updated",
+            Self::ProjectArchived(_) => "project_archived",
+            Self::ProjectUnarchived(_) => "project_unarchived",
+            Self::ProjectDeleted(_) => "project_deleted",
+            Self::ProjectCollaboratorAdded(_) => "project_collaborator_added",
+            Self::ProjectCollaboratorRemoved(_) => "project_collaborator_removed",
+            Self::ProjectCollaboratorRoleChanged(_) => "project_collaborator_role_changed",
+        }
+    }
+
+    /// The fields that changed, by the names callers use.
+    pub fn fields(&self) -> Fields {
+        match self {
+            Self::ProjectCreated(_) | Self::ProjectDeleted(_) => Fields::All,
+            Self::ProjectUpdated(updated) => updated.changes.fields(),
+            Self::ProjectArchived(_) | Self::ProjectUnarchived(_) => Fields::one("status"),
+            Self::ProjectCollaboratorAdded(_) | Self::ProjectCollaboratorRemoved(_) | Self::ProjectCollaboratorRoleChanged(_) => {
+                Fields::one("collaborators")
+            }
+        }
+    }
+}
+
+impl ProjectChanges {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn fields(&self) -> Fields {
+        Fields::which([
+            ("name", self.name.is_some()),
+            ("description", self.description.is_some()),
+            ("startOn", self.start_on.is_some()),
+            ("dueOn", self.due_on.is_some()),
+            ("timeZone", self.time_zone.is_some()),
+        ])
+    }
+}

@@ -1,0 +1,22 @@
+//! A project: the frame that tasks and schedules live in, and the people who work in it.
+//!
+//! Life: `Absent` -> active <-> archived -> deleted. An archived project refuses everything but unarchiving
+//! and deletion; a deleted one stays, so that its key is never given again. There is always an owner.
+
+mod aggregate;
+mod commands;
+mod decide;
+mod error;
+mod events;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use commands::{AddCollaborator, ChangeCollaboratorRole, CreateProject, ProjectCommand, RemoveCollaborator, UpdateProject};
+pub use decide::{COLLABORATORS_MAX, decide};
+pub use error::ProjectError;
+pub use events::{
+    CollaboratorAdded, CollaboratorRemoved, CollaboratorRoleChanged, ProjectArchived, ProjectChanges, ProjectCreated, ProjectDeleted,
+    ProjectEvent, ProjectUnarchived, ProjectUpdated,
+};
+pub use state::{Home, LiveProject, Phase, Project, evolve};

@@ -1,0 +1,100 @@
+//! What can be wished of a schedule.
+
+use crate::fields::Fields;
+use crate::ids::{ProjectId, TaskId, WorkspaceId};
+use crate::project::Home;
+use crate::task::{Status, Task};
+use crate::values::{Due, DueWish, Thresholds, Title};
+
+/// A wish with what the schedule is about, as it was when the decision was made.
+#[derive(Debug, Clone)]
+pub struct About<C> {
+    /// The project: of the schedule itself, or of its task.
+    pub home: Option<Home>,
+    /// The task, where there is one.
+    pub task: Option<FollowedTask>,
+    /// What is wished.
+    pub wish: C,
+}
+
+/// What a schedule needs to know of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowedTask {
+    pub id: TaskId,
+    pub workspace_id: WorkspaceId,
+    pub project_id: ProjectId,
+    /// `None` when the task is deleted.
+    pub plan: Option<Plan>,
+}
+
+/// What is planned for a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub title: Title,
+    pub due: Option<Due>,
+    pub status: Status,
+}
+
+impl FollowedTask {
+    /// The task as a schedule sees it, unless there is none.
+    pub fn of(id: TaskId, task: &Task) -> Option<Self> {
+        match task {
+            Task::Absent => None,
+            Task::Deleted { workspace_id, project_id } => {
+                Some(Self { id, workspace_id: *workspace_id, project_id: *project_id, plan: None })
+            }
+            Task::Live(live) => Some(Self {
+                id,
+                workspace_id: live.workspace_id,
+                project_id: live.project_id,
+                plan: Some(Plan { title: live.title.clone(), due: live.due, status: live.status }),
+            }),
+        }
+    }
+}
+
+/// A wish about one schedule.
+#[derive(Debug, Clone)]
+pub enum ScheduleCommand {
+    Create(Box<CreateSchedule>),
+    Update(UpdateSchedule),
+    Reschedule(DueWish),
+    Meet,
+    Delete,
+    /// Fire what is due now, if anything is.
+    Tick,
+    /// Be as the task is that this schedule follows.
+    Follow,
+}
+
+/// Begin a schedule.
+#[derive(Debug, Clone)]
+pub struct CreateSchedule {
+    /// The project it is about. Beside `task_id` it must be the task's project.
+    pub project_id: Option<ProjectId>,
+    /// The task it is about.
+    pub task_id: Option<TaskId>,
+    pub title: Title,
+    pub due: DueWish,
+    pub thresholds: Thresholds,
+}
+
+/// Set the given fields. `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateSchedule {
+    pub title: Option<Title>,
+    pub thresholds: Option<Thresholds>,
+}
+
+impl ScheduleCommand {
+    /// The fields that the wish sets.
+    pub fn fields(&self) -> Fields {
+        match self {
+            Self::Create(_) | Self::Delete | Self::Follow => Fields::All,
+            Self::Update(update) => Fields::which([("title", update.title.is_some()), ("thresholds", update.thresholds.is_some())]),
+            Self::Reschedule(_) => Fields::one("due"),
+            Self::Meet => Fields::one("state"),
+            Self::Tick => Fields::Some(vec![]),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The rules of a schedule. Pure: what is needed rides in the command.
+
+use super::{
+    About, CreateSchedule, DeadlineApproaching, DeadlineMet, DeadlineOverdue, FollowedTask, LiveSchedule, Place, Schedule, ScheduleChanges,
+    ScheduleCommand, ScheduleCreated, ScheduleDeleted, ScheduleError, ScheduleEvent, ScheduleLife, ScheduleReopened, ScheduleRescheduled,
+    ScheduleUpdated, Subject, UpdateSchedule,
+};
+use crate::ids::WorkspaceId;
+use crate::issued::Issued;
+use crate::project::{Home, Phase};
+use crate::task::Status;
+use crate::values::{Change, Due, ResolvedThreshold, Thresholds, Title};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+type Decision = Result<Vec<ScheduleEvent>, ScheduleError>;
+
+/// What follows from a wish, or the rule that forbids it.
+pub fn decide(schedule: &Schedule, issued: Issued<About<ScheduleCommand>>) -> Decision {
+    let Issued { workspace, at, command, .. } = issued;
+    let About { home, task, wish } = command;
+    match (schedule, wish) {
+        (Schedule::Absent, ScheduleCommand::Create(wish)) => create(*wish, home.as_ref(), task.as_ref(), workspace),
+        (Schedule::Absent, ScheduleCommand::Follow) => Ok(begin_to_follow(task.as_ref(), workspace)),
+        (Schedule::Present(_), ScheduleCommand::Create(_)) => Err(ScheduleError::IdTaken),
+        // A follower is kept in step even in an archived project: it is silent there, and right once the project goes on.
+        (Schedule::Present(live), ScheduleCommand::Follow) if live.workspace_id == workspace => Ok(follow(live, task.as_ref(), at)),
+        (Schedule::Present(live), wish) if live.workspace_id == workspace => {
+            active(home.as_ref(), workspace)?;
+            go_on(live, wish, home.as_ref(), task.as_ref(), at)
+        }
+        (Schedule::Absent | Schedule::Present(_), _) => Err(ScheduleError::NotFound),
+    }
+}
+
+/// A schedule of a project lives in an active one, or nothing about it changes and nothing fires.
+fn active(home: Option<&Home>, workspace: WorkspaceId) -> Result<(), ScheduleError> {
+    match home {
+        None => Ok(()),
+        Some(home) if home.workspace_id != workspace => Err(ScheduleError::ProjectNotFound),
+        Some(home) => match home.phase {
+            Phase::Active => Ok(()),
+            Phase::Archived => Err(ScheduleError::ProjectArchived),
+            Phase::Deleted => Err(ScheduleError::ProjectDeleted),
+        },
+    }
+}
+
+fn zone(home: Option<&Home>) -> Tz {
+    home.map_or(Tz::UTC, |home| home.time_zone)
+}
+
+fn create(wish: CreateSchedule, home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Decision {
+    let subject = match (wish.project_id, wish.task_id) {
+        (None, None) => Subject::Milestone,
+        (Some(project_id), None) => Subject::Project { project_id },
+        (_, Some(task_id)) => Subject::Task { task_id },
+    };
+    if wish.task_id.is_some() {
+        let task = task.filter(|task| task.workspace_id == workspace_id).ok_or(ScheduleError::TaskNotFound)?;
+        if wish.project_id.is_some_and(|project_id| project_id != task.project_id) {
+            return Err(ScheduleError::OtherProject);
+        }
+        if task.plan.is_none() {
+            return Err(ScheduleError::TaskDeleted);
+        }
+    }
+    if subject != Subject::Milestone && home.is_none() {
+        return Err(ScheduleError::ProjectNotFound);
+    }
+    active(home, workspace_id)?;
+    let due = wish.due.resolve(zone(home));
+    Ok(vec![created(workspace_id, subject, wish.title, due, place(home, task), &wish.thresholds)])
+}
+
+fn created(workspace_id: WorkspaceId, subject: Subject, title: Title, due: Due, place: Place, thresholds: &Thresholds) -> ScheduleEvent {
+    let thresholds = thresholds.resolve(&due);
+    ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated { workspace_id, subject, place, title, due, due_revision: 1, thresholds }))
+}
+
+fn place(home: Option<&Home>, task: Option<&FollowedTask>) -> Place {
+    Place { project_id: home.map(|home| home.id), task_id: task.map(|task| task.id) }
+}
+
+fn go_on(live: &LiveSchedule, wish: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: DateTime<Utc>) -> Decision {
+    match (wish, live.life) {
+        (ScheduleCommand::Tick, _) => tick(live, home, task, at),
+        (ScheduleCommand::Create(_), _) => Err(ScheduleError::IdTaken),
+        (ScheduleCommand::Follow, _) => Ok(follow(live, task, at)),
+        (_, _) if live.subject.follows_task() => Err(ScheduleError::FollowsTask),
+        (ScheduleCommand::Delete, ScheduleLife::Deleted) | (ScheduleCommand::Meet, ScheduleLife::Met) => Ok(vec![]),
+        (_, ScheduleLife::Deleted) => Err(ScheduleError::ScheduleDeleted),
+        (ScheduleCommand::Delete, ScheduleLife::Waiting | ScheduleLife::Met) => Ok(vec![deleted(live)]),
+        (ScheduleCommand::Meet, ScheduleLife::Waiting) => Ok(vec![met(live, at)]),
+        (ScheduleCommand::Update(wish), ScheduleLife::Waiting | ScheduleLife::Met) => Ok(update(live, &wish)),
+        (ScheduleCommand::Reschedule(_), ScheduleLife::Met) => Err(ScheduleError::ScheduleMet),
+        (ScheduleCommand::Reschedule(wish), ScheduleLife::Waiting) => Ok(reschedule(live, wish.resolve(zone(home)))),
+    }
+}
+
+fn update(live: &LiveSchedule, wish: &UpdateSchedule) -> Vec<ScheduleEvent> {
+    let thresholds = wish.thresholds.as_ref().map(|wish| wish.resolve(&live.due));
+    let leads = |thresholds: &[ResolvedThreshold]| thresholds.iter().map(ResolvedThreshold::lead).collect::<Vec<_>>();
+    let changes = ScheduleChanges {
+        title: Change::wished(&live.title, wish.title.as_ref()),
+        // Compared by lead: newer time-zone data alone is not a wish.
+        thresholds: thresholds.filter(|new| leads(new) != leads(&live.thresholds)).map(|to| Change { from: live.thresholds.clone(), to }),
+    };
+    match changes.is_empty() {
+        true => vec![],
+        false => vec![ScheduleEvent::ScheduleUpdated(Box::new(ScheduleUpdated { changes }))],
+    }
+}
+
+fn reschedule(live: &LiveSchedule, to: Due) -> Vec<ScheduleEvent> {
+    if live.due == to {
+        return vec![];
+    }
+    vec![ScheduleEvent::ScheduleRescheduled(Box::new(ScheduleRescheduled {
+        from: live.due,
+        to,
+        due_revision: live.due_revision + 1,
+        thresholds: moved(live, &to),
+    }))]
+}
+
+/// The same leads before another due moment.
+fn moved(live: &LiveSchedule, due: &Due) -> Vec<ResolvedThreshold> {
+    let leads = live.thresholds.iter().map(ResolvedThreshold::lead).collect();
+    Thresholds::new(leads).unwrap_or_default().resolve(due)
+}
+
+fn met(live: &LiveSchedule, met_at: DateTime<Utc>) -> ScheduleEvent {
+    ScheduleEvent::DeadlineMet(DeadlineMet { title: live.title.clone(), due: live.due, due_revision: live.due_revision, met_at })
+}
+
+fn deleted(live: &LiveSchedule) -> ScheduleEvent {
+    ScheduleEvent::ScheduleDeleted(ScheduleDeleted { title: live.title.clone() })
+}
+
+/// Fires the most severe moment that has passed and not fired. Earlier ones are passed over for good.
+fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, now: DateTime<Utc>) -> Decision {
+    if task.is_some_and(|task| task.plan.is_none()) {
+        return Err(ScheduleError::TaskDeleted);
+    }
+    let Some(next) = live.next_fire_at() else { return Ok(vec![]) };
+    if next > now {
+        return Err(ScheduleError::NotYetDue(next));
+    }
+    let passed = live.moments().filter(|at| live.is_pending(*at) && *at <= now).last().unwrap_or(next);
+    let late_by_ms = (now - passed).num_milliseconds();
+    let (place, title, due, due_revision) = (place(home, task), live.title.clone(), live.due, live.due_revision);
+    let threshold = live.thresholds.iter().find(|t| t.at == passed && passed < due.at);
+    Ok(vec![match threshold {
+        Some(threshold) => ScheduleEvent::DeadlineApproaching(Box::new(DeadlineApproaching {
+            place,
+            title,
+            due,
+            due_revision,
+            threshold: threshold.lead(),
+            scheduled_for: passed,
+            late_by_ms,
+        })),
+        None => ScheduleEvent::DeadlineOverdue(Box::new(DeadlineOverdue { place, title, due, due_revision, late_by_ms })),
+    }])
+}
+
+fn begin_to_follow(task: Option<&FollowedTask>, workspace: WorkspaceId) -> Vec<ScheduleEvent> {
+    let Some(task) = task.filter(|task| task.workspace_id == workspace) else { return vec![] };
+    match &task.plan {
+        Some(plan) if !plan.status.is_closed() => plan.due.map_or_else(Vec::new, |due| {
+            let place = Place { project_id: Some(task.project_id), task_id: Some(task.id) };
+            let subject = Subject::TaskDueDate { task_id: task.id };
+            vec![created(workspace, subject, plan.title.clone(), due, place, &Thresholds::default())]
+        }),
+        Some(_) | None => vec![],
+    }
+}
+
+/// The events that make a schedule be as its task is.
+fn follow(live: &LiveSchedule, task: Option<&FollowedTask>, at: DateTime<Utc>) -> Vec<ScheduleEvent> {
+    let plan = task.and_then(|task| task.plan.as_ref());
+    let wanted = plan.filter(|plan| plan.status != Status::Cancelled).and_then(|plan| plan.due.map(|due| (plan, due)));
+    match (live.life, wanted) {
+        (ScheduleLife::Waiting, None) => vec![deleted(live)],
+        (ScheduleLife::Waiting, Some((plan, _))) if plan.status == Status::Done => vec![met(live, at)],
+        (ScheduleLife::Waiting, Some((plan, due))) => {
+            let renamed = update(live, &UpdateSchedule { title: Some(plan.title.clone()), thresholds: None });
+            renamed.into_iter().chain(reschedule(live, due)).collect()
+        }
+        (ScheduleLife::Met | ScheduleLife::Deleted, Some((plan, due))) if plan.status != Status::Done => {
+            vec![ScheduleEvent::ScheduleReopened(Box::new(ScheduleReopened {
+                title: plan.title.clone(),
+                due,
+                due_revision: live.due_revision + 1,
+                thresholds: moved(live, &due),
+            }))]
+        }
+        (ScheduleLife::Met | ScheduleLife::Deleted, Some(_) | None) => vec![],
+    }
+}

@@ -1,0 +1,60 @@
+//! The rules of a schedule, as the refusals they give.
+
+use crate::rule::{ID_TAKEN, NOT_FOUND, Rule};
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+/// A wish about a schedule that a rule refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ScheduleError {
+    #[error("there is no such schedule")]
+    NotFound,
+    #[error("there is no such project")]
+    ProjectNotFound,
+    #[error("there is no such task")]
+    TaskNotFound,
+    #[error("this id names something already; leave it out or choose a new UUID")]
+    IdTaken,
+    #[error("the project is archived; unarchive it first")]
+    ProjectArchived,
+    #[error("the project is deleted")]
+    ProjectDeleted,
+    #[error("the task is deleted")]
+    TaskDeleted,
+    #[error("the task belongs to another project; leave the project out")]
+    OtherProject,
+    #[error("the schedule is deleted")]
+    ScheduleDeleted,
+    #[error("the schedule is met; create a new one for a new deadline")]
+    ScheduleMet,
+    #[error("the schedule follows its task's due date; change the task instead")]
+    FollowsTask,
+    #[error("nothing fires before {0}")]
+    NotYetDue(DateTime<Utc>),
+}
+
+impl Rule for ScheduleError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound | Self::ProjectNotFound | Self::TaskNotFound => NOT_FOUND,
+            Self::IdTaken => ID_TAKEN,
+            Self::ProjectArchived => "PROJECT_ARCHIVED",
+            Self::ProjectDeleted => "PROJECT_DELETED",
+            Self::TaskDeleted => "TASK_DELETED",
+            Self::OtherProject => "INVALID_VALUE",
+            Self::ScheduleDeleted => "SCHEDULE_DELETED",
+            Self::ScheduleMet => "SCHEDULE_MET",
+            Self::FollowsTask => "FOLLOWS_TASK",
+            Self::NotYetDue(_) => "NOT_YET_DUE",
+        }
+    }
+
+    fn path(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound | Self::IdTaken | Self::ScheduleDeleted | Self::ScheduleMet | Self::FollowsTask => Some("id"),
+            Self::ProjectNotFound | Self::ProjectArchived | Self::ProjectDeleted | Self::OtherProject => Some("projectId"),
+            Self::TaskNotFound | Self::TaskDeleted => Some("taskId"),
+            Self::NotYetDue(_) => None,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What can have happened to a schedule.
+
+use crate::fields::Fields;
+use crate::ids::{ProjectId, TaskId, WorkspaceId};
+use crate::values::{Change, Due, ResolvedThreshold, Threshold, Title};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// One fact about a schedule. Its stored and published name is the snake case of the variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleEvent {
+    ScheduleCreated(Box<ScheduleCreated>),
+    ScheduleUpdated(Box<ScheduleUpdated>),
+    ScheduleRescheduled(Box<ScheduleRescheduled>),
+    ScheduleReopened(Box<ScheduleReopened>),
+    ScheduleDeleted(ScheduleDeleted),
+    DeadlineApproaching(Box<DeadlineApproaching>),
+    DeadlineOverdue(Box<DeadlineOverdue>),
+    DeadlineMet(DeadlineMet),
+}
+
+/// What a schedule is about. It never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Subject {
+    /// Nothing but itself.
+    Milestone,
+    /// A project.
+    Project { project_id: ProjectId },
+    /// A task, as somebody wished it.
+    Task { task_id: TaskId },
+    /// A task whose due date it follows.
+    TaskDueDate { task_id: TaskId },
+}
+
+/// Where a schedule belongs at the moment of an event. A task may have moved since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<ProjectId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
+}
+
+/// The schedule began, with due revision 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleCreated {
+    pub workspace_id: WorkspaceId,
+    pub subject: Subject,
+    #[serde(flatten)]
+    pub place: Place,
+    pub title: Title,
+    pub due: Due,
+    pub due_revision: u32,
+    /// Earliest first.
+    pub thresholds: Vec<ResolvedThreshold>,
+}
+
+/// One or several fields changed. A field that is absent stayed as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleUpdated {
+    pub changes: ScheduleChanges,
+}
+
+/// The fields that an update can change, each with its old and new value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleChanges {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Change<Title>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Change<Vec<ResolvedThreshold>>>,
+}
+
+/// The due moment moved. What had not fired before never will.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleRescheduled {
+    pub from: Due,
+    pub to: Due,
+    /// The new revision.
+    pub due_revision: u32,
+    /// The thresholds at their new moments, earliest first.
+    pub thresholds: Vec<ResolvedThreshold>,
+}
+
+/// A schedule that was met or deleted waits again, because the task it follows is open again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleReopened {
+    pub title: Title,
+    pub due: Due,
+    /// The new revision.
+    pub due_revision: u32,
+    /// The thresholds at their new moments, earliest first.
+    pub thresholds: Vec<ResolvedThreshold>,
+}
+
+/// The schedule is gone for good, and fires no more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleDeleted {
+    pub title: Title,
+}
+
+/// A threshold before the due moment was reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadlineApproaching {
+    #[serde(flatten)]
+    pub place: Place,
+    pub title: Title,
+    pub due: Due,
+    pub due_revision: u32,
+    pub threshold: Threshold,
+    /// The moment of the threshold.
+    pub scheduled_for: DateTime<Utc>,
+    /// Milliseconds from that moment to the firing.
+    pub late_by_ms: i64,
+}
+
+/// The due moment passed before the schedule was met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadlineOverdue {
+    #[serde(flatten)]
+    pub place: Place,
+    pub title: Title,
+    pub due: Due,
+    pub due_revision: u32,
+    /// Milliseconds from the due moment to the firing.
+    pub late_by_ms: i64,
+}
+
+/// The schedule was met, in time or late.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadlineMet {
+    pub title: Title,
+    pub due: Due,
+    pub due_revision: u32,
+    pub met_at: DateTime<Utc>,
+}
+
+impl Subject {
+    /// The task it is about, if it is about one.
+    pub fn task_id(&self) -> Option<TaskId> {
+        match self {
+            Self::Milestone | Self::Project { .. } => None,
+            Self::Task { task_id } | Self::TaskDueDate { task_id } => Some(*task_id),
+        }
+    }
+
+    /// The project it is about, if it is about a project itself.
+    pub fn project_id(&self) -> Option<ProjectId> {
+        match self {
+            Self::Project { project_id } => Some(*project_id),
+            Self::Milestone | Self::Task { .. } | Self::TaskDueDate { .. } => None,
+        }
+    }
+
+    /// Whether it follows a task's due date.
+    pub fn follows_task(&self) -> bool {
+        matches!(self, Self::TaskDueDate { .. })
+    }
+}
+
+impl ScheduleEvent {
+    /// Every name, in the order of the variants.
+    pub const NAMES: [&'static str; 8] = [
+        "schedule_created",
+        "schedule_updated",
+        "schedule_rescheduled",
+        "schedule_reopened",
+        "schedule_deleted",
+        "deadline_approaching",
+        "deadline_overdue",
+        "deadline_met",
+    ];
+
+    /// The stored and published name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ScheduleCreated(_) => "schedule_created",
+            Self::ScheduleUpdated(_) => "schedule_updated",
+            Self::ScheduleRescheduled(_) => "schedule_rescheduled",
+            Self::ScheduleReopened(_) => "schedule_reopened",
+            Self::ScheduleDeleted(_) => "schedule_deleted",
+            Self::DeadlineApproaching(_) => "deadline_approaching",
+            Self::DeadlineOverdue(_) => "deadline_overdue",
+            Self::DeadlineMet(_) => "deadline_met",
+        }
+    }
+
+    /// The fields that changed, by the names callers use. A firing changes nothing that a caller sets.
+    pub fn fields(&self) -> Fields {
+        match self {
+            Self::ScheduleCreated(_) | Self::ScheduleDeleted(_) | Self::ScheduleReopened(_) => Fields::All,
+            Self::ScheduleUpdated(updated) => {
+                Fields::which([("title", updated.changes.title.is_some()), ("thresholds", updated.changes.thresholds.is_some())])
+            }
+            Self::ScheduleRescheduled(_) => Fields::one("due"),
+            Self::DeadlineApproaching(_) | Self::DeadlineOverdue(_) => Fields::Some(vec![]),
+            Self::DeadlineMet(_) => Fields::one("state"),
+        }
+    }
+}
+
+impl ScheduleChanges {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

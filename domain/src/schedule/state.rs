@@ -1,0 +1,115 @@
+//! What a schedule's rules need to know, and how events change it.
+
+use super::{ScheduleCreated, ScheduleEvent, Subject};
+use crate::ids::WorkspaceId;
+use crate::values::{Due, ResolvedThreshold, Title};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A schedule as its rules see it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Schedule {
+    #[default]
+    Absent,
+    Present(Box<LiveSchedule>),
+}
+
+/// A schedule that was created, whatever became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveSchedule {
+    pub workspace_id: WorkspaceId,
+    pub subject: Subject,
+    pub life: ScheduleLife,
+    pub title: Title,
+    pub due: Due,
+    pub due_revision: u32,
+    /// Earliest first.
+    pub thresholds: Vec<ResolvedThreshold>,
+    /// The moment of the latest firing of this revision. Moments up to here never fire again.
+    pub fired_through: Option<DateTime<Utc>>,
+}
+
+/// Where a schedule is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleLife {
+    Waiting,
+    Met,
+    Deleted,
+}
+
+impl LiveSchedule {
+    /// The next moment that will fire, or `None` when nothing will.
+    pub fn next_fire_at(&self) -> Option<DateTime<Utc>> {
+        match self.life {
+            ScheduleLife::Met | ScheduleLife::Deleted => None,
+            ScheduleLife::Waiting => self.moments().find(|at| self.is_pending(*at)),
+        }
+    }
+
+    /// The moments of this revision, earliest first; the last is the due moment itself.
+    pub fn moments(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        self.thresholds.iter().map(|t| t.at).filter(|at| *at < self.due.at).chain([self.due.at])
+    }
+
+    /// Whether a moment of this revision has not fired, nor been passed over by a later one.
+    pub fn is_pending(&self, at: DateTime<Utc>) -> bool {
+        self.fired_through.is_none_or(|fired| at > fired)
+    }
+}
+
+/// The state after an event. It cannot fail: what happened, happened.
+pub fn evolve(schedule: Schedule, event: ScheduleEvent) -> Schedule {
+    match (schedule, event) {
+        (_, ScheduleEvent::ScheduleCreated(created)) => begin(*created),
+        (Schedule::Absent, _) => Schedule::Absent,
+        (Schedule::Present(mut live), event) => {
+            go_on(&mut live, event);
+            Schedule::Present(live)
+        }
+    }
+}
+
+fn begin(created: ScheduleCreated) -> Schedule {
+    Schedule::Present(Box::new(LiveSchedule {
+        workspace_id: created.workspace_id,
+        subject: created.subject,
+        life: ScheduleLife::Waiting,
+        title: created.title,
+        due: created.due,
+        due_revision: created.due_revision,
+        thresholds: created.thresholds,
+        fired_through: None,
+    }))
+}
+
+fn go_on(live: &mut LiveSchedule, event: ScheduleEvent) {
+    match event {
+        ScheduleEvent::ScheduleCreated(_) => {}
+        ScheduleEvent::ScheduleUpdated(updated) => {
+            if let Some(title) = updated.changes.title {
+                live.title = title.to;
+            }
+            if let Some(thresholds) = updated.changes.thresholds {
+                live.thresholds = thresholds.to;
+            }
+        }
+        ScheduleEvent::ScheduleRescheduled(moved) => open(live, moved.to, moved.due_revision, moved.thresholds),
+        ScheduleEvent::ScheduleReopened(reopened) => {
+            live.title = reopened.title;
+            open(live, reopened.due, reopened.due_revision, reopened.thresholds);
+        }
+        ScheduleEvent::ScheduleDeleted(_) => live.life = ScheduleLife::Deleted,
+        ScheduleEvent::DeadlineApproaching(fired) => live.fired_through = Some(fired.scheduled_for),
+        ScheduleEvent::DeadlineOverdue(fired) => live.fired_through = Some(fired.due.at),
+        ScheduleEvent::DeadlineMet(_) => live.life = ScheduleLife::Met,
+    }
+}
+
+fn open(live: &mut LiveSchedule, due: Due, due_revision: u32, thresholds: Vec<ResolvedThreshold>) {
+    live.life = ScheduleLife::Waiting;
+    live.due = due;
+    live.due_revision = due_revision;
+    live.thresholds = thresholds;
+    live.fired_through = None;
+}

@@ -1,0 +1,193 @@
+//! The rules of a task. Pure: what is needed rides in the command.
+
+use super::{
+    ChangeStatus, Comment, CreateTask, InProject, LiveTask, MoveTask, Status, Task, TaskAssigned, TaskChanges, TaskCommand, TaskCommented,
+    TaskCompleted, TaskCreated, TaskDeleted, TaskDueDateChanged, TaskError, TaskEvent, TaskMoved, TaskPriorityChanged, TaskReopened,
+    TaskStatusChanged, TaskUnassigned, TaskUpdated, UpdateTask,
+};
+use crate::ids::{UserId, WorkspaceId};
+use crate::issued::Issued;
+use crate::project::{Home, Phase};
+use crate::values::limits::ASSIGNEES_MAX;
+use crate::values::{Change, Due, Priority};
+use chrono::{DateTime, Utc};
+
+type Decision = Result<Vec<TaskEvent>, TaskError>;
+
+/// What follows from a wish, or the rule that forbids it.
+pub fn decide(task: &Task, issued: Issued<InProject<TaskCommand>>) -> Decision {
+    let Issued { workspace, at, command: InProject { home, wish }, .. } = issued;
+    match (task, wish) {
+        (Task::Absent, TaskCommand::Create(wish)) => {
+            active(&home, workspace)?;
+            create(*wish, home, workspace, at)
+        }
+        (Task::Live(_) | Task::Deleted { .. }, TaskCommand::Create(_)) => Err(TaskError::IdTaken),
+        (Task::Live(live), wish) if live.workspace_id == workspace => {
+            active(&home, workspace)?;
+            go_on(live, wish, &home, at)
+        }
+        (Task::Deleted { workspace_id, .. }, wish) if *workspace_id == workspace => {
+            active(&home, workspace)?;
+            if matches!(wish, TaskCommand::Delete) { Ok(vec![]) } else { Err(TaskError::TaskDeleted) }
+        }
+        (Task::Absent | Task::Live(_) | Task::Deleted { .. }, _) => Err(TaskError::NotFound),
+    }
+}
+
+/// A task lives in an active project, or nothing about it changes.
+fn active(home: &Home, workspace: WorkspaceId) -> Result<(), TaskError> {
+    match home.phase {
+        _ if home.workspace_id != workspace => Err(TaskError::ProjectNotFound),
+        Phase::Active => Ok(()),
+        Phase::Archived => Err(TaskError::ProjectArchived),
+        Phase::Deleted => Err(TaskError::ProjectDeleted),
+    }
+}
+
+fn create(wish: CreateTask, home: Home, workspace_id: WorkspaceId, at: DateTime<Utc>) -> Decision {
+    Ok(vec![TaskEvent::TaskCreated(Box::new(TaskCreated {
+        number: 0,
+        workspace_id,
+        project_id: home.id,
+        project_key: home.key,
+        title: wish.title,
+        description: wish.description,
+        priority: wish.priority,
+        category: wish.category,
+        tags: wish.tags,
+        assignee_ids: wish.assignee_ids,
+        due: wish.due.map(|due| due.resolve(home.time_zone)),
+        estimate_minutes: wish.estimate_minutes,
+        created_at: at,
+    }))])
+}
+
+fn go_on(live: &LiveTask, wish: TaskCommand, home: &Home, at: DateTime<Utc>) -> Decision {
+    match wish {
+        TaskCommand::Create(_) => Err(TaskError::IdTaken),
+        TaskCommand::Update(wish) => update(live, &wish),
+        TaskCommand::Assign(user_id) => assign(live, user_id),
+        TaskCommand::Unassign(user_id) => unassign(live, user_id),
+        TaskCommand::ChangeStatus(wish) => change_status(live, wish, at),
+        TaskCommand::ChangePriority(to) => change_priority(live, to),
+        TaskCommand::SetDue(wish) => change_due(live, Some(wish.resolve(home.time_zone))),
+        TaskCommand::ClearDue => change_due(live, None),
+        TaskCommand::Complete => complete(live, at),
+        TaskCommand::Reopen => reopen(live),
+        TaskCommand::Move(wish) => move_to(live, wish),
+        TaskCommand::Comment(Comment { comment_id, body }) => Ok(vec![TaskEvent::TaskCommented(TaskCommented { comment_id, body })]),
+        TaskCommand::Delete => Ok(vec![TaskEvent::TaskDeleted(TaskDeleted { title: live.title.clone(), status: live.status })]),
+    }
+}
+
+fn update(live: &LiveTask, wish: &UpdateTask) -> Decision {
+    let changes = TaskChanges {
+        title: Change::wished(&live.title, wish.title.as_ref()),
+        description: Change::wished(&live.description, wish.description.as_ref()),
+        category: Change::wished(&live.category, wish.category.as_ref()),
+        tags: Change::wished(&live.tags, wish.tags.as_ref()),
+        estimate_minutes: Change::wished(&live.estimate_minutes, wish.estimate_minutes.as_ref()),
+    };
+    Ok(match changes.is_empty() {
+        true => vec![],
+        false => vec![TaskEvent::TaskUpdated(Box::new(TaskUpdated { changes }))],
+    })
+}
+
+fn assign(live: &LiveTask, user_id: UserId) -> Decision {
+    if live.assignee_ids.contains(user_id) {
+        return Ok(vec![]);
+    }
+    not_done(live)?;
+    match live.assignee_ids.is_full() {
+        true => Err(TaskError::TooManyAssignees(ASSIGNEES_MAX)),
+        false => Ok(vec![TaskEvent::TaskAssigned(TaskAssigned { user_id })]),
+    }
+}
+
+fn unassign(live: &LiveTask, user_id: UserId) -> Decision {
+    if !live.assignee_ids.contains(user_id) {
+        return Ok(vec![]);
+    }
+    not_done(live)?;
+    Ok(vec![TaskEvent::TaskUnassigned(TaskUnassigned { user_id })])
+}
+
+fn change_status(live: &LiveTask, wish: ChangeStatus, at: DateTime<Utc>) -> Decision {
+    let ChangeStatus { to, blocked_reason } = wish;
+    match (to, &blocked_reason) {
+        (Status::Todo | Status::InProgress | Status::InReview | Status::Cancelled | Status::Done, Some(_)) => {
+            return Err(TaskError::ReasonWithoutBlock);
+        }
+        _ if live.status == to && (to != Status::Blocked || blocked_reason.is_none() || blocked_reason == live.blocked_reason) => {
+            return Ok(vec![]);
+        }
+        _ if live.status.is_closed() => return Err(TaskError::TransitionNotAllowed { from: live.status, to }),
+        (Status::Blocked, None) => return Err(TaskError::ReasonMissing),
+        (Status::Done, None) => return complete(live, at),
+        (Status::Todo | Status::InProgress | Status::InReview | Status::Cancelled, None) | (Status::Blocked, Some(_)) => {}
+    }
+    Ok(vec![TaskEvent::TaskStatusChanged(TaskStatusChanged { from: live.status, to, blocked_reason })])
+}
+
+fn change_priority(live: &LiveTask, to: Priority) -> Decision {
+    Ok(match live.priority == to {
+        true => vec![],
+        false => vec![TaskEvent::TaskPriorityChanged(TaskPriorityChanged { from: live.priority, to })],
+    })
+}
+
+fn change_due(live: &LiveTask, to: Option<Due>) -> Decision {
+    if live.due == to {
+        return Ok(vec![]);
+    }
+    not_done(live)?;
+    Ok(vec![TaskEvent::TaskDueDateChanged(TaskDueDateChanged { from: live.due, to })])
+}
+
+fn complete(live: &LiveTask, at: DateTime<Utc>) -> Decision {
+    match live.status {
+        Status::Done => Ok(vec![]),
+        Status::Cancelled => Err(TaskError::TransitionNotAllowed { from: live.status, to: Status::Done }),
+        Status::Todo | Status::InProgress | Status::InReview | Status::Blocked => Ok(vec![TaskEvent::TaskCompleted(TaskCompleted {
+            title: live.title.clone(),
+            from: live.status,
+            completed_at: at,
+            // Imported history can be out of order; a task is never done before it began.
+            time_to_complete_ms: (at - live.created_at).num_milliseconds().max(0),
+        })]),
+    }
+}
+
+fn reopen(live: &LiveTask) -> Decision {
+    Ok(match live.status.is_closed() {
+        true => vec![TaskEvent::TaskReopened(TaskReopened { from: live.status, due: live.due })],
+        false => vec![],
+    })
+}
+
+fn move_to(live: &LiveTask, wish: MoveTask) -> Decision {
+    let MoveTask { to } = wish;
+    active(&to, live.workspace_id)?;
+    if to.id == live.project_id {
+        return Ok(vec![]);
+    }
+    not_done(live)?;
+    Ok(vec![TaskEvent::TaskMoved(TaskMoved {
+        number: 0,
+        project_id: to.id,
+        project_key: to.key,
+        from_number: live.number,
+        from_project_id: live.project_id,
+        from_project_key: live.project_key.clone(),
+        status: live.status,
+    })])
+}
+
+fn not_done(live: &LiveTask) -> Result<(), TaskError> {
+    match live.status == Status::Done {
+        true => Err(TaskError::TaskDone),
+        false => Ok(()),
+    }
+}

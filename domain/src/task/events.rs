@@ -1,0 +1,293 @@
+//! What can have happened to a task.
+
+use crate::fields::Fields;
+use crate::ids::{CommentId, ProjectId, UserId, WorkspaceId};
+use crate::values::{Assignees, BlockedReason, Category, Change, CommentBody, Description, Due, Priority, ProjectKey, Tags, Title};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// One fact about a task. Its stored and published name is the snake case of the variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskEvent {
+    TaskCreated(Box<TaskCreated>),
+    TaskUpdated(Box<TaskUpdated>),
+    TaskAssigned(TaskAssigned),
+    TaskUnassigned(TaskUnassigned),
+    TaskStatusChanged(TaskStatusChanged),
+    TaskPriorityChanged(TaskPriorityChanged),
+    TaskCompleted(TaskCompleted),
+    TaskReopened(TaskReopened),
+    TaskDeleted(TaskDeleted),
+    TaskDueDateChanged(TaskDueDateChanged),
+    TaskCommented(TaskCommented),
+    TaskMoved(TaskMoved),
+}
+
+/// Where a task is in its work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    #[default]
+    Todo,
+    InProgress,
+    InReview,
+    Blocked,
+    Done,
+    Cancelled,
+}
+
+/// The task began. A creation is this one event, whatever it sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskCreated {
+    /// Its place in the project's numbering, drawn when the event is appended. The first field: see [`TaskEvent::draw`].
+    pub number: u32,
+    pub workspace_id: WorkspaceId,
+    pub project_id: ProjectId,
+    pub project_key: ProjectKey,
+    pub title: Title,
+    pub description: Description,
+    pub priority: Priority,
+    pub category: Option<Category>,
+    pub tags: Tags,
+    pub assignee_ids: Assignees,
+    pub due: Option<Due>,
+    pub estimate_minutes: Option<u32>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// One or several fields changed. A field that is absent stayed as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskUpdated {
+    pub changes: TaskChanges,
+}
+
+/// The fields that an update can change, each with its old and new value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskChanges {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Change<Title>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Change<Description>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Change<Option<Category>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Change<Tags>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_minutes: Option<Change<Option<u32>>>,
+}
+
+/// Somebody took it on, or was given it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskAssigned {
+    pub user_id: UserId,
+}
+
+/// Somebody no longer works on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskUnassigned {
+    pub user_id: UserId,
+}
+
+/// It moved along, other than to done and back. From blocked to blocked, the reason changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskStatusChanged {
+    pub from: Status,
+    pub to: Status,
+    /// Set where `to` is blocked.
+    pub blocked_reason: Option<BlockedReason>,
+}
+
+/// It became more or less pressing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskPriorityChanged {
+    pub from: Priority,
+    pub to: Priority,
+}
+
+/// It is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskCompleted {
+    pub title: Title,
+    pub from: Status,
+    pub completed_at: DateTime<Utc>,
+    /// Milliseconds since its creation.
+    pub time_to_complete_ms: i64,
+}
+
+/// It was done or cancelled and is to do again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskReopened {
+    pub from: Status,
+    /// When it is due, if it is.
+    pub due: Option<Due>,
+}
+
+/// It is gone for good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskDeleted {
+    pub title: Title,
+    pub status: Status,
+}
+
+/// Its due moment was set, moved or cleared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskDueDateChanged {
+    pub from: Option<Due>,
+    pub to: Option<Due>,
+}
+
+/// Somebody said something about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskCommented {
+    pub comment_id: CommentId,
+    pub body: CommentBody,
+}
+
+/// It went to another project and has a new number there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskMoved {
+    /// The new number, drawn when the event is appended. The first field: see [`TaskEvent::draw`].
+    pub number: u32,
+    pub project_id: ProjectId,
+    pub project_key: ProjectKey,
+    pub from_number: u32,
+    pub from_project_id: ProjectId,
+    pub from_project_key: ProjectKey,
+    pub status: Status,
+}
+
+impl TaskEvent {
+    /// Every name, in the order of the variants.
+    pub const NAMES: [&'static str; 12] = [
+        "task_created",
+        "task_updated",
+        "task_assigned",
+        "task_unassigned",
+        "task_status_changed",
+        "task_priority_changed",
+        "task_completed",
+        "task_reopened",
+        "task_deleted",
+        "task_due_date_changed",
+        "task_commented",
+        "task_moved",
+    ];
+
+    /// The stored and published name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TaskCreated(_) => "task_created",
+            Self::TaskUpdated(_) => "task_updated",
+            Self::TaskAssigned(_) => "task_assigned",
+            Self::TaskUnassigned(_) => "task_unassigned",
+            Self::TaskStatusChanged(_) => "task_status_changed",
+            Self::TaskPriorityChanged(_) => "task_priority_changed",
+            Self::TaskCompleted(_) => "task_completed",
+            Self::TaskReopened(_) => "task_reopened",
+            Self::TaskDeleted(_) => "task_deleted",
+            Self::TaskDueDateChanged(_) => "task_due_date_changed",
+            Self::TaskCommented(_) => "task_commented",
+            Self::TaskMoved(_) => "task_moved",
+        }
+    }
+
+    /// The fields that changed, by the names callers use.
+    pub fn fields(&self) -> Fields {
+        match self {
+            Self::TaskCreated(_) | Self::TaskDeleted(_) => Fields::All,
+            Self::TaskUpdated(updated) => updated.changes.fields(),
+            Self::TaskAssigned(_) | Self::TaskUnassigned(_) => Fields::one("assigneeIds"),
+            Self::TaskStatusChanged(_) | Self::TaskCompleted(_) | Self::TaskReopened(_) => Fields::one("status"),
+            Self::TaskPriorityChanged(_) => Fields::one("priority"),
+            Self::TaskDueDateChanged(_) => Fields::one("due"),
+            Self::TaskCommented(_) => Fields::one("comments"),
+            Self::TaskMoved(_) => Fields::one("project"),
+        }
+    }
+
+    /// The project in whose numbering this event draws its number, if it draws one. The number is the first field
+    /// of the event, so that the log can put it in without reading the rest.
+    pub fn draw(&self) -> Option<ProjectId> {
+        match self {
+            Self::TaskCreated(created) => Some(created.project_id),
+            Self::TaskMoved(moved) => Some(moved.project_id),
+            Self::TaskUpdated(_)
+            | Self::TaskAssigned(_)
+            | Self::TaskUnassigned(_)
+            | Self::TaskStatusChanged(_)
+            | Self::TaskPriorityChanged(_)
+            | Self::TaskCompleted(_)
+            | Self::TaskReopened(_)
+            | Self::TaskDeleted(_)
+            | Self::TaskDueDateChanged(_)
+            | Self::TaskCommented(_) => None,
+        }
+    }
+
+    /// The event as stored, once its number is drawn.
+    #[must_use]
+    pub fn with_drawn(self, number: u32) -> Self {
+        match self {
+            Self::TaskCreated(created) => Self::TaskCreated(Box::new(TaskCreated { number, ..*created })),
+            Self::TaskMoved(moved) => Self::TaskMoved(TaskMoved { number, ..moved }),
+            Self::TaskUpdated(_)
+            | Self::TaskAssigned(_)
+            | Self::TaskUnassigned(_)
+            | Self::TaskStatusChanged(_)
+            | Self::TaskPriorityChanged(_)
+            | Self::TaskCompleted(_)
+            | Self::TaskReopened(_)
+            | Self::TaskDeleted(_)
+            | Self::TaskDueDateChanged(_)
+            | Self::TaskCommented(_) => self,
+        }
+    }
+}
+
+impl TaskChanges {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn fields(&self) -> Fields {
+        Fields::which([
+            ("title", self.title.is_some()),
+            ("description", self.description.is_some()),
+            ("category", self.category.is_some()),
+            ("tags", self.tags.is_some()),
+            ("estimateMinutes", self.estimate_minutes.is_some()),
+        ])
+    }
+}
+
+impl Status {
+    /// Every status, in the order of work.
+    pub const ALL: [Self; 6] = [Self::Todo, Self::InProgress, Self::InReview, Self::Blocked, Self::Done, Self::Cancelled];
+
+    /// Whether nothing is left to do.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Done | Self::Cancelled)
+    }
+
+    /// The word used in stored facts and rows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Todo => "todo",
+            Self::InProgress => "in_progress",
+            Self::InReview => "in_review",
+            Self::Blocked => "blocked",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Where a change of status may lead from here.
+    pub fn may_become(self) -> Vec<Self> {
+        match self {
+            Self::Done | Self::Cancelled => vec![],
+            Self::Todo | Self::InProgress | Self::InReview | Self::Blocked => Self::ALL.into_iter().filter(|to| *to != self).collect(),
+        }
+    }
+}

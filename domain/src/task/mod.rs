@@ -1,0 +1,23 @@
+//! A task: one piece of work in a project.
+//!
+//! Life: `Absent` -> todo, in progress, in review, blocked (in any order) -> done or cancelled -> reopened, or
+//! deleted for good. It can move between projects and then gets a new number there; the old key still leads to it.
+//! Every task command relies on its project being active, so the append is guarded by the project's version.
+
+mod aggregate;
+mod commands;
+mod decide;
+mod error;
+mod events;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use commands::{ChangeStatus, Comment, CreateTask, InProject, MoveTask, TaskCommand, UpdateTask};
+pub use decide::decide;
+pub use error::TaskError;
+pub use events::{
+    Status, TaskAssigned, TaskChanges, TaskCommented, TaskCompleted, TaskCreated, TaskDeleted, TaskDueDateChanged, TaskEvent, TaskMoved,
+    TaskPriorityChanged, TaskReopened, TaskStatusChanged, TaskUnassigned, TaskUpdated,
+};
+pub use state::{LiveTask, Task, evolve};

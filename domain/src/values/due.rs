@@ -1,0 +1,134 @@
+//! When something is due, and the one rule for daylight saving.
+//!
+//! A date is due at the end of its day in its zone: at the first moment of the next day. A local time
+//! that the clocks skip means the first moment after the gap; one that they pass twice means the first
+//! passing. The resolved instant is stored beside the zone, so new time-zone data never changes what
+//! was recorded.
+
+use super::InvalidValue;
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, SubsecRound, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+/// First year a date may lie in.
+pub const YEAR_MIN: i32 = 1900;
+/// Last year a date may lie in.
+pub const YEAR_MAX: i32 = 2999;
+
+/// The moment something is due. `date` is set if it was given as a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// The instant, to the millisecond.
+    pub at: DateTime<Utc>,
+    /// The day, if a day was given; `at` is then its end in `time_zone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<NaiveDate>,
+    /// The zone in which days are counted.
+    pub time_zone: Tz,
+}
+
+impl Due {
+    /// Due at the end of a day in a zone.
+    pub fn on(date: NaiveDate, time_zone: Tz) -> Self {
+        let next_day = date.checked_add_days(Days::new(1)).expect("a valid date is far from the end of the calendar");
+        Self { at: earliest_instant(next_day.and_time(NaiveTime::MIN), time_zone), date: Some(date), time_zone }
+    }
+
+    /// Due at an instant. The zone is where days before it are counted.
+    pub fn at(at: DateTime<Utc>, time_zone: Tz) -> Self {
+        Self { at: at.trunc_subsecs(3), date: None, time_zone }
+    }
+
+    /// The same local time some days earlier, by the calendar of the zone.
+    pub(crate) fn days_before(&self, days: u32) -> DateTime<Utc> {
+        let days = Days::new(u64::from(days));
+        let local = match self.date {
+            Some(date) => date.checked_add_days(Days::new(1)).map(|next| next.and_time(NaiveTime::MIN)),
+            None => Some(self.at.with_timezone(&self.time_zone).naive_local()),
+        };
+        let earlier = local.and_then(|local| local.checked_sub_days(days));
+        earlier.map_or(DateTime::<Utc>::MIN_UTC, |local| earliest_instant(local, self.time_zone))
+    }
+}
+
+/// A due moment as wished: the zone of a date may be left to the project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueWish {
+    /// The end of a day, in the given zone or else the project's.
+    On(NaiveDate, Option<Tz>),
+    /// An instant.
+    At(DateTime<Utc>),
+}
+
+impl DueWish {
+    /// What is meant, where `zone` is the zone to fall back on.
+    pub fn resolve(self, zone: Tz) -> Due {
+        match self {
+            Self::On(date, given) => Due::on(date, given.unwrap_or(zone)),
+            Self::At(at) => Due::at(at, zone),
+        }
+    }
+}
+
+/// Planned first and last day, each optional, in order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DateSpan {
+    /// First day.
+    pub start_on: Option<NaiveDate>,
+    /// Last day.
+    pub due_on: Option<NaiveDate>,
+}
+
+impl DateSpan {
+    /// Whether the first day is not after the last.
+    pub fn in_order(&self) -> bool {
+        !matches!((self.start_on, self.due_on), (Some(start), Some(due)) if start > due)
+    }
+}
+
+/// The instant of a local time, by the rule of this module.
+pub fn earliest_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    match zone.from_local_datetime(&local).earliest() {
+        Some(at) => at.with_timezone(&Utc),
+        None => end_of_gap(local, zone),
+    }
+}
+
+/// The moment at which the clocks jumped over `local`. The longest jump on record is a whole day (Samoa, 2011).
+fn end_of_gap(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    let offset_at = |utc: NaiveDateTime| zone.offset_from_utc_datetime(&utc).fix();
+    let old = offset_at(local - TimeDelta::hours(48));
+    let mut jumped = local - old;
+    let mut before = jumped - TimeDelta::hours(25);
+    while jumped - before > TimeDelta::seconds(1) {
+        let middle = (before + (jumped - before) / 2).trunc_subsecs(0);
+        if offset_at(middle) == old {
+            before = middle;
+        } else {
+            jumped = middle;
+        }
+    }
+    jumped.and_utc()
+}
+
+/// A date within the years that Milepost keeps.
+pub fn valid_date(date: NaiveDate) -> Result<NaiveDate, InvalidValue> {
+    match date.year() {
+        YEAR_MIN..=YEAR_MAX => Ok(date),
+        year => {
+            Err(InvalidValue::new(format!("a date lies between {YEAR_MIN}-01-01 and {YEAR_MAX}-12-31; this one is in the year {year}")))
+        }
+    }
+}
+
+/// An instant within the years that Milepost keeps, to the millisecond.
+pub fn valid_instant(at: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
+    valid_date(at.date_naive()).map(|_| at.trunc_subsecs(3))
+}
+
+/// A zone by its name in the IANA database, such as `Europe/Zurich`.
+pub fn parse_zone(name: &str) -> Result<Tz, InvalidValue> {
+    name.parse().map_err(|_| {
+        InvalidValue::new(format!("{name:?} is not a time zone of the IANA database; give a name such as Europe/Zurich or UTC"))
+    })
+}
