@@ -23,24 +23,46 @@ const LICENCE_FILE_OF = {
 };
 
 /**
- * GraphiQL's stylesheet carries two font families as data, 350 kB that every copy of the binary would
- * hold. The fonts of the reader's own system do as well. If an upgrade changes how the stylesheet
- * writes this, the build stops, rather than let the fonts slip back in.
+ * What is changed in files of GraphiQL while they are bundled. If an upgrade writes one of them in
+ * another way, the build stops, rather than let the old trouble slip back in.
  */
-const systemFonts = {
-  name: "system-fonts",
+const CHANGES = [
+  {
+    // Two font families as data, 350 kB that every copy of the binary would hold. The fonts of the
+    // reader's own system do as well.
+    file: /[\\/]graphiql[\\/]dist[\\/]style\.css$/,
+    replace: [
+      [/@font-face\s*\{[^}]*\}/g, ""],
+      [/"Roboto", sans-serif/g, "system-ui, sans-serif"],
+      [/"Fira Code", monospace/g, "ui-monospace, monospace"],
+    ],
+  },
+  {
+    // Icons take their titles, which screen readers say, from the names of functions, which a
+    // minifier shortens: "close icon" would become "_j icon".
+    file: /[\\/]@graphiql[\\/]react[\\/]dist[\\/]icons[\\/]index\.js$/,
+    replace: [
+      [/generateIcon\((Svg\w+)\)/g, 'generateIcon($1, "$1")'],
+      [/function generateIcon\(RawComponent\)/g, "function generateIcon(RawComponent, name)"],
+      [/RawComponent\.name/g, "name"],
+    ],
+  },
+];
+
+const changes = {
+  name: "changes",
   setup(build) {
-    build.onLoad({ filter: /graphiql[\\/]dist[\\/]style\.css$/ }, ({ path }) => {
-      let contents = readFileSync(path, "utf8");
-      const replace = (pattern, replacement) => {
-        if (!pattern.test(contents)) throw new Error(`${basename(path)}: nothing matches ${pattern}`);
-        contents = contents.replaceAll(pattern, replacement);
-      };
-      replace(/@font-face\s*\{[^}]*\}/g, "");
-      replace(/"Roboto", sans-serif/g, "system-ui, sans-serif");
-      replace(/"Fira Code", monospace/g, "ui-monospace, monospace");
-      return { contents, loader: "css" };
-    });
+    for (const { file, replace } of CHANGES) {
+      build.onLoad({ filter: file }, ({ path }) => {
+        let contents = readFileSync(path, "utf8");
+        for (const [pattern, replacement] of replace) {
+          const changed = contents.replaceAll(pattern, replacement);
+          if (changed === contents) throw new Error(`${basename(path)}: nothing matches ${pattern}`);
+          contents = changed;
+        }
+        return { contents, loader: path.endsWith(".css") ? "css" : "js" };
+      });
+    }
   },
 };
 
@@ -63,7 +85,7 @@ const result = await esbuild.build({
   // All licences are in LICENSES.txt, not only those that a minifier happens to find.
   legalComments: "none",
   banner: { js: "/* Licences of what is bundled here: LICENSES.txt */", css: "/* Licences of what is bundled here: LICENSES.txt */" },
-  plugins: [systemFonts],
+  plugins: [changes],
   logLevel: "warning",
 });
 

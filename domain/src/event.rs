@@ -1,11 +1,13 @@
 //! Any event, and an event with everything the log knows of it.
 
+use crate::fields::Fields;
 use crate::ids::{ProjectId, UserId, WorkspaceId};
 use crate::project::ProjectEvent;
 use crate::schedule::ScheduleEvent;
 use crate::task::TaskEvent;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -52,6 +54,15 @@ pub struct Recorded {
     pub recorded_at: DateTime<Utc>,
     pub metadata: Metadata,
     pub event: Event,
+}
+
+/// An event as a reader of the log meets it: it may be one that this program cannot read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    pub position: i64,
+    pub aggregate_id: Uuid,
+    pub event_type: String,
+    pub recorded: Result<Recorded, DecodeError>,
 }
 
 /// The circumstances of an event. No names, no token claims.
@@ -122,16 +133,55 @@ impl Event {
         }
     }
 
-    /// Reads a stored event. Older shapes are brought up to date here, so every reader sees only the newest.
+    /// The fields that changed, by the names callers use.
+    pub fn fields(&self) -> Fields {
+        match self {
+            Self::Project(event) => event.fields(),
+            Self::Task(event) => event.fields(),
+            Self::Schedule(event) => event.fields(),
+        }
+    }
+
+    /// The counter from which the event draws its number as it is appended, if it draws one.
+    pub fn draw(&self) -> Option<ProjectId> {
+        match self {
+            Self::Task(event) => event.draw(),
+            Self::Project(_) | Self::Schedule(_) => None,
+        }
+    }
+
+    /// The event as stored, once its number is drawn.
+    #[must_use]
+    pub fn with_drawn(self, number: u32) -> Self {
+        match self {
+            Self::Task(event) => Self::Task(event.with_drawn(number)),
+            Self::Project(_) | Self::Schedule(_) => self,
+        }
+    }
+
+    /// Reads a stored event from its text.
     pub fn decode(aggregate_type: &str, event_type: &str, event_version: &str, payload: &str) -> Result<Self, DecodeError> {
+        Self::read(aggregate_type, event_type, event_version, &mut serde_json::Deserializer::from_str(payload))
+    }
+
+    /// Reads a stored event from a parsed value, which is what the stock loader of postgres-es gives.
+    pub fn decode_value(aggregate_type: &str, event_type: &str, event_version: &str, payload: Value) -> Result<Self, DecodeError> {
+        Self::read(aggregate_type, event_type, event_version, payload)
+    }
+
+    /// Older shapes are brought up to date here, so every reader sees only the newest.
+    fn read<'a, D>(aggregate_type: &str, event_type: &str, event_version: &str, payload: D) -> Result<Self, DecodeError>
+    where
+        D: Deserializer<'a, Error = serde_json::Error>,
+    {
         // Every event still has its first shape. An upcaster is an arm here: see docs/how-to/add-an-event.md.
         if event_version != "1" {
             return Err(DecodeError::UnknownVersion { event_type: event_type.to_owned(), event_version: event_version.to_owned() });
         }
         let event = match AggregateType::from_word(aggregate_type) {
-            Some(AggregateType::Project) => serde_json::from_str(payload).map(Self::Project),
-            Some(AggregateType::Task) => serde_json::from_str(payload).map(Self::Task),
-            Some(AggregateType::Schedule) => serde_json::from_str(payload).map(Self::Schedule),
+            Some(AggregateType::Project) => Deserialize::deserialize(payload).map(Self::Project),
+            Some(AggregateType::Task) => Deserialize::deserialize(payload).map(Self::Task),
+            Some(AggregateType::Schedule) => Deserialize::deserialize(payload).map(Self::Schedule),
             None => return Err(DecodeError::UnknownAggregate(aggregate_type.to_owned())),
         };
         match event {

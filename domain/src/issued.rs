@@ -15,3 +15,10 @@ pub struct Issued<C> {
     /// What is wished.
     pub command: C,
 }
+
+impl<C> Issued<C> {
+    /// The same circumstances with another command.
+    pub fn with<D>(self, command: D) -> Issued<D> {
+        Issued { by: self.by, workspace: self.workspace, at: self.at, command }
+    }
+}

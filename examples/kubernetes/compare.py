@@ -33,7 +33,8 @@ PROJECTS = """query Projects($first: Int, $after: String, $at: Position) {
     totalCount nodes { id name taskCounts { total } } pageInfo { hasNextPage endCursor } } }"""
 TASKS = """query Tasks($first: Int, $after: String, $at: Position) {
   page: tasks(first: $first, after: $after, minPosition: $at) {
-    totalCount nodes { id status tags description assigneeIds project { name } } pageInfo { hasNextPage endCursor } } }"""
+    totalCount pageInfo { hasNextPage endCursor }
+    nodes { id status tags description assigneeIds project { name } } } }"""
 ASSIGNED = """query Assigned($person: ID!, $at: Position) {
   tasks(filter: { assigneeId: { eq: $person } }, first: 1, minPosition: $at) { totalCount } }"""
 SCHEDULES = """query Schedules($first: Int, $after: String, $at: Position) {
@@ -59,16 +60,17 @@ class Milepost:
     """The GraphQL endpoint, read at one position of the log."""
 
     def __init__(self, url, token, patience):
-        self.url, self.token, self.deadline = url, token, time.monotonic() + patience
+        self.url, self.token, self.patience = url, token, patience
         self.position = None
 
     def ask(self, query, **variables):
+        deadline = time.monotonic() + self.patience
         while True:
             answer = self.post({"query": query, "variables": variables})
             codes = {error.get("extensions", {}).get("code") for error in answer.get("errors", ())}
             if not codes:
                 return answer["data"]
-            if not codes <= NOT_YET or time.monotonic() > self.deadline:
+            if not codes <= NOT_YET or time.monotonic() > deadline:
                 raise Refused(json.dumps(answer["errors"]))
             time.sleep(0.5)
 
@@ -251,6 +253,7 @@ def compare_own_checks(wish, table):
 def compare(wish):
     history, milestones = expected.read(wish.history), expected.read(wish.milestones)
     milepost = Milepost(wish.graphql, wish.token, wish.wait)
+    deadline = time.monotonic() + wish.wait
     while True:
         # The scheduler needs a moment, and a milestone may fall due while we look; so we look again until both agree.
         now = datetime.now(timezone.utc)
@@ -258,7 +261,7 @@ def compare(wish):
         workspace = milepost.look()
         table = Table()
         compare_firings(milepost, totals, due, table)
-        if table.agrees() or time.monotonic() > milepost.deadline:
+        if table.agrees() or time.monotonic() > deadline:
             break
         time.sleep(1)
     compare_events(milepost, totals, table)
@@ -274,12 +277,12 @@ def compare(wish):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Compare Milepost after the import with the raw files.")
-    parser.add_argument("--graphql", required=True, metavar="URL", help="the endpoint, such as http://127.0.0.1:8080/graphql")
+    parser.add_argument("--graphql", required=True, metavar="URL", help="the endpoint, which ends in /graphql")
     parser.add_argument("--token", required=True, help="a token for the workspace that was imported into")
     parser.add_argument("--database-url", help="also count the log, by psql")
     parser.add_argument("--kafka", metavar="BOOTSTRAP", help="where `milepost verify kafka` finds Kafka")
     parser.add_argument("--milepost", metavar="PATH", help="the program, to run its own checks")
-    parser.add_argument("--wait", type=float, default=120, metavar="SECONDS", help="how long the scheduler may take")
+    parser.add_argument("--wait", type=float, default=120, metavar="SECONDS", help="how long it may take to settle")
     parser.add_argument("--history", default=expected.DATA / "history.ndjson")
     parser.add_argument("--milestones", default=expected.DATA / "milestones.ndjson")
     wish = parser.parse_args(arguments)

@@ -5,9 +5,10 @@ Reads `data/history.ndjson` and `data/milestones.ndjson`, and writes one import 
 
     {"command": "taskCreate", "commandId": "…", "actor": "…", "at": "…", "input": {…}}
 
-A group (a SIG) becomes a project, an enhancement a task, a release milestone a schedule. Every rule by which dirty input
-is read stands in README.md under the same name that the summary on standard error counts it by; a rule that no line
-needed is counted too, as 0. Input that no rule covers stops the conversion and names its line, so nothing is lost unseen.
+A group (a SIG) becomes a project, an enhancement a task, a release milestone a schedule. Every rule by which dirty
+input is read stands in README.md, under the name by which the summary on standard error counts it; a rule that no line
+needed is counted too, as 0. Input that no rule covers stops the conversion and names its line, so nothing is lost
+unseen.
 
 The same input always gives the same bytes. Each id is a UUID, version 5, in `NAMESPACE`, of one of these names:
 
@@ -16,7 +17,8 @@ The same input always gives the same bytes. Each id is a UUID, version 5, in `NA
     project/<group>                       a project
     task/<key>/<generation>               a task; a key that is created again after its deletion is the next generation
     schedule/<release>/<what>/<n>         the nth milestone of that name in its release
-    command/<name of the thing>/<n>/<command>   the nth command on that thing, so a second import repeats it and changes nothing
+    command/<name of the thing>/<n>/<command>
+                                          the nth command on that thing; a second import repeats it and changes nothing
 """
 
 import argparse
@@ -42,7 +44,7 @@ STATUS = {
     "provisional": "TODO",
     "implementable": "IN_PROGRESS",
     "implementeable": "IN_PROGRESS",
-    # One stage of several is finished, and the work goes on: the next words on these tasks are `(beta)` and `implementable`.
+    # One stage of several is finished, and the work goes on: what follows these words is `(beta)` or `implementable`.
     "implemented (alpha)": "IN_PROGRESS",
     "implemented (beta)": "IN_PROGRESS",
     "implemented": "DONE",
@@ -197,7 +199,8 @@ class Converter:
             say("taskReopen")
             status = "TODO"
 
-        changed = [field for field in ("title", "description", "tags") if getattr(before, field) != getattr(after, field)]
+        texts = ("title", "description", "tags")
+        changed = [field for field in texts if getattr(before, field) != getattr(after, field)]
         if changed:
             say("taskUpdate", **{field: getattr(after, field) for field in changed})
         if before.group != after.group:

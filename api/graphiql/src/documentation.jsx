@@ -18,7 +18,7 @@ function Content() {
           you are signed in.
         </p>
         <p>For a server that already runs, make a token where its settings are:</p>
-        <pre>{"milepost token --actor ID \\\n  --workspace ID --role admin --ttl 1h"}</pre>
+        <pre>{"milepost token \\\n  --actor ID --workspace ID \\\n  --role admin --ttl 1h"}</pre>
         <p>Then paste it into the field “Bearer token” above. It stays in this browser tab only.</p>
       </Help>
     );
@@ -27,9 +27,9 @@ function Content() {
     return (
       <Help title="No schema yet">
         <p>
-          <Marked text={session.reason} />.
+          The server could not be asked for its schema. <Marked text={`The reason: ${session.reason}.`} />
         </p>
-        <p>Once the token is accepted, the schema appears here. “Use” in the bar above tries again.</p>
+        <p>The button “Use” in the bar above tries again; once the token is accepted, the schema appears here.</p>
       </Help>
     );
   }

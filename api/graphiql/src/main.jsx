@@ -1,6 +1,7 @@
 // The page: the bar on top, GraphiQL below.
 
 import { GraphiQL } from "graphiql";
+import { useEditorContext } from "@graphiql/react";
 import { useCallback, useEffect, useRef } from "react";
 import { createRoot } from "react-dom/client";
 import "graphiql/style.css";
@@ -14,7 +15,7 @@ import { SessionProvider, useSession } from "./session.jsx";
 // GraphiQL uses these only in a browser that has no tabs stored yet. Made once, as it compares identities.
 const EXAMPLES = examples();
 
-const NEW_TAB = "# A new operation. Ctrl+Space offers what may stand where the cursor is.\n\n";
+const NEW_TAB = "# A new operation. Ctrl+Space offers what may stand here.\n\n";
 
 function Editor() {
   const { token, state, use } = useSession();
@@ -52,9 +53,27 @@ function Editor() {
         <GraphiQL.Logo>
           Graph<em>i</em>QL
         </GraphiQL.Logo>
+        <EditorOptions />
       </GraphiQL>
     </main>
   );
+}
+
+/** Sets what GraphiQL leaves unset: long lines wrap, and screen readers hear which editor they are in. */
+function EditorOptions() {
+  const { queryEditor, variableEditor, responseEditor } = useEditorContext({ nonNull: true });
+  useEffect(() => {
+    queryEditor?.setOption("lineWrapping", true);
+    queryEditor?.setOption("screenReaderLabel", "Operations");
+  }, [queryEditor]);
+  useEffect(() => {
+    variableEditor?.setOption("lineWrapping", true);
+    variableEditor?.setOption("screenReaderLabel", "Variables");
+  }, [variableEditor]);
+  useEffect(() => {
+    responseEditor?.setOption("screenReaderLabel", "Response");
+  }, [responseEditor]);
+  return null;
 }
 
 /**
@@ -66,6 +85,8 @@ function useHelpInSight(main, state) {
   useEffect(() => {
     if (!withoutTokenAtStart.current) return undefined;
     const frame = window.requestAnimationFrame(() => {
+      // On a narrow screen the help would leave no room for anything else; the bar says the essence.
+      if (window.innerWidth < 900) return;
       main.current?.querySelector(`button[aria-label="Show ${DOCUMENTATION.title}"]`)?.click();
     });
     return () => window.cancelAnimationFrame(frame);

@@ -5,6 +5,8 @@
 
 mod due;
 mod lists;
+#[cfg(test)]
+mod tests;
 mod text;
 mod threshold;
 

@@ -1,0 +1,101 @@
+//! Who asks, through which door, and with what trace.
+
+use chrono::{DateTime, Utc};
+use domain::ids::{UserId, WorkspaceId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// Somebody who was signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Caller {
+    pub actor: UserId,
+    /// Everything the caller asks for is asked of this workspace.
+    pub workspace: WorkspaceId,
+    pub role: Role,
+}
+
+/// What somebody is in a workspace. The order is by power, except that a service is beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Works on projects.
+    Member,
+    /// Looks after the workspace.
+    Admin,
+    /// Answers for the workspace.
+    Owner,
+    /// A program that acts for the workspace.
+    Service,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 5] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner, Self::Service];
+
+    /// The word used in tokens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+            Self::Service => "service",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, String> {
+        let words = || Self::ALL.map(Self::word).join(", ");
+        Self::ALL.into_iter().find(|role| role.word() == word).ok_or_else(|| format!("{word:?} is none of {}", words()))
+    }
+}
+
+/// The door a command came through. Command ids of one door mean nothing at another, so nobody can use up another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    Client,
+    Import,
+    Inbound,
+    Reaction,
+    Scheduler,
+}
+
+impl Source {
+    /// The number stored in `command_source`.
+    pub fn number(self) -> i16 {
+        match self {
+            Self::Client => 1,
+            Self::Import => 2,
+            Self::Inbound => 3,
+            Self::Reaction => 4,
+            Self::Scheduler => 5,
+        }
+    }
+}
+
+/// The circumstances of a command.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    pub caller: Caller,
+    pub source: Source,
+    /// When it happened, for imported history. Otherwise now.
+    pub at: Option<DateTime<Utc>>,
+    /// Shared by all that belongs to one request or process.
+    pub correlation_id: Uuid,
+    /// The event that caused it, if an event did.
+    pub causation_id: Option<Uuid>,
+    /// The W3C trace context of the sender.
+    pub traceparent: Option<String>,
+}

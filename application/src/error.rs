@@ -1,0 +1,52 @@
+//! Why a command was not carried out, sorted by who must act.
+
+use crate::commands::Refusal;
+use crate::ports::LogError;
+use std::time::Duration;
+use thiserror::Error;
+
+/// A command that was not carried out. Nothing of it was stored, unless said otherwise.
+#[derive(Debug, Clone, Error)]
+pub enum CommandError {
+    /// The caller, with another wish: rules or limits forbid it.
+    #[error("{}", .0.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<Refusal>),
+    /// The caller, with another id: there is no such thing in the workspace.
+    #[error("{}", .0.message)]
+    NotFound(Refusal),
+    /// The caller, with more rights.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The caller, after looking again: a field that the command sets has changed since the expected version.
+    #[error("the version is {current_version} by now, and what changed meanwhile meets the command: {}", conflicting_fields.join(", "))]
+    Conflict { current_version: i64, conflicting_fields: Vec<&'static str> },
+    /// The caller, with a new command id.
+    #[error("this commandId was used for another request; give every new request an id of its own")]
+    CommandIdReused,
+    /// The caller, again in a moment.
+    #[error("too many commands are waiting; try again in {} ms", retry_after.as_millis())]
+    Overloaded { retry_after: Duration },
+    /// Us. Sending it again with the same commandId is safe.
+    #[error("the service cannot reach its database at the moment")]
+    Unavailable(#[source] LogError),
+    /// Us. Whether it was carried out is not known; sending it again with the same commandId tells.
+    #[error("the answer of the database was lost; send the command again with the same commandId to learn its outcome")]
+    OutcomeUnknown,
+    /// The caller, again: others changed the same thing all the time.
+    #[error("others are changing the same thing; try again")]
+    Contended,
+    /// Us: stored facts or the program are wrong.
+    #[error("the service met something it cannot handle")]
+    Broken(#[source] LogError),
+}
+
+impl From<LogError> for CommandError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            LogError::OutcomeUnknown => Self::OutcomeUnknown,
+            error @ LogError::Unreachable(_) => Self::Unavailable(error),
+            error @ (LogError::Corrupt(_) | LogError::Rejected(_)) => Self::Broken(error),
+        }
+    }
+}

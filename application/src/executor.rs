@@ -1,0 +1,308 @@
+//! Load, handle, append: how every command is carried out.
+//!
+//! The decision is made on a state that may come from memory; the append proves the versions it relied on. A refusal
+//! or a "nothing to do" is proved as well. What turned out stale is forgotten and decided again.
+
+use crate::caller::Circumstances;
+use crate::commands::Refusal;
+use crate::error::CommandError;
+use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Guard, Ids, NewEvent, Settled, Unit};
+use crate::states::{Entity, States, Versioned};
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use domain::event::{Metadata, Recorded};
+use domain::fields::Fields;
+use domain::ids::ProjectId;
+use domain::issued::Issued;
+use domain::rule::{ID_TAKEN, NOT_FOUND, Rule};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+/// How often a decision is made anew after others changed what it relied on.
+pub const RETRIES_MAX: u32 = 3;
+/// Longest pause before such a retry.
+pub const RETRY_PAUSE_MS_MAX: u64 = 20;
+/// Commands on one aggregate wait for each other in lanes; this many, so that others rarely share one.
+const LANES: usize = 1_024;
+
+/// What a command came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub aggregate_id: Uuid,
+    /// The position of its last event; where there was nothing to do, the aggregate's last position.
+    pub position: i64,
+    /// The version of the aggregate after it.
+    pub version: i64,
+    /// Whether the answer is that of an earlier sending.
+    pub replayed: bool,
+    /// The events that this sending stored.
+    pub recorded: Vec<Recorded>,
+}
+
+/// A command for one aggregate, as the executor needs it.
+pub(crate) trait Handling: Sync {
+    type Entity: Entity;
+
+    fn id(&self) -> Uuid;
+    /// Whether it begins the aggregate, so that there is nothing to load.
+    fn creates(&self) -> bool;
+    fn expected_version(&self) -> Option<i64>;
+    /// The fields that it sets.
+    fn fields(&self) -> Fields;
+    /// Reads what the decision needs beside the aggregate itself.
+    fn prepare(
+        &self,
+        states: &States,
+        own: &Versioned<Self::Entity>,
+    ) -> impl Future<Output = Result<Prepared<Self::Entity>, CommandError>> + Send;
+}
+
+/// A decision about to be made.
+pub(crate) struct Prepared<E: Entity> {
+    /// Wraps who, when and where around the wish.
+    pub(crate) command: Box<dyn FnOnce(Issued<()>) -> E::Command + Send>,
+    /// Other aggregates that the decision relies on: id, version, and whether the state came from memory.
+    pub(crate) relied_on: Vec<(Guard, bool)>,
+    pub(crate) project_id: Option<ProjectId>,
+    /// A value to claim, with the refusal if it is taken.
+    pub(crate) claim: Option<(Claim, Refusal)>,
+}
+
+/// Carries out commands.
+pub(crate) struct Executor {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) states: States,
+    lanes: Box<[Mutex<()>]>,
+}
+
+/// One try: either it is settled, or something had moved.
+enum Try {
+    Settled(Outcome),
+    Stale,
+}
+
+impl Executor {
+    pub(crate) fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        let states = States::new(Arc::clone(&log));
+        let lanes = (0..LANES).map(|_| Mutex::new(())).collect();
+        Self { log, clock, ids, states, lanes }
+    }
+
+    /// Carries out a command, or says why not. A command sent before is answered as it was then.
+    pub(crate) async fn run<H: Handling>(
+        &self,
+        how: &Circumstances,
+        key: Option<&CommandKey>,
+        handling: &H,
+    ) -> Result<Outcome, CommandError> {
+        let result = self.run_once(how, key, handling).await;
+        match (result, key) {
+            (Err(error @ (CommandError::Refused(_) | CommandError::NotFound(_) | CommandError::Conflict { .. })), Some(key)) => {
+                match self.log.settled(how.caller.workspace, key).await? {
+                    Some(earlier) if earlier.request_hash == key.request_hash => Ok(replayed(earlier)),
+                    Some(_) => Err(CommandError::CommandIdReused),
+                    None => Err(error),
+                }
+            }
+            (result, _) => result,
+        }
+    }
+
+    async fn run_once<H: Handling>(&self, how: &Circumstances, key: Option<&CommandKey>, handling: &H) -> Result<Outcome, CommandError> {
+        let _lane = self.lane(handling).await;
+        for attempt in 0..=RETRIES_MAX {
+            if attempt > 0 {
+                self.pause().await;
+            }
+            if let Try::Settled(outcome) = self.attempt(how, key, handling).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(CommandError::Contended)
+    }
+
+    /// Commands of this node on one aggregate take turns, since all but one would be decided in vain.
+    async fn lane<H: Handling>(&self, handling: &H) -> Option<MutexGuard<'_, ()>> {
+        if handling.creates() {
+            return None;
+        }
+        let lane = (handling.id().as_u128() % LANES as u128) as usize;
+        Some(self.lanes[lane].lock().await)
+    }
+
+    async fn pause(&self) {
+        let jitter = self.ids.new_id().as_u128() as u64 % RETRY_PAUSE_MS_MAX;
+        tokio::time::sleep(Duration::from_millis(jitter)).await;
+    }
+
+    async fn attempt<H: Handling>(&self, how: &Circumstances, key: Option<&CommandKey>, handling: &H) -> Result<Try, CommandError> {
+        let id = handling.id();
+        let own = match handling.creates() {
+            true => States::absent::<H::Entity>(id),
+            false => self.states.get::<H::Entity>(id).await?,
+        };
+        let prepared = match handling.prepare(&self.states, &own).await {
+            Ok(prepared) => prepared,
+            Err(error) => return self.stand_by(error, &[(guard(&own), own.cached)]).await,
+        };
+        let mut relied_on = prepared.relied_on;
+        let seen = [&[(guard(&own), own.cached)], relied_on.as_slice()].concat();
+        let at = how.at.unwrap_or_else(|| self.clock.now());
+        let issued = Issued { by: how.caller.actor, workspace: how.caller.workspace, at, command: () };
+        let mut state = (*own.state).clone();
+        let sink = EventSink::default();
+        let handled = state.handle((prepared.command)(issued), &(), &sink).await;
+        let error = match handled.err().map(|rule| refused(&rule)) {
+            // First of all, so that nothing of another workspace shows.
+            Some(not_found @ CommandError::NotFound(_)) => Some(not_found),
+            refused => self.conflict(handling, &own).await?.or(refused),
+        };
+        if let Some(error) = error {
+            return self.stand_by(error, &seen).await;
+        }
+
+        let events = sink.collect().await;
+        if events.is_empty() {
+            relied_on.push((guard(&own), own.cached));
+        }
+        let metadata = Metadata {
+            occurred_at: at,
+            actor: how.caller.actor,
+            command_id: key.map(|key| key.id),
+            correlation_id: how.correlation_id,
+            causation_id: how.causation_id,
+            traceparent: how.traceparent.clone(),
+            project_id: prepared.project_id,
+        };
+        let unit = Unit {
+            workspace: how.caller.workspace,
+            subject: id,
+            key: key.cloned(),
+            events: self.new_events::<H::Entity>(&own, events, &metadata),
+            guards: relied_on.iter().map(|(guard, _)| *guard).collect(),
+            claims: prepared.claim.iter().map(|(claim, _)| claim.clone()).collect(),
+            releases: vec![],
+        };
+        self.append(unit, handling, own, prepared.claim.map(|(_, taken)| taken)).await
+    }
+
+    fn new_events<E: Entity>(&self, own: &Versioned<E>, events: Vec<E::Event>, metadata: &Metadata) -> Vec<NewEvent> {
+        (own.version + 1..)
+            .zip(events)
+            .map(|(version, event)| NewEvent {
+                event_id: self.ids.new_id(),
+                aggregate_id: own.id,
+                version,
+                metadata: metadata.clone(),
+                event: E::event(event),
+            })
+            .collect()
+    }
+
+    async fn append<H: Handling>(
+        &self,
+        unit: Unit,
+        handling: &H,
+        own: Versioned<H::Entity>,
+        claim_taken: Option<Refusal>,
+    ) -> Result<Try, CommandError> {
+        match self.log.append(unit).await? {
+            Appended::Done { recorded, position } => {
+                let version = own.version + recorded.len() as i64;
+                if !recorded.is_empty() {
+                    self.keep(own, version, &recorded);
+                }
+                Ok(Try::Settled(Outcome { aggregate_id: handling.id(), position, version, replayed: false, recorded }))
+            }
+            Appended::Replayed(earlier) => Ok(Try::Settled(replayed(earlier))),
+            Appended::CommandIdReused => Err(CommandError::CommandIdReused),
+            Appended::ClaimTaken => Err(CommandError::Refused(claim_taken.into_iter().collect())),
+            Appended::Moved { aggregate_id, .. } if aggregate_id == own.id && handling.creates() => {
+                Err(CommandError::Refused(vec![id_taken()]))
+            }
+            Appended::Moved { aggregate_id, .. } => {
+                self.states.forget(aggregate_id);
+                Ok(Try::Stale)
+            }
+        }
+    }
+
+    /// Folds the events as stored, with the numbers that were drawn, into the state and keeps it.
+    fn keep<E: Entity>(&self, own: Versioned<E>, version: i64, recorded: &[Recorded]) {
+        let mut state = own.state;
+        let folded = Arc::make_mut(&mut state);
+        for event in recorded {
+            if let Some(event) = E::own_event(event.event.clone()) {
+                folded.apply(event);
+            }
+        }
+        self.states.put(&Versioned { id: own.id, version, state, cached: true });
+    }
+
+    /// An error stands if what it was decided on is still so.
+    async fn stand_by(&self, error: CommandError, seen: &[(Guard, bool)]) -> Result<Try, CommandError> {
+        if !seen.iter().any(|(_, cached)| *cached) {
+            return Err(error);
+        }
+        let ids: Vec<Uuid> = seen.iter().map(|(guard, _)| guard.aggregate_id).collect();
+        let versions = self.log.versions(&ids).await?;
+        let stale = seen.iter().zip(versions).filter(|((guard, _), version)| guard.version != *version);
+        let stale: Vec<Uuid> = stale.map(|((guard, _), _)| guard.aggregate_id).collect();
+        if stale.is_empty() {
+            return Err(error);
+        }
+        stale.into_iter().for_each(|id| self.states.forget(id));
+        Ok(Try::Stale)
+    }
+
+    /// A stale expected version conflicts only where a field that the command sets has changed since.
+    async fn conflict<H: Handling>(&self, handling: &H, own: &Versioned<H::Entity>) -> Result<Option<CommandError>, CommandError> {
+        let current_version = own.version;
+        let conflicting_fields = match handling.expected_version() {
+            None => vec![],
+            Some(expected) if expected == current_version => vec![],
+            Some(expected) if expected > current_version || expected < 1 => vec!["version"],
+            Some(expected) => {
+                let wished = handling.fields();
+                let since = self.log.stream_after(own.id, expected).await?;
+                let mut names: Vec<_> = since.iter().flat_map(|recorded| recorded.event.fields().shared(&wished)).collect();
+                names.sort_unstable();
+                names.dedup();
+                names
+            }
+        };
+        Ok((!conflicting_fields.is_empty()).then_some(CommandError::Conflict { current_version, conflicting_fields }))
+    }
+}
+
+fn guard<E>(own: &Versioned<E>) -> Guard {
+    Guard { aggregate_id: own.id, version: own.version }
+}
+
+fn replayed(earlier: Settled) -> Outcome {
+    Outcome {
+        aggregate_id: earlier.aggregate_id,
+        position: earlier.position,
+        version: earlier.version,
+        replayed: true,
+        recorded: vec![],
+    }
+}
+
+/// The one place where a broken rule becomes an error of a command.
+pub(crate) fn refused(rule: &impl Rule) -> CommandError {
+    let refusal = Refusal::by_rule(rule);
+    match refusal.code {
+        NOT_FOUND => CommandError::NotFound(refusal),
+        _ => CommandError::Refused(vec![refusal]),
+    }
+}
+
+fn id_taken() -> Refusal {
+    let message = "this id names something already; leave it out or choose a new UUID".to_owned();
+    Refusal { code: ID_TAKEN, message, path: vec!["id".to_owned()] }
+}

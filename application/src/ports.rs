@@ -1,0 +1,171 @@
+//! What the application needs from the world.
+
+use crate::caller::Source;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::event::{AggregateType, Event, Fact, Metadata, Recorded};
+use domain::ids::WorkspaceId;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The log of all events.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Appends a unit, all or nothing, or says why not.
+    async fn append(&self, unit: Unit) -> Result<Appended, LogError>;
+
+    /// The events of an aggregate, oldest first. None if there is no such aggregate of this kind.
+    async fn stream(&self, kind: AggregateType, id: Uuid) -> Result<Vec<Event>, LogError>;
+
+    /// The events of an aggregate after a version, with their circumstances.
+    async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Recorded>, LogError>;
+
+    /// The current version of each aggregate, 0 for one that is not there.
+    async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError>;
+
+    /// What an earlier command of this id came to, if there was one.
+    async fn settled(&self, workspace: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError>;
+
+    /// The facts after a position, in order, at most `limit`.
+    async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, LogError>;
+
+    /// The highest position known to this node. It moves when something is appended, here or elsewhere.
+    fn head(&self) -> watch::Receiver<i64>;
+}
+
+/// What one command appends.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    pub workspace: WorkspaceId,
+    /// The aggregate that the command was for.
+    pub subject: Uuid,
+    pub key: Option<CommandKey>,
+    /// In order; the events of one stream have consecutive versions. None at all records that there was nothing to do.
+    pub events: Vec<NewEvent>,
+    /// Versions of other aggregates that the decision relied on.
+    pub guards: Vec<Guard>,
+    pub claims: Vec<Claim>,
+    pub releases: Vec<Claim>,
+}
+
+/// What makes sending a command again safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandKey {
+    pub source: Source,
+    pub id: Uuid,
+    /// See [`crate::commands::Command::request_hash`].
+    pub request_hash: [u8; 32],
+}
+
+/// An event about to be appended.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    pub event_id: Uuid,
+    pub aggregate_id: Uuid,
+    pub version: i64,
+    pub metadata: Metadata,
+    pub event: Event,
+}
+
+/// An aggregate that must still be at a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    pub aggregate_id: Uuid,
+    pub version: i64,
+}
+
+/// A value that only one aggregate of a workspace may hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    pub kind: &'static str,
+    pub value: String,
+}
+
+/// The log's answer to a unit.
+#[derive(Debug, Clone)]
+pub enum Appended {
+    /// It is there: the events as stored. For a unit without events, the last position of its subject.
+    Done { recorded: Vec<Recorded>, position: i64 },
+    /// The same request was appended before.
+    Replayed(Settled),
+    /// The command id was used for another request.
+    CommandIdReused,
+    /// An aggregate that the unit writes or guards is at another version.
+    Moved { aggregate_id: Uuid, found: i64 },
+    /// A claimed value is taken.
+    ClaimTaken,
+}
+
+/// What an earlier command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub aggregate_id: Uuid,
+    pub position: i64,
+    pub version: i64,
+    pub request_hash: [u8; 32],
+}
+
+/// The log did not answer as it should.
+#[derive(Debug, Clone, Error)]
+pub enum LogError {
+    #[error("too many commands are waiting")]
+    Overloaded { retry_after: Duration },
+    #[error("the event log cannot be reached")]
+    Unreachable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the connection to the event log was lost, and whether the command was taken is not known yet")]
+    OutcomeUnknown,
+    #[error("the event log holds what cannot be read")]
+    Corrupt(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the unit cannot be stored: {0}")]
+    Rejected(String),
+}
+
+/// The time. A port, so that tests move it.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The present moment, to the millisecond.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Returns once the moment has come.
+    async fn sleep_until(&self, moment: DateTime<Utc>);
+}
+
+/// New ids, ordered by time so that indexes stay warm.
+pub trait Ids: Send + Sync {
+    fn new_id(&self) -> Uuid;
+}
+
+/// Where durable subscribers keep how far they are.
+#[async_trait]
+pub trait Checkpoints: Send + Sync {
+    /// The position up to which everything is done; 0 at first.
+    async fn load(&self, name: &str) -> Result<i64, LogError>;
+
+    /// Moves on from one position to another. False if somebody else did.
+    async fn advance(&self, name: &str, from: i64, to: i64) -> Result<bool, LogError>;
+}
+
+/// A schedule whose moment has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueSchedule {
+    pub id: Uuid,
+    pub workspace: WorkspaceId,
+    pub due_revision: i64,
+    pub fire_at: DateTime<Utc>,
+}
+
+/// What the scheduler reads.
+#[async_trait]
+pub trait Deadlines: Send + Sync {
+    /// The earliest moment at which anything fires.
+    async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError>;
+
+    /// What fires up to a moment, the earliest first.
+    async fn due(&self, until: DateTime<Utc>, limit: i64) -> Result<Vec<DueSchedule>, LogError>;
+
+    /// The position up to which the answers above are right. It moves with the read model.
+    fn position(&self) -> watch::Receiver<i64>;
+}

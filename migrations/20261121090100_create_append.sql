@@ -1,0 +1,191 @@
+-- milepost.append: one call appends a batch of units, each all or nothing, under the lock of log_head.
+--
+-- A unit is what one command appends: events on one or several streams, the claims and releases of unique values, guards
+-- (versions of other aggregates that the decision relied on) and draws (numbers taken from counters under the lock).
+-- A unit without events settles a command whose wish was already true; its guards prove that it was.
+--
+--   u_*  units: workspace, source, command id (or null), request hash, number of events, index of its first event
+--   s_first  index of the first event of each (unit, stream); its sequence is the expected version plus 1
+--   e_*  events in order, a unit's events together; e_unit is the unit's number
+--   g_*  guards   c_*  claims   r_*  releases: each with its unit's number; null when there are none
+--   k_counter  distinct counters; d_*  draws: counter (by index), event, and place of the digit 0 in its payload to put the number in
+--   z_*  units without events: number, aggregate, its version
+--
+-- Answer: base, the position before the batch, and at. u_code null: every unit was appended in order, at base + 1, base + 2, …
+-- Otherwise for each unit u_code: 0 appended, 1 done before (same request), 2 command id used by another request, 3 stream moved,
+-- 4 guard moved, 5 claim taken; u_from, u_to: its positions (0, 1); u_found: version of its aggregate (1), or what was found (3, 4);
+-- u_aggregate: its aggregate (1), or the one that moved (3, 4), or the claim's holder (5). d_value: numbers drawn, null where the unit was not appended.
+-- z_position: last position of the aggregate, for units without events.
+--
+-- The caller sends no two units that share a stream, command, claim or written guard (it lets the later one wait), so a unique
+-- violation is impossible; if one happens, the batch fails loudly. Several statements on purpose: each takes a new snapshot, and
+-- those after the lock see every earlier batch. One statement, or REPEATABLE READ, would decide on stale rows.
+create function milepost.append(
+  u_workspace uuid[], u_source smallint[], u_command uuid[], u_hash bytea[], u_size int[], u_first int[],
+  s_first int[],
+  e_unit int[], e_aggregate_type text[], e_aggregate text[], e_sequence bigint[], e_id uuid[], e_type text[], e_version text[],
+  e_payload text[], e_metadata text[],
+  g_unit int[], g_aggregate text[], g_version bigint[],
+  c_unit int[], c_kind text[], c_value text[],
+  r_unit int[], r_kind text[], r_value text[],
+  k_counter text[], d_slot int[], d_event int[], d_at int[],
+  z_unit int[], z_aggregate text[], z_version bigint[],
+  out base bigint, out at timestamptz,
+  out u_code int[], out u_from bigint[], out u_to bigint[], out u_found bigint[], out u_aggregate text[],
+  out d_value bigint[], out z_position bigint[])
+language plpgsql set search_path = milepost, pg_temp as $$
+declare
+  units int := cardinality(u_size);
+  events_count int := coalesce(cardinality(e_unit), 0);
+  moved_streams int[];
+  known_commands int[];
+  moved_guards int[] := '{}';
+  taken_claims int[] := '{}';
+  bad boolean[];
+  last_values bigint[];
+  first_values bigint[];
+  i int; k int; s int; p bigint;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'append needs READ COMMITTED, not %', current_setting('transaction_isolation') using errcode = '25001';
+  end if;
+  perform from log_head for update;
+
+  select tail.position, greatest(tail.recorded_at, date_trunc('milliseconds', clock_timestamp())),
+    array(select f from unnest(s_first) f
+          where coalesce((select e.sequence from events e where e.aggregate_id = e_aggregate[f] order by e.sequence desc limit 1), 0) <> e_sequence[f] - 1),
+    array(select u from generate_series(1, units) u
+          where u_command[u] is not null
+            and coalesce((select true from events e
+                          where e.workspace_id = u_workspace[u] and e.command_source = u_source[u] and e.command_id = u_command[u]),
+                         (select true from settled_commands c
+                          where c.workspace_id = u_workspace[u] and c.command_source = u_source[u] and c.command_id = u_command[u])))
+  into base, at, moved_streams, known_commands
+  from (values (1)) one
+  left join lateral (select e.position, e.recorded_at from events e order by e.position desc limit 1) tail on true;
+  base := coalesce(base, 0);
+
+  if g_unit is not null then
+    moved_guards := array(
+      select g.i from unnest(g_aggregate, g_version) with ordinality g(aggregate, version, i)
+      where coalesce((select e.sequence from events e where e.aggregate_id = g.aggregate order by e.sequence desc limit 1), 0) <> g.version);
+  end if;
+  if c_unit is not null then
+    taken_claims := array(
+      select c.i from unnest(c_unit, c_kind, c_value) with ordinality c(unit, kind, value, i)
+      where (select true from claims held
+             where held.workspace_id = u_workspace[c.unit] and held.kind = c.kind and held.value = c.value));
+  end if;
+
+  if moved_streams <> '{}' or known_commands <> '{}' or moved_guards <> '{}' or taken_claims <> '{}' then
+    -- Judge the bad units, first by command id: a repeated command is answered, whatever became of its streams since.
+    bad := array_fill(false, array[units]);
+    u_code := array_fill(0, array[units]);
+    u_from := array_fill(null::bigint, array[units]);
+    u_to := u_from; u_found := u_from;
+    u_aggregate := array_fill(null::text, array[units]);
+    foreach k in array known_commands loop
+      bad[k] := true;
+      select case when old.request_hash = u_hash[k] then 1 else 2 end, old.first, old.last, old.version, old.aggregate_id
+        into u_code[k], u_from[k], u_to[k], u_found[k], u_aggregate[k]
+      from (
+        select e.request_hash, e.position as first, e.position + e.unit_size - 1 as last, e.aggregate_id,
+          (select max(l.sequence) from events l
+           where l.position between e.position and e.position + e.unit_size - 1 and l.aggregate_id = e.aggregate_id) as version
+        from events e
+        where e.workspace_id = u_workspace[k] and e.command_source = u_source[k] and e.command_id = u_command[k]
+        union all
+        select c.request_hash, c.position, c.position, c.aggregate_id, c.version
+        from settled_commands c
+        where c.workspace_id = u_workspace[k] and c.command_source = u_source[k] and c.command_id = u_command[k]) old;
+    end loop;
+    foreach i in array moved_streams loop
+      k := e_unit[i];
+      continue when bad[k];
+      bad[k] := true; u_code[k] := 3; u_aggregate[k] := e_aggregate[i];
+      u_found[k] := coalesce((select e.sequence from events e where e.aggregate_id = e_aggregate[i] order by e.sequence desc limit 1), 0);
+    end loop;
+    foreach i in array moved_guards loop
+      k := g_unit[i];
+      continue when bad[k];
+      bad[k] := true; u_code[k] := 4; u_aggregate[k] := g_aggregate[i];
+      u_found[k] := coalesce((select e.sequence from events e where e.aggregate_id = g_aggregate[i] order by e.sequence desc limit 1), 0);
+    end loop;
+    foreach i in array taken_claims loop
+      k := c_unit[i];
+      continue when bad[k];
+      bad[k] := true; u_code[k] := 5;
+      select held.held_by into u_aggregate[k] from claims held
+      where held.workspace_id = u_workspace[k] and held.kind = c_kind[i] and held.value = c_value[i];
+    end loop;
+    p := base;
+    for k in 1..units loop
+      if not bad[k] then
+        u_from[k] := p + 1;
+        p := p + u_size[k];
+        u_to[k] := p;
+      end if;
+    end loop;
+  end if;
+
+  if d_event is not null then
+    last_values := array(
+      select coalesce((select d.value from draws d where d.counter = c.counter order by d.value desc limit 1), 0)
+      from unnest(k_counter) with ordinality c(counter, i) order by c.i);
+    first_values := last_values;
+    d_value := array_fill(null::bigint, array[cardinality(d_event)]);
+    for i in 1..cardinality(d_event) loop
+      continue when bad is not null and bad[e_unit[d_event[i]]];
+      s := d_slot[i];
+      last_values[s] := last_values[s] + 1;
+      d_value[i] := last_values[s];
+      e_payload[d_event[i]] := overlay(e_payload[d_event[i]] placing last_values[s]::text from d_at[i] for 1);
+    end loop;
+    insert into draws (counter, value)
+    select k_counter[x], last_values[x] from generate_series(1, cardinality(k_counter)) x where last_values[x] > first_values[x];
+  end if;
+
+  if bad is null then
+    insert into events (position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, payload, metadata,
+                        recorded_at, command_source, command_id, request_hash, unit_size)
+    select base + x, u_workspace[e_unit[x]], e_aggregate_type[x], e_aggregate[x], e_sequence[x], e_id[x], e_type[x], e_version[x],
+      e_payload[x]::json, e_metadata[x]::jsonb, at,
+      case when u_first[e_unit[x]] = x then u_source[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_command[e_unit[x]] end,
+      case when u_first[e_unit[x]] = x then u_hash[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_size[e_unit[x]] end
+    from generate_series(1, events_count) x;
+  elsif p > base then
+    insert into events (position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, payload, metadata,
+                        recorded_at, command_source, command_id, request_hash, unit_size)
+    select u_from[e_unit[x]] + x - u_first[e_unit[x]], u_workspace[e_unit[x]], e_aggregate_type[x], e_aggregate[x], e_sequence[x], e_id[x], e_type[x], e_version[x],
+      e_payload[x]::json, e_metadata[x]::jsonb, at,
+      case when u_first[e_unit[x]] = x then u_source[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_command[e_unit[x]] end,
+      case when u_first[e_unit[x]] = x then u_hash[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_size[e_unit[x]] end
+    from generate_series(1, events_count) x
+    where not bad[e_unit[x]];
+  end if;
+
+  if r_unit is not null then
+    delete from claims held using unnest(r_unit, r_kind, r_value) r(unit, kind, value)
+    where (bad is null or not bad[r.unit]) and held.workspace_id = u_workspace[r.unit] and held.kind = r.kind and held.value = r.value;
+  end if;
+  if c_unit is not null then
+    insert into claims (workspace_id, kind, value, held_by, position)
+    select u_workspace[c.unit], c.kind, c.value, e_aggregate[u_first[c.unit]], case when bad is null then base + u_first[c.unit] else u_from[c.unit] end
+    from unnest(c_unit, c_kind, c_value) c(unit, kind, value)
+    where bad is null or not bad[c.unit];
+  end if;
+
+  if z_unit is not null then
+    z_position := array_fill(null::bigint, array[cardinality(z_unit)]);
+    for i in 1..cardinality(z_unit) loop
+      k := z_unit[i];
+      continue when bad is not null and bad[k];
+      z_position[i] := coalesce((select e.position from events e where e.aggregate_id = z_aggregate[i] order by e.sequence desc limit 1), 0);
+      if u_command[k] is not null then
+        insert into settled_commands (workspace_id, command_source, command_id, request_hash, aggregate_id, version, position, settled_at)
+        values (u_workspace[k], u_source[k], u_command[k], u_hash[k], z_aggregate[i], z_version[i], z_position[i], at);
+      end if;
+    end loop;
+  end if;
+end
+$$;

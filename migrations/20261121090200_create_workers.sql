@@ -1,0 +1,53 @@
+-- What workers keep: who does what, and how far they are.
+
+-- Who does a job that only one node may do at a time. The epoch goes up with every new holder and fences the one before.
+create table milepost.leases (
+  name        text        not null primary key collate "C",
+  holder      uuid        not null,
+  epoch       bigint      not null,
+  expires_at  timestamptz not null
+);
+
+-- How far a durable subscriber of the log is, such as the reactions.
+create table milepost.checkpoints (
+  name        text        not null primary key collate "C",
+  position    bigint      not null,
+  updated_at  timestamptz not null default now()
+);
+
+-- Every version of every read model. Its tables are called after it, such as task_list_v3; the view task_list shows the live one.
+create table milepost.projections (
+  name          text        not null collate "C",
+  version       integer     not null check (version > 0),
+  -- building: catching up beside the live one; live: answers queries; old: kept for going back.
+  state         text        not null check (state in ('building', 'live', 'old')),
+  -- Hash of the tables and the rules it was built by. A program with other rules builds a new version.
+  shape         text        not null,
+  -- Every event up to here is in its rows. Moves with the rows, in one transaction.
+  position      bigint      not null default 0,
+  -- For a version being built: the head of the log when the building began.
+  target        bigint,
+  events_done   bigint      not null default 0,
+  last_error    text,
+  started_at    timestamptz not null default now(),
+  live_since    timestamptz,
+  primary key (name, version)
+);
+create unique index projections_live on milepost.projections (name) where state = 'live';
+
+-- Events that a projection could not take, and later ones of the same aggregate, which wait behind them.
+create table milepost.projection_dead_letters (
+  name          text        not null collate "C",
+  version       integer     not null,
+  position      bigint      not null,
+  aggregate_id  text        not null collate "C",
+  event_type    text        not null collate "C",
+  -- Null for an event that only waits.
+  error         text,
+  parked_at     timestamptz not null default now(),
+  primary key (name, version, position)
+);
+create index projection_dead_letters_aggregate on milepost.projection_dead_letters (name, version, aggregate_id, position);
+
+grant select, insert, update, delete on milepost.leases, milepost.checkpoints, milepost.projections, milepost.projection_dead_letters to milepost_worker;
+grant select on milepost.leases, milepost.checkpoints, milepost.projections, milepost.projection_dead_letters to milepost_service, milepost_reader;
