@@ -25,6 +25,8 @@ create table milepost.projections (
   shape         text        not null,
   -- Every event up to here is in its rows. Moves with the rows, in one transaction.
   position      bigint      not null default 0,
+  -- How many events wait in projection_dead_letters.
+  dead_letters  integer     not null default 0,
   -- For a version being built: the head of the log when the building began.
   target        bigint,
   events_done   bigint      not null default 0,

@@ -38,7 +38,7 @@ pub struct Outcome {
     /// Whether the answer is that of an earlier sending.
     pub replayed: bool,
     /// The events that this sending stored.
-    pub recorded: Vec<Recorded>,
+    pub recorded: Vec<Arc<Recorded>>,
 }
 
 /// A command for one aggregate, as the executor needs it.
@@ -181,6 +181,7 @@ impl Executor {
         let unit = Unit {
             workspace: how.caller.workspace,
             subject: id,
+            source: how.source,
             key: key.cloned(),
             events: self.new_events::<H::Entity>(&own, events, &metadata),
             guards: relied_on.iter().map(|(guard, _)| *guard).collect(),
@@ -232,7 +233,7 @@ impl Executor {
     }
 
     /// Folds the events as stored, with the numbers that were drawn, into the state and keeps it.
-    fn keep<E: Entity>(&self, own: Versioned<E>, version: i64, recorded: &[Recorded]) {
+    fn keep<E: Entity>(&self, own: Versioned<E>, version: i64, recorded: &[Arc<Recorded>]) {
         let mut state = own.state;
         let folded = Arc::make_mut(&mut state);
         for event in recorded {

@@ -21,7 +21,7 @@ pub trait EventLog: Send + Sync {
     async fn stream(&self, kind: AggregateType, id: Uuid) -> Result<Vec<Event>, LogError>;
 
     /// The events of an aggregate after a version, with their circumstances.
-    async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Recorded>, LogError>;
+    async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError>;
 
     /// The current version of each aggregate, 0 for one that is not there.
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError>;
@@ -42,6 +42,7 @@ pub struct Unit {
     pub workspace: WorkspaceId,
     /// The aggregate that the command was for.
     pub subject: Uuid,
+    pub source: Source,
     pub key: Option<CommandKey>,
     /// In order; the events of one stream have consecutive versions. None at all records that there was nothing to do.
     pub events: Vec<NewEvent>,
@@ -88,7 +89,7 @@ pub struct Claim {
 #[derive(Debug, Clone)]
 pub enum Appended {
     /// It is there: the events as stored. For a unit without events, the last position of its subject.
-    Done { recorded: Vec<Recorded>, position: i64 },
+    Done { recorded: Vec<Arc<Recorded>>, position: i64 },
     /// The same request was appended before.
     Replayed(Settled),
     /// The command id was used for another request.

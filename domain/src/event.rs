@@ -8,6 +8,7 @@ use crate::task::TaskEvent;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -62,7 +63,7 @@ pub struct Fact {
     pub position: i64,
     pub aggregate_id: Uuid,
     pub event_type: String,
-    pub recorded: Result<Recorded, DecodeError>,
+    pub recorded: Result<Arc<Recorded>, DecodeError>,
 }
 
 /// The circumstances of an event. No names, no token claims.
@@ -161,7 +162,12 @@ impl Event {
 
     /// Reads a stored event from its text.
     pub fn decode(aggregate_type: &str, event_type: &str, event_version: &str, payload: &str) -> Result<Self, DecodeError> {
-        Self::read(aggregate_type, event_type, event_version, &mut serde_json::Deserializer::from_str(payload))
+        let mut text = serde_json::Deserializer::from_str(payload);
+        let event = Self::read(aggregate_type, event_type, event_version, &mut text)?;
+        match text.end() {
+            Ok(()) => Ok(event),
+            Err(error) => Err(DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() }),
+        }
     }
 
     /// Reads a stored event from a parsed value, which is what the stock loader of postgres-es gives.

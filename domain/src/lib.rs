@@ -20,4 +20,8 @@ pub mod schedule;
 pub mod event;
 
 #[cfg(test)]
+mod goldens;
+#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::ids::WorkspaceId;
 use crate::issued::Issued;
 use crate::project::{Home, Phase};
 use crate::task::Status;
-use crate::values::{Change, Due, ResolvedThreshold, Thresholds, Title};
+use crate::values::{Change, Due, ResolvedThreshold, Thresholds};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
@@ -21,12 +21,13 @@ pub fn decide(schedule: &Schedule, issued: Issued<About<ScheduleCommand>>) -> De
     let About { home, task, wish } = command;
     match (schedule, wish) {
         (Schedule::Absent, ScheduleCommand::Create(wish)) => create(*wish, home.as_ref(), task.as_ref(), workspace),
-        (Schedule::Absent, ScheduleCommand::Follow) => Ok(begin_to_follow(task.as_ref(), workspace)),
+        (Schedule::Absent, ScheduleCommand::Follow) => Ok(begin_to_follow(home.as_ref(), task.as_ref(), workspace)),
         (Schedule::Present(_), ScheduleCommand::Create(_)) => Err(ScheduleError::IdTaken),
-        // A follower is kept in step even in an archived project: it is silent there, and right once the project goes on.
-        (Schedule::Present(live), ScheduleCommand::Follow) if live.workspace_id == workspace => Ok(follow(live, task.as_ref(), at)),
         (Schedule::Present(live), wish) if live.workspace_id == workspace => {
-            active(home.as_ref(), workspace)?;
+            // A follower is kept in step even in an archived project: it is silent there, and right once the project goes on.
+            if !matches!(wish, ScheduleCommand::Follow) {
+                active(home.as_ref(), workspace)?;
+            }
             go_on(live, wish, home.as_ref(), task.as_ref(), at)
         }
         (Schedule::Absent | Schedule::Present(_), _) => Err(ScheduleError::NotFound),
@@ -70,12 +71,16 @@ fn create(wish: CreateSchedule, home: Option<&Home>, task: Option<&FollowedTask>
     }
     active(home, workspace_id)?;
     let due = wish.due.resolve(zone(home));
-    Ok(vec![created(workspace_id, subject, wish.title, due, place(home, task), &wish.thresholds)])
-}
-
-fn created(workspace_id: WorkspaceId, subject: Subject, title: Title, due: Due, place: Place, thresholds: &Thresholds) -> ScheduleEvent {
-    let thresholds = thresholds.resolve(&due);
-    ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated { workspace_id, subject, place, title, due, due_revision: 1, thresholds }))
+    Ok(vec![ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
+        workspace_id,
+        subject,
+        place: place(home, task),
+        title: wish.title,
+        due,
+        due_revision: 1,
+        thresholds: wish.thresholds.resolve(&due),
+        project_at_rest: false,
+    }))])
 }
 
 fn place(home: Option<&Home>, task: Option<&FollowedTask>) -> Place {
@@ -85,8 +90,8 @@ fn place(home: Option<&Home>, task: Option<&FollowedTask>) -> Place {
 fn go_on(live: &LiveSchedule, wish: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: DateTime<Utc>) -> Decision {
     match (wish, live.life) {
         (ScheduleCommand::Tick, _) => tick(live, home, task, at),
-        (ScheduleCommand::Create(_), _) => Err(ScheduleError::IdTaken),
         (ScheduleCommand::Follow, _) => Ok(follow(live, task, at)),
+        (ScheduleCommand::Create(_), _) => Err(ScheduleError::IdTaken),
         (_, _) if live.subject.follows_task() => Err(ScheduleError::FollowsTask),
         (ScheduleCommand::Delete, ScheduleLife::Deleted) | (ScheduleCommand::Meet, ScheduleLife::Met) => Ok(vec![]),
         (_, ScheduleLife::Deleted) => Err(ScheduleError::ScheduleDeleted),
@@ -143,11 +148,16 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
     if task.is_some_and(|task| task.plan.is_none()) {
         return Err(ScheduleError::TaskDeleted);
     }
+    // A follower whose task is closed is about to be met or deleted; it must not fire meanwhile.
+    let closed = task.and_then(|task| task.plan.as_ref()).is_some_and(|plan| plan.status.is_closed());
+    if live.subject.follows_task() && closed {
+        return Ok(vec![]);
+    }
     let Some(next) = live.next_fire_at() else { return Ok(vec![]) };
     if next > now {
         return Err(ScheduleError::NotYetDue(next));
     }
-    let passed = live.moments().filter(|at| live.is_pending(*at) && *at <= now).last().unwrap_or(next);
+    let passed = live.pending_moments().take_while(|at| *at <= now).last().unwrap_or(next);
     let late_by_ms = (now - passed).num_milliseconds();
     let (place, title, due, due_revision) = (place(home, task), live.title.clone(), live.due, live.due_revision);
     let threshold = live.thresholds.iter().find(|t| t.at == passed && passed < due.at);
@@ -165,20 +175,27 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
     }])
 }
 
-fn begin_to_follow(task: Option<&FollowedTask>, workspace: WorkspaceId) -> Vec<ScheduleEvent> {
-    let Some(task) = task.filter(|task| task.workspace_id == workspace) else { return vec![] };
-    match &task.plan {
-        Some(plan) if !plan.status.is_closed() => plan.due.map_or_else(Vec::new, |due| {
-            let place = Place { project_id: Some(task.project_id), task_id: Some(task.id) };
-            let subject = Subject::TaskDueDate { task_id: task.id };
-            vec![created(workspace, subject, plan.title.clone(), due, place, &Thresholds::default())]
-        }),
-        Some(_) | None => vec![],
-    }
+fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Vec<ScheduleEvent> {
+    let Some(task) = task.filter(|task| task.workspace_id == workspace_id) else { return vec![] };
+    let open = task.plan.as_ref().filter(|plan| !plan.status.is_closed());
+    let Some((plan, due)) = open.and_then(|plan| plan.due.map(|due| (plan, due))) else { return vec![] };
+    vec![ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
+        workspace_id,
+        subject: Subject::TaskDueDate { task_id: task.id },
+        place: place(home, Some(task)),
+        title: plan.title.clone(),
+        due,
+        due_revision: 1,
+        thresholds: Thresholds::default().resolve(&due),
+        project_at_rest: home.is_some_and(|home| home.phase != Phase::Active),
+    }))]
 }
 
-/// The events that make a schedule be as its task is.
+/// The events that make a schedule be as its task is. One that somebody else made under a follower's id is left alone.
 fn follow(live: &LiveSchedule, task: Option<&FollowedTask>, at: DateTime<Utc>) -> Vec<ScheduleEvent> {
+    if !live.subject.follows_task() {
+        return vec![];
+    }
     let plan = task.and_then(|task| task.plan.as_ref());
     let wanted = plan.filter(|plan| plan.status != Status::Cancelled).and_then(|plan| plan.due.map(|due| (plan, due)));
     match (live.life, wanted) {

@@ -55,6 +55,9 @@ pub struct ScheduleCreated {
     pub due_revision: u32,
     /// Earliest first.
     pub thresholds: Vec<ResolvedThreshold>,
+    /// Whether its project rested at that moment, so that it is silent from the start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub project_at_rest: bool,
 }
 
 /// One or several fields changed. A field that is absent stayed as it was.

@@ -22,4 +22,4 @@ pub use events::{
     DeadlineApproaching, DeadlineMet, DeadlineOverdue, Place, ScheduleChanges, ScheduleCreated, ScheduleDeleted, ScheduleEvent,
     ScheduleReopened, ScheduleRescheduled, ScheduleUpdated, Subject,
 };
-pub use state::{LiveSchedule, Schedule, ScheduleLife, evolve};
+pub use state::{LiveSchedule, Schedule, ScheduleLife, evolve, next_moment};

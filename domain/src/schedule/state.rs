@@ -43,19 +43,30 @@ impl LiveSchedule {
     pub fn next_fire_at(&self) -> Option<DateTime<Utc>> {
         match self.life {
             ScheduleLife::Met | ScheduleLife::Deleted => None,
-            ScheduleLife::Waiting => self.moments().find(|at| self.is_pending(*at)),
+            ScheduleLife::Waiting => next_moment(&self.thresholds, &self.due, self.fired_through),
         }
     }
 
-    /// The moments of this revision, earliest first; the last is the due moment itself.
-    pub fn moments(&self) -> impl Iterator<Item = DateTime<Utc>> {
-        self.thresholds.iter().map(|t| t.at).filter(|at| *at < self.due.at).chain([self.due.at])
+    /// The moments of this revision that have not fired, nor been passed over by a later one; earliest first.
+    pub fn pending_moments(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        pending_moments(&self.thresholds, &self.due, self.fired_through)
     }
+}
 
-    /// Whether a moment of this revision has not fired, nor been passed over by a later one.
-    pub fn is_pending(&self, at: DateTime<Utc>) -> bool {
-        self.fired_through.is_none_or(|fired| at > fired)
-    }
+/// The next moment of a due revision that will fire.
+pub fn next_moment(thresholds: &[ResolvedThreshold], due: &Due, fired_through: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    pending_moments(thresholds, due, fired_through).next()
+}
+
+/// Thresholds that fall before the due moment, and the due moment itself, as far as they are after what fired.
+fn pending_moments(
+    thresholds: &[ResolvedThreshold],
+    due: &Due,
+    fired_through: Option<DateTime<Utc>>,
+) -> impl Iterator<Item = DateTime<Utc>> {
+    let due_at = due.at;
+    let leads = thresholds.iter().map(|threshold| threshold.at).filter(move |at| *at < due_at);
+    leads.chain([due_at]).filter(move |at| fired_through.is_none_or(|fired| *at > fired))
 }
 
 /// The state after an event. It cannot fail: what happened, happened.

@@ -116,19 +116,21 @@ fn unassign(live: &LiveTask, user_id: UserId) -> Decision {
 
 fn change_status(live: &LiveTask, wish: ChangeStatus, at: DateTime<Utc>) -> Decision {
     let ChangeStatus { to, blocked_reason } = wish;
+    if live.status.is_closed() && live.status != to {
+        return Err(TaskError::TransitionNotAllowed { from: live.status, to });
+    }
     match (to, &blocked_reason) {
         (Status::Todo | Status::InProgress | Status::InReview | Status::Cancelled | Status::Done, Some(_)) => {
-            return Err(TaskError::ReasonWithoutBlock);
+            Err(TaskError::ReasonWithoutBlock)
         }
-        _ if live.status == to && (to != Status::Blocked || blocked_reason.is_none() || blocked_reason == live.blocked_reason) => {
-            return Ok(vec![]);
+        (Status::Blocked, None) if live.status != to => Err(TaskError::ReasonMissing),
+        (Status::Blocked, Some(_)) if live.status == to && blocked_reason == live.blocked_reason => Ok(vec![]),
+        (_, None) if live.status == to => Ok(vec![]),
+        (Status::Done, None) => complete(live, at),
+        (Status::Todo | Status::InProgress | Status::InReview | Status::Cancelled | Status::Blocked, None | Some(_)) => {
+            Ok(vec![TaskEvent::TaskStatusChanged(TaskStatusChanged { from: live.status, to, blocked_reason })])
         }
-        _ if live.status.is_closed() => return Err(TaskError::TransitionNotAllowed { from: live.status, to }),
-        (Status::Blocked, None) => return Err(TaskError::ReasonMissing),
-        (Status::Done, None) => return complete(live, at),
-        (Status::Todo | Status::InProgress | Status::InReview | Status::Cancelled, None) | (Status::Blocked, Some(_)) => {}
     }
-    Ok(vec![TaskEvent::TaskStatusChanged(TaskStatusChanged { from: live.status, to, blocked_reason })])
 }
 
 fn change_priority(live: &LiveTask, to: Priority) -> Decision {

@@ -95,11 +95,12 @@ impl Thresholds {
         }
     }
 
-    /// The moments of these thresholds for a due moment, the earliest first. Of two that fall together one is kept.
+    /// The moments of these thresholds for a due moment, the earliest first. Leads that fall together stay apart, since
+    /// they may not before another due moment; their common moment fires once.
     pub fn resolve(&self, due: &Due) -> Vec<ResolvedThreshold> {
         let mut resolved: Vec<_> = self.0.iter().map(|t| ResolvedThreshold { amount: t.amount, unit: t.unit, at: t.before(due) }).collect();
-        resolved.sort_by_key(|t| t.at);
-        resolved.dedup_by_key(|t| t.at);
+        resolved.sort_by_key(|t| (t.at, t.unit, t.amount));
+        resolved.dedup();
         resolved
     }
 }

@@ -44,13 +44,15 @@ fn a_date_is_due_at_the_end_of_its_day_in_its_zone() {
 }
 
 /// A local time, its zone and the instant it means.
-const LOCAL_TIMES: [(&str, &str, &str); 6] = [
+const LOCAL_TIMES: [(&str, &str, &str); 8] = [
     ("2031-03-30T01:59:59", "Europe/Zurich", "2031-03-30T00:59:59Z"),
     ("2031-03-30T02:00:00", "Europe/Zurich", "2031-03-30T01:00:00Z"),
     ("2031-03-30T02:59:59.999", "Europe/Zurich", "2031-03-30T01:00:00Z"),
     ("2031-03-30T03:00:00", "Europe/Zurich", "2031-03-30T01:00:00Z"),
     ("2031-10-26T02:30:00", "Europe/Zurich", "2031-10-26T00:30:00Z"),
     ("2031-10-26T03:00:00", "Europe/Zurich", "2031-10-26T02:00:00Z"),
+    ("2011-12-30T12:00:00", "Pacific/Apia", "2011-12-30T10:00:00Z"),
+    ("2011-12-30T23:59:59", "Pacific/Apia", "2011-12-30T10:00:00Z"),
 ];
 
 #[test]

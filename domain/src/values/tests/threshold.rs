@@ -85,13 +85,14 @@ fn without_a_wish_a_schedule_warns_three_days_ahead() {
 }
 
 #[test]
-fn moments_are_resolved_earliest_first_and_those_that_fall_together_once() {
+fn moments_are_resolved_earliest_first_and_leads_that_fall_together_stay_apart() {
     let wish = Thresholds::new(vec![lead(30, Minutes), lead(1, Days), lead(2, Hours), lead(24, Hours), lead(30, Minutes)]);
     let resolved = wish.expect("five leads").resolve(&Due::on(day("2031-03-10"), Tz::UTC));
     let moments = resolved.iter().map(|threshold| (threshold.lead(), threshold.at)).collect::<Vec<_>>();
     assert_eq!(
         moments,
         [
+            (lead(24, Hours), instant("2031-03-10T00:00:00Z")),
             (lead(1, Days), instant("2031-03-10T00:00:00Z")),
             (lead(2, Hours), instant("2031-03-10T22:00:00Z")),
             (lead(30, Minutes), instant("2031-03-10T23:30:00Z")),

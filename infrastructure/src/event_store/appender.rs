@@ -1,0 +1,333 @@
+//! Sequenced group commit: whatever waits while a batch is in flight is the next batch.
+//!
+//! One task of a node owns one connection and sends one statement at a time. There is no linger: under light load a
+//! batch is one unit, under heavy load it is hundreds, and one fsync serves them all. When the answer to a statement is
+//! lost, the units are sent again as they were: what was taken the first time is recognised by its event ids.
+
+use super::batch::{self, EncodedUnit, UnitAnswer};
+use super::tail::Tail;
+use super::tangle::Touched;
+use application::ports::{Appended, LogError, NewEvent, Settled};
+use domain::event::Recorded;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Executor, PgConnection, Row};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+/// Most units in one batch.
+pub const BATCH_UNITS_MAX: usize = 512;
+/// Most bytes in one batch.
+pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most units waiting to be appended; the next one is turned away.
+pub const QUEUE_UNITS_MAX: usize = 4_096;
+/// Most bytes waiting to be appended.
+pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest wait for one statement. Then its connection is given up and its outcome is unknown.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long units whose outcome is unknown are sent again before their senders are told so.
+pub const RESEND_FOR: Duration = Duration::from_secs(15);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts units and answers when they are in the log.
+pub(crate) struct Appender {
+    queue: mpsc::Sender<Job>,
+    bytes: Arc<Semaphore>,
+}
+
+struct Job {
+    encoded: EncodedUnit,
+    answer: oneshot::Sender<Result<Appended, LogError>>,
+    /// When it was first sent without an answer. From then on it may be in the log already.
+    sent_in_vain: Option<Instant>,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Appender {
+    /// Starts the task. It ends when the appender is dropped and everything accepted is answered.
+    pub(crate) fn start(options: PgConnectOptions, role: &'static str, tail: Arc<Tail>) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, waiting) = mpsc::channel(QUEUE_UNITS_MAX);
+        // One call has one plan; planning it anew for the sizes of its arrays costs more than it gains.
+        let options = options.options([("plan_cache_mode", "force_generic_plan")]).application_name("milepost appender");
+        let worker = Worker { options, role, connection: None, waiting, jobs: VecDeque::new(), tail };
+        let task = tokio::spawn(worker.run());
+        (Self { queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)) }, task)
+    }
+
+    pub(crate) async fn append(&self, encoded: EncodedUnit) -> Result<Appended, LogError> {
+        if encoded.bytes > BATCH_BYTES_MAX {
+            return Err(LogError::Rejected(format!("it has {} bytes, and {BATCH_BYTES_MAX} are allowed", encoded.bytes)));
+        }
+        let overloaded = || {
+            metrics::counter!("milepost_append_overloaded_total").increment(1);
+            LogError::Overloaded { retry_after: Duration::from_millis(100) }
+        };
+        let bytes = Arc::clone(&self.bytes).try_acquire_many_owned(encoded.bytes as u32).map_err(|_| overloaded())?;
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Job { encoded, answer, sent_in_vain: None, _bytes: bytes }).map_err(|_| overloaded())?;
+        answered.await.unwrap_or(Err(LogError::OutcomeUnknown))
+    }
+}
+
+struct Worker {
+    options: PgConnectOptions,
+    role: &'static str,
+    connection: Option<PgConnection>,
+    waiting: mpsc::Receiver<Job>,
+    jobs: VecDeque<Job>,
+    tail: Arc<Tail>,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        while self.gather().await {
+            let batch = self.take_batch();
+            if batch.is_empty() {
+                continue;
+            }
+            match self.connect().await {
+                Ok(()) => self.send(batch).await,
+                Err(error) => self.could_not_send(batch, &error).await,
+            }
+        }
+    }
+
+    /// Takes what waits, and waits if nothing does. False when no more will come.
+    async fn gather(&mut self) -> bool {
+        if self.jobs.is_empty() {
+            match self.waiting.recv().await {
+                Some(job) => self.jobs.push_back(job),
+                None => return false,
+            }
+        }
+        while self.jobs.len() < QUEUE_UNITS_MAX
+            && let Ok(job) = self.waiting.try_recv()
+        {
+            self.jobs.push_back(job);
+        }
+        true
+    }
+
+    /// The units of the next batch: in order of arrival, but the later of two tangled ones stays for the batch after.
+    fn take_batch(&mut self) -> Vec<Job> {
+        let (mut batch, mut later) = (vec![], VecDeque::new());
+        let mut touched = Touched::default();
+        let mut bytes = 0;
+        while let Some(job) = self.jobs.pop_front() {
+            if job.answer.is_closed() && job.sent_in_vain.is_none() {
+                continue; // Its sender gave up before it was sent, so it need not happen.
+            }
+            if batch.len() == BATCH_UNITS_MAX || bytes + job.encoded.bytes > BATCH_BYTES_MAX {
+                later.push_back(job);
+                break;
+            }
+            if touched.admit(&job.encoded) {
+                bytes += job.encoded.bytes;
+                batch.push(job);
+            } else {
+                later.push_back(job);
+            }
+        }
+        later.append(&mut self.jobs);
+        self.jobs = later;
+        batch
+    }
+
+    async fn connect(&mut self) -> Result<(), sqlx::Error> {
+        if self.connection.is_none() {
+            let connect = async {
+                let mut connection = self.options.connect().await?;
+                connection.execute(format!("SET ROLE {}", self.role).as_str()).await?;
+                Ok::<_, sqlx::Error>(connection)
+            };
+            let connection = tokio::time::timeout(STATEMENT_TIMEOUT, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+            self.connection = Some(connection);
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, batch: Vec<Job>) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let (encoded, rest): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|job| (job.encoded, (job.answer, job.sent_in_vain, job._bytes))).unzip();
+        let started = Instant::now();
+        let result = tokio::time::timeout(STATEMENT_TIMEOUT, batch::append(&mut connection, &encoded)).await;
+        let jobs = encoded
+            .into_iter()
+            .zip(rest)
+            .map(|(encoded, (answer, sent_in_vain, _bytes))| Job { encoded, answer, sent_in_vain, _bytes })
+            .collect::<Vec<_>>();
+        metrics::histogram!("milepost_append_duration_seconds").record(started.elapsed());
+        metrics::histogram!("milepost_append_batch_units").record(jobs.len() as f64);
+        match result {
+            Ok(Ok(answers)) => {
+                self.deliver(jobs, answers, &mut connection).await;
+                self.connection = Some(connection);
+            }
+            Ok(Err(sqlx::Error::Database(refused))) if !is_fatal(refused.as_ref()) => {
+                self.connection = Some(connection);
+                self.refused(jobs, refused.as_ref()).await;
+            }
+            Ok(Err(error)) => self.lost(jobs, &error.to_string()).await,
+            Err(_) => self.lost(jobs, "the statement took too long").await,
+        }
+    }
+
+    /// The server refused the statement, so nothing of it happened. One unit is the cause: each goes alone.
+    async fn refused(&mut self, mut jobs: Vec<Job>, refused: &dyn sqlx::error::DatabaseError) {
+        if jobs.len() > 1 {
+            for job in jobs {
+                Box::pin(self.send_alone(job)).await;
+            }
+            return;
+        }
+        let error = match refused.code().as_deref() {
+            // Insufficient resources, such as a full disk; and a server that only reads.
+            Some(code) if code.starts_with("53") || code == "25006" => {
+                LogError::Unreachable(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(refused.message().to_owned())))
+            }
+            _ => LogError::Rejected(refused.message().to_owned()),
+        };
+        tracing::error!(error = %refused, "an append was refused by the database");
+        for job in jobs.drain(..) {
+            let _ = job.answer.send(Err(error.clone()));
+        }
+    }
+
+    async fn send_alone(&mut self, job: Job) {
+        match self.connect().await {
+            Ok(()) => self.send(vec![job]).await,
+            Err(error) => self.could_not_send(vec![job], &error).await,
+        }
+    }
+
+    /// The answer was lost: the units go to the front and are sent again, until that has lasted too long.
+    async fn lost(&mut self, jobs: Vec<Job>, reason: &str) {
+        tracing::warn!(units = jobs.len(), reason, "the answer to an append was lost; it is sent again");
+        metrics::counter!("milepost_append_lost_total").increment(1);
+        let now = Instant::now();
+        for mut job in jobs.into_iter().rev() {
+            let since = *job.sent_in_vain.get_or_insert(now);
+            if now - since > RESEND_FOR {
+                let _ = job.answer.send(Err(LogError::OutcomeUnknown));
+            } else {
+                self.jobs.push_front(job);
+            }
+        }
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
+
+    /// There is no connection: what was never sent fails at once, the rest is tried again.
+    async fn could_not_send(&mut self, batch: Vec<Job>, error: &sqlx::Error) {
+        let unreachable = LogError::Unreachable(Arc::new(std::io::Error::other(error.to_string())));
+        let (again, never_sent): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.sent_in_vain.is_some());
+        for job in never_sent {
+            let _ = job.answer.send(Err(unreachable.clone()));
+        }
+        match again.is_empty() {
+            true => tokio::time::sleep(RECONNECT_PAUSE).await,
+            false => self.lost(again, &error.to_string()).await,
+        }
+    }
+
+    async fn deliver(&mut self, jobs: Vec<Job>, answers: Vec<UnitAnswer>, connection: &mut PgConnection) {
+        let mut appended = vec![];
+        for (job, answer) in jobs.into_iter().zip(answers) {
+            let answer = match answer {
+                UnitAnswer::Appended { .. } | UnitAnswer::Proved { .. } => answer,
+                // Sent before without an answer: if its events are there, it was taken then.
+                _ if job.sent_in_vain.is_some() => match taken_before(&job.encoded, connection).await {
+                    Ok(Some(taken)) => taken,
+                    Ok(None) => answer,
+                    Err(_) => {
+                        self.jobs.push_front(job);
+                        continue;
+                    }
+                },
+                _ => answer,
+            };
+            appended.push((job, answer));
+        }
+        let mut fresh: Vec<Arc<Recorded>> = vec![];
+        let answered: Vec<_> = appended
+            .into_iter()
+            .map(|(job, answer)| {
+                let appended = to_appended(job.encoded, answer);
+                if let Appended::Done { recorded, .. } = &appended {
+                    fresh.extend(recorded.iter().cloned());
+                }
+                (job.answer, appended)
+            })
+            .collect();
+        metrics::counter!("milepost_append_events_total").increment(fresh.len() as u64);
+        self.tail.publish(fresh);
+        for (sender, appended) in answered {
+            let _ = sender.send(Ok(appended));
+        }
+    }
+}
+
+/// Errors after which the server ends the connection: whether the statement was carried out is not known for sure.
+fn is_fatal(refused: &dyn sqlx::error::DatabaseError) -> bool {
+    refused.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+}
+
+/// Looks for the events of a unit that was sent before: at their places, with their ids.
+async fn taken_before(encoded: &EncodedUnit, connection: &mut PgConnection) -> Result<Option<UnitAnswer>, sqlx::Error> {
+    let Some(first) = encoded.unit.events.first() else { return Ok(None) };
+    let row = sqlx::query("SELECT position, recorded_at FROM milepost.events WHERE aggregate_id = $1 AND sequence = $2 AND event_id = $3")
+        .bind(first.aggregate_id.to_string())
+        .bind(first.version)
+        .bind(first.event_id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let first_position: i64 = row.try_get(0)?;
+    let drawn = sqlx::query_scalar(
+        "SELECT (payload -> event_type ->> 'number')::bigint FROM milepost.events \
+         WHERE position >= $1 AND position < $2 AND event_type = ANY($3) ORDER BY position",
+    )
+    .bind(first_position)
+    .bind(first_position + encoded.unit.events.len() as i64)
+    .bind(drawing_names(&encoded.unit.events))
+    .fetch_all(connection)
+    .await?;
+    Ok(Some(UnitAnswer::Appended { first_position, recorded_at: row.try_get(1)?, drawn }))
+}
+
+fn drawing_names(events: &[NewEvent]) -> Vec<&'static str> {
+    events.iter().filter(|new| new.event.draw().is_some()).map(|new| new.event.name()).collect()
+}
+
+/// The answer with the events as the log holds them.
+fn to_appended(encoded: EncodedUnit, answer: UnitAnswer) -> Appended {
+    let unit = encoded.unit;
+    match answer {
+        UnitAnswer::Proved { position } => Appended::Done { recorded: vec![], position },
+        UnitAnswer::CommandIdReused => Appended::CommandIdReused,
+        UnitAnswer::Moved { aggregate_id, found } => Appended::Moved { aggregate_id, found },
+        UnitAnswer::ClaimTaken => Appended::ClaimTaken,
+        UnitAnswer::Replayed { aggregate_id, position, version } => {
+            let request_hash = unit.key.map_or([0; 32], |key| key.request_hash);
+            Appended::Replayed(Settled { aggregate_id, position, version, request_hash })
+        }
+        UnitAnswer::Appended { first_position, recorded_at, drawn } => {
+            let mut drawn = drawn.into_iter();
+            let workspace_id = unit.workspace;
+            let recorded: Vec<_> = (first_position..)
+                .zip(unit.events)
+                .map(|(position, new)| {
+                    let NewEvent { event_id, aggregate_id, version, metadata, event } = new;
+                    let event = match event.draw().and_then(|_| drawn.next()) {
+                        Some(number) => event.with_drawn(u32::try_from(number).unwrap_or(u32::MAX)),
+                        None => event,
+                    };
+                    Arc::new(Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event })
+                })
+                .collect();
+            let position = recorded.last().map_or(0, |recorded| recorded.position);
+            Appended::Done { recorded, position }
+        }
+    }
+}

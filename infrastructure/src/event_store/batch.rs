@@ -1,0 +1,248 @@
+//! One call of `milepost.append`: units become arrays, and the answer becomes one answer per unit.
+
+use application::ports::Unit;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{Error, PgConnection, Row};
+use uuid::Uuid;
+
+/// A unit with its events as they are stored.
+#[derive(Debug)]
+pub(crate) struct EncodedUnit {
+    pub(crate) unit: Unit,
+    pub(crate) payloads: Vec<String>,
+    pub(crate) metadata: Vec<String>,
+    /// About how much memory and traffic it costs.
+    pub(crate) bytes: usize,
+}
+
+/// What became of one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UnitAnswer {
+    /// Appended from this position on, with the numbers that were drawn, in the order of its drawing events.
+    Appended { first_position: i64, recorded_at: DateTime<Utc>, drawn: Vec<i64> },
+    /// A unit without events: proved, and settled if it had a command id. The last position of its subject.
+    Proved { position: i64 },
+    Replayed { aggregate_id: Uuid, position: i64, version: i64 },
+    CommandIdReused,
+    Moved { aggregate_id: Uuid, found: i64 },
+    ClaimTaken,
+}
+
+impl EncodedUnit {
+    pub(crate) fn new(unit: Unit) -> Self {
+        let payloads: Vec<String> = unit.events.iter().map(|new| new.event.encode()).collect();
+        let metadata: Vec<String> = unit.events.iter().map(|new| new.metadata.encode()).collect();
+        let bytes = payloads.iter().chain(&metadata).map(String::len).sum::<usize>() + 256 * (unit.events.len() + 1);
+        Self { unit, payloads, metadata, bytes }
+    }
+}
+
+/// The place of the digit that a drawn number replaces, counted from 1: behind `{"task_created":{"number":`.
+/// The name is plain ASCII, so bytes and characters are the same up to there.
+fn draw_place(event_name: &str) -> usize {
+    r#"{"":{"number":"#.len() + event_name.len() + 1
+}
+
+const CALL: &str = "SELECT base, at, u_code, u_to, u_from, u_found, u_aggregate, d_value, z_position FROM milepost.append(\
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
+    $26, $27, $28, $29, $30, $31, $32)";
+
+/// The arguments of `milepost.append`, one array each. Numbers of units and events count from 1.
+#[derive(Default)]
+struct Arrays<'a> {
+    u_workspace: Vec<Uuid>,
+    u_source: Vec<i16>,
+    u_command: Vec<Option<Uuid>>,
+    u_hash: Vec<Option<&'a [u8]>>,
+    u_size: Vec<i32>,
+    u_first: Vec<i32>,
+    s_first: Vec<i32>,
+    e_unit: Vec<i32>,
+    e_aggregate_type: Vec<&'static str>,
+    e_aggregate: Vec<String>,
+    e_sequence: Vec<i64>,
+    e_id: Vec<Uuid>,
+    e_type: Vec<&'static str>,
+    e_version: Vec<&'static str>,
+    e_payload: Vec<&'a str>,
+    e_metadata: Vec<&'a str>,
+    g_unit: Vec<i32>,
+    g_aggregate: Vec<String>,
+    g_version: Vec<i64>,
+    c_unit: Vec<i32>,
+    c_kind: Vec<&'static str>,
+    c_value: Vec<&'a str>,
+    r_unit: Vec<i32>,
+    r_kind: Vec<&'static str>,
+    r_value: Vec<&'a str>,
+    k_counter: Vec<String>,
+    d_slot: Vec<i32>,
+    d_event: Vec<i32>,
+    d_at: Vec<i32>,
+    z_unit: Vec<i32>,
+    z_aggregate: Vec<String>,
+    z_version: Vec<i64>,
+}
+
+impl<'a> Arrays<'a> {
+    fn of(batch: &'a [EncodedUnit]) -> Self {
+        let mut arrays = Self::default();
+        for (number, encoded) in (1..).zip(batch) {
+            arrays.add(number, encoded);
+        }
+        arrays
+    }
+
+    fn add(&mut self, number: i32, encoded: &'a EncodedUnit) {
+        let unit = &encoded.unit;
+        self.u_workspace.push(unit.workspace.0);
+        self.u_source.push(unit.source.number());
+        self.u_command.push(unit.key.as_ref().map(|key| key.id));
+        self.u_hash.push(unit.key.as_ref().map(|key| key.request_hash.as_slice()));
+        self.u_size.push(unit.events.len() as i32);
+        self.u_first.push(self.e_unit.len() as i32 + 1);
+        self.add_events(number, encoded);
+        for guard in &unit.guards {
+            self.g_unit.push(number);
+            self.g_aggregate.push(guard.aggregate_id.to_string());
+            self.g_version.push(guard.version);
+        }
+        for claim in &unit.claims {
+            self.c_unit.push(number);
+            self.c_kind.push(claim.kind);
+            self.c_value.push(&claim.value);
+        }
+        for release in &unit.releases {
+            self.r_unit.push(number);
+            self.r_kind.push(release.kind);
+            self.r_value.push(&release.value);
+        }
+        if unit.events.is_empty() {
+            let version = unit.guards.iter().find(|guard| guard.aggregate_id == unit.subject).map_or(0, |guard| guard.version);
+            self.z_unit.push(number);
+            self.z_aggregate.push(unit.subject.to_string());
+            self.z_version.push(version);
+        }
+    }
+
+    fn add_events(&mut self, number: i32, encoded: &'a EncodedUnit) {
+        let mut streams: Vec<Uuid> = vec![];
+        for (index, new) in encoded.unit.events.iter().enumerate() {
+            self.e_unit.push(number);
+            let event = self.e_unit.len() as i32;
+            if !streams.contains(&new.aggregate_id) {
+                streams.push(new.aggregate_id);
+                self.s_first.push(event);
+            }
+            self.e_aggregate_type.push(new.event.aggregate_type().word());
+            self.e_aggregate.push(new.aggregate_id.to_string());
+            self.e_sequence.push(new.version);
+            self.e_id.push(new.event_id);
+            self.e_type.push(new.event.name());
+            self.e_version.push("1");
+            self.e_payload.push(&encoded.payloads[index]);
+            self.e_metadata.push(&encoded.metadata[index]);
+            if let Some(counter) = new.event.draw() {
+                let counter = counter.to_string();
+                let slot = self.k_counter.iter().position(|known| *known == counter).unwrap_or_else(|| {
+                    self.k_counter.push(counter);
+                    self.k_counter.len() - 1
+                });
+                self.d_slot.push(slot as i32 + 1);
+                self.d_event.push(event);
+                self.d_at.push(draw_place(new.event.name()) as i32);
+            }
+        }
+    }
+}
+
+/// Null rather than an empty array: the function skips what is not there.
+fn given<T>(array: Vec<T>) -> Option<Vec<T>> {
+    (!array.is_empty()).then_some(array)
+}
+
+/// Appends a batch in one statement. An error means that nothing of it was appended, or that nobody knows.
+pub(crate) async fn append(connection: &mut PgConnection, batch: &[EncodedUnit]) -> Result<Vec<UnitAnswer>, Error> {
+    let arrays = Arrays::of(batch);
+    let row = sqlx::query(CALL)
+        .bind(arrays.u_workspace)
+        .bind(arrays.u_source)
+        .bind(arrays.u_command)
+        .bind(arrays.u_hash)
+        .bind(arrays.u_size)
+        .bind(arrays.u_first)
+        .bind(arrays.s_first)
+        .bind(arrays.e_unit)
+        .bind(arrays.e_aggregate_type)
+        .bind(arrays.e_aggregate)
+        .bind(arrays.e_sequence)
+        .bind(arrays.e_id)
+        .bind(arrays.e_type)
+        .bind(arrays.e_version)
+        .bind(arrays.e_payload)
+        .bind(arrays.e_metadata)
+        .bind(given(arrays.g_unit))
+        .bind(given(arrays.g_aggregate))
+        .bind(given(arrays.g_version))
+        .bind(given(arrays.c_unit))
+        .bind(given(arrays.c_kind))
+        .bind(given(arrays.c_value))
+        .bind(given(arrays.r_unit))
+        .bind(given(arrays.r_kind))
+        .bind(given(arrays.r_value))
+        .bind(given(arrays.k_counter))
+        .bind(given(arrays.d_slot))
+        .bind(given(arrays.d_event))
+        .bind(given(arrays.d_at))
+        .bind(given(arrays.z_unit))
+        .bind(given(arrays.z_aggregate))
+        .bind(given(arrays.z_version))
+        .fetch_one(connection)
+        .await?;
+    answers(batch, &row)
+}
+
+fn answers(batch: &[EncodedUnit], row: &PgRow) -> Result<Vec<UnitAnswer>, Error> {
+    let (base, recorded_at): (i64, DateTime<Utc>) = (row.try_get(0)?, row.try_get(1)?);
+    let codes: Option<Vec<i32>> = row.try_get(2)?;
+    let last: Option<Vec<Option<i64>>> = row.try_get(3)?;
+    let first: Option<Vec<Option<i64>>> = row.try_get(4)?;
+    let found: Option<Vec<Option<i64>>> = row.try_get(5)?;
+    let aggregates: Option<Vec<Option<String>>> = row.try_get(6)?;
+    let drawn: Vec<Option<i64>> = row.try_get::<Option<_>, _>(7)?.unwrap_or_default();
+    let proved: Vec<Option<i64>> = row.try_get::<Option<_>, _>(8)?.unwrap_or_default();
+    let (mut drawn, mut proved) = (drawn.into_iter(), proved.into_iter());
+    let mut next = base + 1;
+    let number_at = |list: &Option<Vec<Option<i64>>>, index: usize| list.as_ref().and_then(|list| list[index]).unwrap_or_default();
+    batch
+        .iter()
+        .enumerate()
+        .map(|(index, encoded)| {
+            let unit = &encoded.unit;
+            let draws = unit.events.iter().filter(|new| new.event.draw().is_some()).count();
+            let numbers: Vec<i64> = drawn.by_ref().take(draws).flatten().collect();
+            let position = if unit.events.is_empty() { proved.next().flatten() } else { None };
+            let aggregate = || -> Result<Uuid, Error> {
+                let text = aggregates.as_ref().and_then(|list| list[index].as_deref()).unwrap_or_default();
+                Uuid::parse_str(text).map_err(|error| Error::Decode(Box::new(error)))
+            };
+            Ok(match codes.as_ref().map_or(0, |codes| codes[index]) {
+                0 if unit.events.is_empty() => UnitAnswer::Proved { position: position.unwrap_or_default() },
+                0 => {
+                    let first_position = if codes.is_some() { number_at(&first, index) } else { next };
+                    next = first_position + unit.events.len() as i64;
+                    UnitAnswer::Appended { first_position, recorded_at, drawn: numbers }
+                }
+                1 => UnitAnswer::Replayed {
+                    aggregate_id: aggregate()?,
+                    position: number_at(&last, index),
+                    version: number_at(&found, index),
+                },
+                2 => UnitAnswer::CommandIdReused,
+                5 => UnitAnswer::ClaimTaken,
+                _ => UnitAnswer::Moved { aggregate_id: aggregate()?, found: number_at(&found, index) },
+            })
+        })
+        .collect()
+}

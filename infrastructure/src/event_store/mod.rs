@@ -1,0 +1,194 @@
+//! The event log on PostgreSQL.
+
+mod appender;
+mod batch;
+mod rows;
+mod signal;
+mod tail;
+mod tangle;
+
+pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, RESEND_FOR, STATEMENT_TIMEOUT};
+pub use tail::TAIL_FACTS_MAX;
+
+use crate::postgres::{Database, WORKER_ROLE, log_error};
+use appender::Appender;
+use application::ports::{Appended, CommandKey, EventLog, LogError, Settled, Unit};
+use async_trait::async_trait;
+use batch::EncodedUnit;
+use cqrs_es::persist::{PersistedEventRepository, SerializedEvent};
+use domain::event::{AggregateType, Event, Fact, Recorded};
+use domain::ids::WorkspaceId;
+use domain::project::Project;
+use domain::schedule::Schedule;
+use domain::task::Task;
+use postgres_es::PostgresEventRepository;
+use sqlx::Row;
+use std::sync::{Arc, Mutex, PoisonError};
+use tail::Tail;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// The log: appends through one appender per node, reads through the pool.
+pub struct PostgresEventLog {
+    database: Database,
+    stock: PostgresEventRepository,
+    appender: Mutex<Option<Arc<Appender>>>,
+    tail: Arc<Tail>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl PostgresEventLog {
+    /// Opens the log and starts its appender and its ear for other nodes.
+    pub async fn open(database: Database) -> Result<Self, LogError> {
+        let head: Option<i64> = sqlx::query_scalar("SELECT max(position) FROM milepost.events")
+            .fetch_one(&database.worker)
+            .await
+            .map_err(log_error)?;
+        let tail = Arc::new(Tail::new(head.unwrap_or(0)));
+        let (appender, appending) = Appender::start(database.options.clone(), WORKER_ROLE, Arc::clone(&tail));
+        let listening = signal::listen(database.worker.clone(), Arc::clone(&tail));
+        let telling = signal::tell(database.worker.clone(), tail.head());
+        // The snapshot table is named because the stock crate wants a name; it is never read or made.
+        let stock = PostgresEventRepository::new(database.worker.clone()).with_tables("milepost.events", "milepost.snapshots");
+        Ok(Self {
+            stock,
+            database,
+            appender: Mutex::new(Some(Arc::new(appender))),
+            tail,
+            tasks: Mutex::new(vec![appending, listening, telling]),
+        })
+    }
+
+    /// Takes no more units and returns once everything accepted is answered.
+    pub async fn close(&self) {
+        drop(self.appender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
+        if let Some(appending) = tasks.next() {
+            let _ = appending.await;
+        }
+        tasks.for_each(|task| task.abort());
+    }
+
+    /// Facts after a position whose event is of one of the given types, in order, up to and with another position.
+    pub async fn after_of_types(
+        &self,
+        position: i64,
+        until: i64,
+        types: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Arc<Fact>>, LogError> {
+        let sql = format!(
+            "SELECT {} FROM milepost.events WHERE position > $1 AND position <= $2 AND event_type = ANY($3) ORDER BY position LIMIT $4",
+            rows::COLUMNS
+        );
+        let rows = sqlx::query(&sql)
+            .bind(position)
+            .bind(until)
+            .bind(types)
+            .bind(limit as i64)
+            .fetch_all(&self.database.worker)
+            .await
+            .map_err(log_error)?;
+        rows.iter().map(rows::fact).collect::<Result<_, _>>().map_err(log_error)
+    }
+
+    async fn stock_events(&self, kind: AggregateType, id: Uuid) -> Result<Vec<SerializedEvent>, LogError> {
+        let id = id.to_string();
+        let events = match kind {
+            AggregateType::Project => self.stock.get_events::<Project>(&id).await,
+            AggregateType::Task => self.stock.get_events::<Task>(&id).await,
+            AggregateType::Schedule => self.stock.get_events::<Schedule>(&id).await,
+        };
+        events.map_err(|error| LogError::Unreachable(Arc::new(error)))
+    }
+}
+
+#[async_trait]
+impl EventLog for PostgresEventLog {
+    async fn append(&self, unit: Unit) -> Result<Appended, LogError> {
+        let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let closing = || LogError::Unreachable(Arc::new(std::io::Error::other("this node is shutting down")));
+        appender.ok_or_else(closing)?.append(EncodedUnit::new(unit)).await
+    }
+
+    async fn stream(&self, kind: AggregateType, id: Uuid) -> Result<Vec<Event>, LogError> {
+        self.stock_events(kind, id)
+            .await?
+            .into_iter()
+            .map(|stored| Event::decode_value(&stored.aggregate_type, &stored.event_type, &stored.event_version, stored.payload))
+            .collect::<Result<_, _>>()
+            .map_err(|error| LogError::Corrupt(Arc::new(error)))
+    }
+
+    async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
+        let sql =
+            format!("SELECT {} FROM milepost.events WHERE aggregate_id = $1 AND sequence > $2 ORDER BY sequence", rows::COLUMNS);
+        let rows =
+            sqlx::query(&sql).bind(id.to_string()).bind(version).fetch_all(&self.database.worker).await.map_err(log_error)?;
+        rows.iter().map(rows::recorded).collect()
+    }
+
+    async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        sqlx::query_scalar(
+            "SELECT coalesce((SELECT e.sequence FROM milepost.events e WHERE e.aggregate_id = i.id ORDER BY e.sequence DESC LIMIT 1), 0) \
+             FROM unnest($1::text[]) WITH ORDINALITY i(id, n) ORDER BY i.n",
+        )
+        .bind(ids)
+        .fetch_all(&self.database.worker)
+        .await
+        .map_err(log_error)
+    }
+
+    async fn settled(&self, workspace: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError> {
+        let row = sqlx::query(
+            "SELECT e.aggregate_id, e.position + e.unit_size - 1, e.request_hash, \
+               (SELECT max(l.sequence) FROM milepost.events l \
+                WHERE l.position BETWEEN e.position AND e.position + e.unit_size - 1 AND l.aggregate_id = e.aggregate_id) \
+             FROM milepost.events e WHERE e.workspace_id = $1 AND e.command_source = $2 AND e.command_id = $3 \
+             UNION ALL \
+             SELECT aggregate_id, position, request_hash, version FROM milepost.settled_commands \
+             WHERE workspace_id = $1 AND command_source = $2 AND command_id = $3",
+        )
+        .bind(workspace.0)
+        .bind(key.source.number())
+        .bind(key.id)
+        .fetch_optional(&self.database.worker)
+        .await
+        .map_err(log_error)?;
+        let settled = row.map(|row| -> Result<Settled, sqlx::Error> {
+            let aggregate_id: &str = row.try_get(0)?;
+            let hash: &[u8] = row.try_get(2)?;
+            Ok(Settled {
+                aggregate_id: Uuid::parse_str(aggregate_id).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+                position: row.try_get(1)?,
+                request_hash: hash.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+                version: row.try_get(3)?,
+            })
+        });
+        settled.transpose().map_err(log_error)
+    }
+
+    async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, LogError> {
+        if position >= *self.tail.head().borrow() {
+            return Ok(vec![]);
+        }
+        if let Some(facts) = self.tail.after(position, limit) {
+            return Ok(facts);
+        }
+        let sql = format!("SELECT {} FROM milepost.events WHERE position > $1 ORDER BY position LIMIT $2", rows::COLUMNS);
+        let rows =
+            sqlx::query(&sql).bind(position).bind(limit as i64).fetch_all(&self.database.worker).await.map_err(log_error)?;
+        let facts: Vec<Arc<Fact>> = rows.iter().map(rows::fact).collect::<Result<_, _>>().map_err(log_error)?;
+        // Near the head, other readers of this node want the same.
+        if facts.last().is_some_and(|last| last.position + TAIL_FACTS_MAX as i64 > *self.tail.head().borrow()) {
+            self.tail.extend(facts.iter().cloned());
+        }
+        Ok(facts)
+    }
+
+    fn head(&self) -> watch::Receiver<i64> {
+        self.tail.head()
+    }
+}

@@ -1,0 +1,38 @@
+//! Rows of the log, read back as facts.
+
+use application::ports::LogError;
+use chrono::{DateTime, Utc};
+use domain::event::{Event, Fact, Metadata, Recorded};
+use domain::ids::WorkspaceId;
+use sqlx::postgres::PgRow;
+use sqlx::{Error, Row};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The columns that [`fact`] reads, in its order.
+pub(crate) const COLUMNS: &str = "position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, \
+                                  payload::text, metadata::text, recorded_at";
+
+/// A row as a fact. A payload that does not read is a fact as well; a row that does not read is an error.
+pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
+    let position: i64 = row.try_get(0)?;
+    let aggregate_id: &str = row.try_get(3)?;
+    let aggregate_id = Uuid::parse_str(aggregate_id).map_err(|error| Error::Decode(Box::new(error)))?;
+    let event_type: &str = row.try_get(6)?;
+    let decoded = Event::decode(row.try_get(2)?, event_type, row.try_get(7)?, row.try_get(8)?)
+        .and_then(|event| Metadata::decode(row.try_get(9).unwrap_or_default()).map(|metadata| (event, metadata)));
+    let workspace_id: Uuid = row.try_get(1)?;
+    let recorded_at: DateTime<Utc> = row.try_get(10)?;
+    let (version, event_id) = (row.try_get(4)?, row.try_get(5)?);
+    let recorded = decoded.map(|(event, metadata)| {
+        let workspace_id = WorkspaceId(workspace_id);
+        Arc::new(Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event })
+    });
+    Ok(Arc::new(Fact { position, aggregate_id, event_type: event_type.to_owned(), recorded }))
+}
+
+/// A row whose event must read.
+pub(crate) fn recorded(row: &PgRow) -> Result<Arc<Recorded>, LogError> {
+    let fact = fact(row).map_err(|error| LogError::Corrupt(Arc::new(error)))?;
+    fact.recorded.clone().map_err(|error| LogError::Corrupt(Arc::new(error)))
+}

@@ -1,0 +1,118 @@
+//! Questions about events: the log itself, and the history of one thing.
+
+use super::summary;
+use crate::filter::{Conditions, TimeComparator};
+use chrono::{DateTime, Utc};
+use domain::event::{Event, Metadata};
+use domain::ids::WorkspaceId;
+use serde_json::Value;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Error, Postgres, QueryBuilder, Row};
+use uuid::Uuid;
+
+/// Which events are wanted. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventFilter {
+    pub types: Option<Vec<String>>,
+    pub aggregate_types: Option<Vec<String>>,
+    pub aggregate_id: Option<Uuid>,
+    pub actor: Option<Uuid>,
+    pub recorded_at: TimeComparator,
+}
+
+/// An event for people and programs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRow {
+    pub position: i64,
+    pub event_id: Uuid,
+    pub event_type: String,
+    pub aggregate_type: String,
+    pub aggregate_id: Uuid,
+    pub version: i64,
+    pub recorded_at: DateTime<Utc>,
+    pub metadata: Metadata,
+    pub summary: String,
+    pub data: Value,
+}
+
+/// Events after a position, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventPage {
+    pub rows: Vec<EventRow>,
+    pub has_next: bool,
+}
+
+const EVENT: &str = "e.position, e.event_id, e.event_type, e.aggregate_type, e.aggregate_id, e.sequence, e.recorded_at, e.metadata::text, \
+                     e.payload::text, e.event_version";
+
+fn read(row: &PgRow) -> Result<EventRow, Error> {
+    let (event_type, aggregate_type, payload): (String, String, &str) = (row.try_get(2)?, row.try_get(3)?, row.try_get(8)?);
+    let aggregate_id: &str = row.try_get(4)?;
+    let decoding = |error: Box<dyn std::error::Error + Send + Sync>| Error::Decode(error);
+    let event = Event::decode(&aggregate_type, &event_type, row.try_get(9)?, payload);
+    let data: Value = serde_json::from_str(payload).map_err(|error| decoding(error.into()))?;
+    let data = match data {
+        // The payload names its type around the data.
+        Value::Object(mut outer) if outer.len() == 1 => outer.remove(&event_type).unwrap_or(Value::Object(outer)),
+        other => other,
+    };
+    Ok(EventRow {
+        position: row.try_get(0)?,
+        event_id: row.try_get(1)?,
+        aggregate_id: Uuid::parse_str(aggregate_id).map_err(|error| decoding(error.into()))?,
+        version: row.try_get(5)?,
+        recorded_at: row.try_get(6)?,
+        metadata: Metadata::decode(row.try_get(7)?).map_err(|error| decoding(error.into()))?,
+        summary: event.map_or_else(|error| error.to_string(), |event| summary(&event)),
+        event_type,
+        aggregate_type,
+        data,
+    })
+}
+
+async fn page(mut query: QueryBuilder<'static, Postgres>, pool: &PgPool, limit: usize) -> Result<EventPage, Error> {
+    query.push(format!(" LIMIT {}", limit + 1));
+    let found = query.build().fetch_all(pool).await?;
+    let rows = found.iter().take(limit).map(read).collect::<Result<_, _>>()?;
+    Ok(EventPage { rows, has_next: found.len() > limit })
+}
+
+/// The events of a workspace after a position, from the log.
+pub async fn list_events(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    filter: &EventFilter,
+    after: i64,
+    limit: usize,
+) -> Result<EventPage, Error> {
+    let mut query = QueryBuilder::new(format!("SELECT {EVENT} FROM milepost.events e WHERE e.position > "));
+    query.push_bind(after).push(" AND e.workspace_id = ").push_bind(workspace.0).push(" AND ");
+    let mut conditions = Conditions::new(&mut query);
+    filter.types.iter().for_each(|types| conditions.value("e.event_type = ANY(", types, ")"));
+    filter.aggregate_types.iter().for_each(|types| conditions.value("e.aggregate_type = ANY(", types, ")"));
+    filter.aggregate_id.iter().for_each(|id| conditions.value("e.aggregate_id = ", &id.to_string(), ""));
+    filter.actor.iter().for_each(|actor| conditions.value("e.metadata ->> 'actor' = ", &actor.to_string(), ""));
+    conditions.compare_time("e.recorded_at", &filter.recorded_at);
+    query.push(" ORDER BY e.position");
+    page(query, pool, limit).await
+}
+
+/// What happened to one thing after a position.
+pub async fn history(pool: &PgPool, workspace: WorkspaceId, subject: Uuid, after: i64, limit: usize) -> Result<EventPage, Error> {
+    let mut query = QueryBuilder::new(format!(
+        "SELECT {EVENT} FROM milepost.activity a JOIN milepost.events e ON e.position = a.position WHERE a.subject_id = "
+    ));
+    query.push_bind(subject).push(" AND a.workspace_id = ").push_bind(workspace.0);
+    query.push(" AND a.position > ").push_bind(after).push(" ORDER BY a.position");
+    page(query, pool, limit).await
+}
+
+/// An event by its id.
+pub async fn find_event(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<EventRow>, Error> {
+    let sql = format!(
+        "SELECT {EVENT} FROM milepost.activity a JOIN milepost.events e ON e.position = a.position \
+         WHERE a.event_id = $1 AND a.workspace_id = $2"
+    );
+    let row = sqlx::query(&sql).bind(id).bind(workspace.0).fetch_optional(pool).await?;
+    row.map(|row| read(&row)).transpose()
+}

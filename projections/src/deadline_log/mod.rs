@@ -1,0 +1,116 @@
+//! Which deadlines were announced, and how late?
+//!
+//! One row for each firing, for ever. Its id is made from the schedule, the due revision and the moment, so a second
+//! firing of the same moment could not even be written.
+
+mod queries;
+mod store;
+
+pub use queries::{FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
+pub(crate) use store::{COLUMNS, read as read_row};
+
+use crate::model::ReadModel;
+use chrono::{DateTime, Utc};
+use domain::event::{Event, Recorded};
+use domain::ids::{ScheduleId, WorkspaceId, derived};
+use domain::schedule::ScheduleEvent;
+use domain::values::Threshold;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// The read model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadlineLog;
+
+/// One firing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FiringRow {
+    pub id: Uuid,
+    pub workspace_id: WorkspaceId,
+    pub schedule_id: ScheduleId,
+    /// The threshold that was reached; `None` when the due moment itself passed.
+    pub threshold: Option<Threshold>,
+    pub due_revision: i32,
+    pub due_at: DateTime<Utc>,
+    /// The moment that was to fire.
+    pub scheduled_for: DateTime<Utc>,
+    pub fired_at: DateTime<Utc>,
+    pub late_by_ms: i64,
+    pub position: i64,
+}
+
+struct Firing {
+    threshold: Option<Threshold>,
+    due_revision: u32,
+    due_at: DateTime<Utc>,
+    scheduled_for: DateTime<Utc>,
+    late_by_ms: i64,
+}
+
+fn firing(event: &Recorded) -> Option<Firing> {
+    match &event.event {
+        Event::Schedule(ScheduleEvent::DeadlineApproaching(fired)) => Some(Firing {
+            threshold: Some(fired.threshold),
+            due_revision: fired.due_revision,
+            due_at: fired.due.at,
+            scheduled_for: fired.scheduled_for,
+            late_by_ms: fired.late_by_ms,
+        }),
+        Event::Schedule(ScheduleEvent::DeadlineOverdue(fired)) => Some(Firing {
+            threshold: None,
+            due_revision: fired.due_revision,
+            due_at: fired.due.at,
+            scheduled_for: fired.due.at,
+            late_by_ms: fired.late_by_ms,
+        }),
+        Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
+    }
+}
+
+fn id(event: &Recorded, firing: &Firing) -> Uuid {
+    let moment = firing.scheduled_for.timestamp_millis().to_string();
+    derived(&["firing", &event.aggregate_id.to_string(), &firing.due_revision.to_string(), &moment])
+}
+
+impl ReadModel for DeadlineLog {
+    const NAME: &'static str = "deadline_log";
+    const VERSION: u32 = 1;
+    const TABLES: &'static str = include_str!("tables.sql");
+
+    fn event_types() -> Vec<&'static str> {
+        vec!["deadline_approaching", "deadline_overdue"]
+    }
+
+    type Key = Uuid;
+    type Group = ();
+    type Row = FiringRow;
+
+    fn touches(event: &Recorded) -> Vec<Uuid> {
+        firing(event).map(|firing| id(event, &firing)).into_iter().collect()
+    }
+
+    fn project(key: Uuid, row: Option<FiringRow>, event: &Recorded) -> Option<FiringRow> {
+        let Some(firing) = firing(event) else { return row };
+        Some(FiringRow {
+            id: key,
+            workspace_id: event.workspace_id,
+            schedule_id: ScheduleId(event.aggregate_id),
+            threshold: firing.threshold,
+            due_revision: i32::try_from(firing.due_revision).unwrap_or(i32::MAX),
+            due_at: firing.due_at,
+            scheduled_for: firing.scheduled_for,
+            fired_at: event.metadata.occurred_at,
+            late_by_ms: firing.late_by_ms,
+            position: event.position,
+        })
+    }
+
+    async fn load(_: &mut PgConnection, _: i32, _: &[Uuid], _: &[()]) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
+        // A firing is written once, so there is nothing to read before.
+        Ok(vec![])
+    }
+
+    async fn save(connection: &mut PgConnection, version: i32, rows: &[(Uuid, FiringRow)], _: &[Uuid]) -> Result<(), sqlx::Error> {
+        store::save(connection, version, rows).await
+    }
+}

@@ -1,0 +1,92 @@
+//! Questions about firings.
+
+use super::FiringRow;
+use crate::filter::{Comparator, Conditions, TimeComparator};
+use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::schedules::{self, ScheduleRow};
+use crate::sql::select_list;
+use domain::ids::{ScheduleId, WorkspaceId};
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::Error;
+use uuid::Uuid;
+
+/// Which firings are wanted. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FiringFilter {
+    pub schedule_id: Comparator<Uuid>,
+    /// True: due moments that passed; false: thresholds that were reached.
+    pub overdue: Option<bool>,
+    pub fired_at: TimeComparator,
+}
+
+/// What is wanted beside the firings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FiringSelection {
+    pub schedule: bool,
+}
+
+/// A firing with what was wanted beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FiringView {
+    pub firing: FiringRow,
+    pub schedule: Option<ScheduleRow>,
+}
+
+/// A page of the firings in a workspace, the oldest first.
+pub async fn list_firings(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    filter: &FiringFilter,
+    window: &Window,
+    selection: FiringSelection,
+) -> Result<Page<FiringView>, ListError> {
+    let keys = [SortKey { name: "position", expression: "f.position", descending: false }];
+    let list = List { sort: &keys, window };
+    let (mut columns, mut joins) = (select_list("f", super::COLUMNS), "");
+    if selection.schedule {
+        columns.push_str(&format!(", {}", select_list("s", schedules::COLUMNS)));
+        joins = " JOIN milepost.schedules s ON s.id = f.schedule_id";
+    }
+    let mut query = list.build(
+        &columns,
+        |query| {
+            query.push("milepost.deadline_log f").push(joins);
+        },
+        "milepost.deadline_log f",
+        |query| {
+            query.push("f.workspace_id = ").push_bind(workspace.0).push(" AND ");
+            let mut conditions = Conditions::new(query);
+            conditions.compare("f.schedule_id", &filter.schedule_id);
+            filter.overdue.iter().for_each(|overdue| {
+                conditions.and().push(format!("f.threshold_amount IS {}NULL", if *overdue { "" } else { "NOT " }));
+            });
+            conditions.compare_time("f.fired_at", &filter.fired_at);
+        },
+    )?;
+    let read = |row: &PgRow, from: usize| -> Result<FiringView, Error> {
+        let firing = super::read_row(row, from)?;
+        let schedule = selection.schedule.then(|| schedules::read_row(row, from + super::COLUMNS.len())).transpose()?;
+        Ok(FiringView { firing, schedule })
+    };
+    let found = read_list(&query.build().fetch_all(pool).await?, read)?;
+    Ok(list.page(found, |view| vec![KeyValue::Int(view.firing.position)]))
+}
+
+/// A firing by id.
+pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<FiringRow>, Error> {
+    let list = select_list("f", super::COLUMNS);
+    let sql = format!("SELECT {list} FROM milepost.deadline_log f WHERE f.id = $1 AND f.workspace_id = $2");
+    let row = sqlx::query(&sql).bind(id).bind(workspace.0).fetch_optional(pool).await?;
+    row.map(|row| super::read_row(&row, 0)).transpose()
+}
+
+/// The firings of these schedules, the oldest first.
+pub async fn firings_of(pool: &PgPool, workspace: WorkspaceId, schedules: &[ScheduleId]) -> Result<Vec<FiringRow>, Error> {
+    let schedules: Vec<_> = schedules.iter().map(|id| id.0).collect();
+    let list = select_list("f", super::COLUMNS);
+    let sql = format!(
+        "SELECT {list} FROM milepost.deadline_log f WHERE f.schedule_id = ANY($1) AND f.workspace_id = $2 ORDER BY f.position"
+    );
+    let rows = sqlx::query(&sql).bind(schedules).bind(workspace.0).fetch_all(pool).await?;
+    rows.iter().map(|row| super::read_row(row, 0)).collect()
+}

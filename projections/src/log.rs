@@ -1,0 +1,29 @@
+//! Where events come from.
+
+use async_trait::async_trait;
+use domain::event::Fact;
+use std::error::Error;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What reading can fail with: nobody here needs to know more than the text.
+pub type ReadError = Arc<dyn Error + Send + Sync>;
+
+/// The log, as read models read it.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// The facts after a position, in order, at most `limit`.
+    async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, ReadError>;
+
+    /// The same, of some types only, up to and with another position.
+    async fn after_of_types(
+        &self,
+        position: i64,
+        until: i64,
+        types: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Arc<Fact>>, ReadError>;
+
+    /// The highest position known to this node.
+    fn head(&self) -> watch::Receiver<i64>;
+}

@@ -1,0 +1,132 @@
+//! What a read model is: rows, and a pure rule for how an event changes them.
+
+use domain::event::Recorded;
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::future::Future;
+
+/// One question, answered by rows that events keep up to date.
+///
+/// The same rule serves a live version and a rebuild, batches of any size, and the model in memory that tests compare with.
+pub trait ReadModel: Send + Sync + 'static {
+    /// The name it is stored under. Never renamed.
+    const NAME: &'static str;
+    /// Raise it when the rule changes what rows hold; a change of the tables counts by itself.
+    const VERSION: u32;
+    /// Statements that create the tables of one version, with `{v}` for its number.
+    const TABLES: &'static str;
+    /// The main table without its version; the view that queries use has this name.
+    const TABLE: &'static str = Self::NAME;
+    /// The events it is about, by name. A rebuild reads no others.
+    fn event_types() -> Vec<&'static str>;
+
+    type Key: Copy + Ord + Debug + Send + Sync;
+    /// Many rows that one event changes together, such as the tasks of a project.
+    type Group: Copy + Ord + Debug + Send + Sync;
+    type Row: Clone + PartialEq + Debug + Send + Sync;
+
+    /// The rows that an event changes by name.
+    fn touches(event: &Recorded) -> Vec<Self::Key>;
+
+    /// The group that an event changes as a whole.
+    fn spreads_to(_event: &Recorded) -> Option<Self::Group> {
+        None
+    }
+
+    /// Whether a row belongs to a group.
+    fn belongs(_row: &Self::Row, _group: Self::Group) -> bool {
+        false
+    }
+
+    /// The row after an event, or `None` when there is none. Pure, total, and never refuses a fact.
+    fn project(key: Self::Key, row: Option<Self::Row>, event: &Recorded) -> Option<Self::Row>;
+
+    /// Reads the rows with these keys and the rows of these groups.
+    fn load(
+        connection: &mut PgConnection,
+        version: i32,
+        keys: &[Self::Key],
+        groups: &[Self::Group],
+    ) -> impl Future<Output = Result<Vec<(Self::Key, Self::Row)>, sqlx::Error>> + Send;
+
+    /// Writes rows, new and changed, and deletes others.
+    fn save(
+        connection: &mut PgConnection,
+        version: i32,
+        rows: &[(Self::Key, Self::Row)],
+        deleted: &[Self::Key],
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// What a batch of events needs to have at hand.
+pub(crate) struct Needs<M: ReadModel> {
+    pub(crate) keys: Vec<M::Key>,
+    pub(crate) groups: Vec<M::Group>,
+}
+
+impl<M: ReadModel> Needs<M> {
+    pub(crate) fn of<'a>(events: impl Iterator<Item = &'a Recorded>) -> Self {
+        let (mut keys, mut groups) = (BTreeSet::new(), BTreeSet::new());
+        for event in events {
+            keys.extend(M::touches(event));
+            groups.extend(M::spreads_to(event));
+        }
+        Self { keys: keys.into_iter().collect(), groups: groups.into_iter().collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.groups.is_empty()
+    }
+}
+
+/// Rows in memory, folded by the rule. With nothing loaded it is the whole read model, as tests use it.
+#[derive(Debug, Clone)]
+pub struct Rows<M: ReadModel> {
+    rows: BTreeMap<M::Key, M::Row>,
+}
+
+impl<M: ReadModel> Default for Rows<M> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new() }
+    }
+}
+
+impl<M: ReadModel> Rows<M> {
+    /// These rows.
+    pub fn with(rows: impl IntoIterator<Item = (M::Key, M::Row)>) -> Self {
+        Self { rows: rows.into_iter().collect() }
+    }
+
+    /// Takes an event in.
+    pub fn apply(&mut self, event: &Recorded) {
+        for key in M::touches(event) {
+            self.apply_to(key, event);
+        }
+        if let Some(group) = M::spreads_to(event) {
+            let members: Vec<_> = self.rows.iter().filter(|(_, row)| M::belongs(row, group)).map(|(key, _)| *key).collect();
+            for key in members {
+                self.apply_to(key, event);
+            }
+        }
+    }
+
+    fn apply_to(&mut self, key: M::Key, event: &Recorded) {
+        let row = self.rows.remove(&key);
+        if let Some(row) = M::project(key, row, event) {
+            self.rows.insert(key, row);
+        }
+    }
+
+    /// The rows by key.
+    pub fn rows(&self) -> &BTreeMap<M::Key, M::Row> {
+        &self.rows
+    }
+
+    /// What must be written so that the stored rows become these.
+    pub(crate) fn changes_since(self, before: &Self) -> (Vec<(M::Key, M::Row)>, Vec<M::Key>) {
+        let deleted = before.rows.keys().filter(|key| !self.rows.contains_key(key)).copied().collect();
+        let changed = self.rows.into_iter().filter(|(key, row)| before.rows.get(key) != Some(row)).collect();
+        (changed, deleted)
+    }
+}

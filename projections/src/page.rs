@@ -1,0 +1,249 @@
+//! Pages by keyset: a cursor says after which row to go on, so rows that come and go elsewhere move nothing.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, QueryBuilder, Row};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Which part of a sorted list is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Most rows.
+    pub limit: usize,
+    /// Whether the last rows are wanted rather than the first.
+    pub backward: bool,
+    /// Only rows after this cursor.
+    pub after: Option<String>,
+    /// Only rows before this cursor.
+    pub before: Option<String>,
+    /// Whether to count all rows of the list.
+    pub total: bool,
+}
+
+/// A part of a sorted list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// Rows with their cursors, in the order of the list.
+    pub rows: Vec<(T, String)>,
+    pub has_next: bool,
+    pub has_previous: bool,
+    /// How many rows the list has, if that was asked for.
+    pub total: Option<i64>,
+}
+
+/// A cursor that was not given out for this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("this cursor does not belong to this list; use endCursor or startCursor of a page with the same sort")]
+pub struct ForeignCursor;
+
+/// Why a list could not be read.
+#[derive(Debug, Error)]
+pub enum ListError {
+    #[error(transparent)]
+    Cursor(#[from] ForeignCursor),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// A value that rows are sorted by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeyValue {
+    Text(String),
+    Int(i64),
+    Time(DateTime<Utc>),
+    /// Instead of a time that is not there; it comes last in either direction.
+    Never,
+    Uuid(Uuid),
+}
+
+/// One level of a sort.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SortKey {
+    /// Stands in cursors for this level.
+    pub(crate) name: &'static str,
+    /// What SQL sorts by. Never null.
+    pub(crate) expression: &'static str,
+    pub(crate) descending: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    /// The sort it belongs to.
+    s: String,
+    v: Vec<KeyValue>,
+}
+
+fn signature(sort: &[SortKey]) -> String {
+    sort.iter().map(|key| format!("{}{}", if key.descending { "-" } else { "+" }, key.name)).collect()
+}
+
+/// The cursor of a row with these sort values.
+pub(crate) fn cursor(sort: &[SortKey], values: Vec<KeyValue>) -> String {
+    let cursor = Cursor { s: signature(sort), v: values };
+    let json = serde_json::to_vec(&cursor).expect("cursors are plain values");
+    hex(&json)
+}
+
+fn read_cursor(sort: &[SortKey], text: &str) -> Result<Vec<KeyValue>, ForeignCursor> {
+    let json = unhex(text).ok_or(ForeignCursor)?;
+    let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| ForeignCursor)?;
+    let fits = cursor.s == signature(sort) && cursor.v.len() == sort.len();
+    if fits { Ok(cursor.v) } else { Err(ForeignCursor) }
+}
+
+/// Cursors are opaque; nobody should read them, but anybody may.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 == 1 {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+fn push_value(query: &mut QueryBuilder<'_, Postgres>, value: &KeyValue, descending: bool) {
+    match value {
+        KeyValue::Text(text) => {
+            query.push_bind(text.clone());
+        }
+        KeyValue::Int(number) => {
+            query.push_bind(*number);
+        }
+        KeyValue::Time(at) => {
+            query.push_bind(*at);
+        }
+        KeyValue::Never => {
+            query.push(if descending { "'-infinity'::timestamptz" } else { "'infinity'::timestamptz" });
+        }
+        KeyValue::Uuid(id) => {
+            query.push_bind(*id);
+        }
+    }
+}
+
+/// `… AND (keys beyond the cursor)`.
+fn push_beyond(query: &mut QueryBuilder<'_, Postgres>, sort: &[SortKey], values: &[KeyValue], forward: bool) {
+    let one_way = sort.iter().all(|key| key.descending == sort[0].descending);
+    if one_way {
+        // One comparison of rows, which an index on the same columns answers.
+        let keys: Vec<_> = sort.iter().map(|key| key.expression).collect();
+        query.push(format!(" AND ({}) {} (", keys.join(", "), sign(sort[0].descending, forward)));
+        for (level, value) in values.iter().enumerate() {
+            query.push(if level > 0 { ", " } else { "" });
+            push_value(query, value, sort[level].descending);
+        }
+        query.push(")");
+        return;
+    }
+    query.push(" AND (");
+    for level in 0..sort.len() {
+        query.push(if level > 0 { " OR (" } else { "(" });
+        for (key, value) in sort[..level].iter().zip(values) {
+            query.push(format!("{} = ", key.expression));
+            push_value(query, value, key.descending);
+            query.push(" AND ");
+        }
+        let key = &sort[level];
+        query.push(format!("{} {} ", key.expression, sign(key.descending, forward)));
+        push_value(query, &values[level], key.descending);
+        query.push(")");
+    }
+    query.push(")");
+}
+
+fn sign(descending: bool, forward: bool) -> &'static str {
+    if descending == forward { "<" } else { ">" }
+}
+
+/// A list about to be read in one statement.
+pub(crate) struct List<'a> {
+    pub(crate) sort: &'a [SortKey],
+    pub(crate) window: &'a Window,
+}
+
+impl List<'_> {
+    /// Builds the statement: `columns` of `from` where `filter` holds, as much as the window wants and one row more.
+    /// The count of the whole list comes first in each row; where a page is empty it comes alone.
+    pub(crate) fn build(
+        &self,
+        columns: &str,
+        from: impl Fn(&mut QueryBuilder<'_, Postgres>),
+        counted_from: &str,
+        filter: impl Fn(&mut QueryBuilder<'_, Postgres>),
+    ) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
+        let Self { sort, window } = self;
+        let forward = !window.backward;
+        let mut query = QueryBuilder::new("");
+        if window.total {
+            query.push(format!("WITH total AS (SELECT count(*) AS n FROM {counted_from} WHERE "));
+            filter(&mut query);
+            query.push(") SELECT total.n, page.* FROM total LEFT JOIN LATERAL (SELECT true AS present, ");
+        } else {
+            query.push("SELECT NULL::bigint, page.* FROM (SELECT true AS present, ");
+        }
+        query.push(format!("{columns} FROM "));
+        from(&mut query);
+        query.push(" WHERE ");
+        filter(&mut query);
+        if let Some(after) = &window.after {
+            push_beyond(&mut query, sort, &read_cursor(sort, after)?, true);
+        }
+        if let Some(before) = &window.before {
+            push_beyond(&mut query, sort, &read_cursor(sort, before)?, false);
+        }
+        query.push(" ORDER BY ");
+        for (level, key) in sort.iter().enumerate() {
+            let direction = if key.descending == forward { "DESC" } else { "ASC" };
+            query.push(format!("{}{} {direction}", if level > 0 { ", " } else { "" }, key.expression));
+        }
+        query.push(format!(" LIMIT {}", window.limit + 1));
+        query.push(if window.total { ") page ON true" } else { ") page" });
+        Ok(query)
+    }
+
+    /// The page from what the statement returned: the total, and a row if there is one.
+    pub(crate) fn page<T>(&self, found: Vec<(Option<i64>, Option<T>)>, values: impl Fn(&T) -> Vec<KeyValue>) -> Page<T> {
+        let Self { sort, window } = self;
+        let total = found.first().and_then(|(total, _)| *total);
+        let mut rows: Vec<T> = found.into_iter().filter_map(|(_, row)| row).collect();
+        let more = rows.len() > window.limit;
+        rows.truncate(window.limit);
+        if window.backward {
+            rows.reverse();
+        }
+        let (has_next, has_previous) = match window.backward {
+            false => (more, window.after.is_some()),
+            true => (window.before.is_some(), more),
+        };
+        let rows = rows.into_iter().map(|row| {
+            let cursor = cursor(sort, values(&row));
+            (row, cursor)
+        });
+        Page { rows: rows.collect(), has_next, has_previous, total }
+    }
+}
+
+/// What the statement of a list returned: a count and a row, each if there is one.
+pub(crate) fn read_list<T>(
+    rows: &[PgRow],
+    read: impl Fn(&PgRow, usize) -> Result<T, sqlx::Error>,
+) -> Result<Vec<(Option<i64>, Option<T>)>, sqlx::Error> {
+    let one = |row: &PgRow| {
+        let present: Option<bool> = row.try_get(1)?;
+        Ok((row.try_get(0)?, present.map(|_| read(row, 2)).transpose()?))
+    };
+    rows.iter().map(one).collect()
+}
+
+impl<T> Page<T> {
+    /// The same page of something made from each row.
+    pub fn map<U>(self, make: impl Fn(T) -> U) -> Page<U> {
+        let rows = self.rows.into_iter().map(|(row, cursor)| (make(row), cursor)).collect();
+        Page { rows, has_next: self.has_next, has_previous: self.has_previous, total: self.total }
+    }
+}

@@ -1,0 +1,184 @@
+//! Questions about projects.
+
+use super::ProjectRow;
+use crate::filter::{Comparator, Conditions, TextComparator};
+use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::sql::select_list;
+use chrono::{DateTime, Utc};
+use domain::ids::{ProjectId, WorkspaceId};
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Error, Postgres, QueryBuilder, Row};
+use uuid::Uuid;
+
+/// Which projects are wanted. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProjectFilter {
+    /// By stored words. Not given: all but the deleted ones.
+    pub phase: Option<Vec<String>>,
+    pub collaborator_id: Comparator<Uuid>,
+    pub key: TextComparator,
+    pub name: TextComparator,
+    pub text: Option<String>,
+}
+
+/// What is wanted beside the projects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProjectSelection {
+    /// The number of overdue tasks.
+    pub overdue: bool,
+}
+
+/// A project with what was wanted beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectView {
+    pub project: ProjectRow,
+    pub overdue: Option<i64>,
+}
+
+/// ` LEFT JOIN LATERAL (how many tasks of the project are overdue) o ON true`.
+pub(crate) fn push_overdue(query: &mut QueryBuilder<'_, Postgres>, project_id: &str, now: DateTime<Utc>) {
+    query
+        .push(format!(
+            " LEFT JOIN LATERAL (SELECT count(*) AS overdue FROM milepost.task_list late WHERE late.project_id = {project_id} \
+             AND NOT late.hidden AND late.due_at IS NOT NULL AND late.status NOT IN ('done', 'cancelled') AND late.due_at <= "
+        ))
+        .push_bind(now)
+        .push(") o ON true");
+}
+
+struct Source {
+    selection: ProjectSelection,
+    now: DateTime<Utc>,
+}
+
+impl Source {
+    fn columns(&self) -> String {
+        let columns = select_list("p", super::COLUMNS);
+        if self.selection.overdue { format!("{columns}, o.overdue") } else { columns }
+    }
+
+    fn push_from(&self, query: &mut QueryBuilder<'_, Postgres>) {
+        query.push("milepost.project_overview p");
+        if self.selection.overdue {
+            push_overdue(query, "p.id", self.now);
+        }
+    }
+
+    fn read(&self, row: &PgRow, from: usize) -> Result<ProjectView, Error> {
+        let project = super::read_row(row, from)?;
+        let overdue = if self.selection.overdue { row.try_get(from + super::COLUMNS.len())? } else { None };
+        Ok(ProjectView { project, overdue })
+    }
+
+    async fn one(
+        &self,
+        pool: &PgPool,
+        condition: impl FnOnce(&mut QueryBuilder<'static, Postgres>),
+    ) -> Result<Option<ProjectView>, Error> {
+        let mut query = QueryBuilder::new(format!("SELECT {} FROM ", self.columns()));
+        self.push_from(&mut query);
+        query.push(" WHERE ");
+        condition(&mut query);
+        let row = query.build().fetch_optional(pool).await?;
+        row.map(|row| self.read(&row, 0)).transpose()
+    }
+}
+
+fn push_filter(query: &mut QueryBuilder<'_, Postgres>, filter: &ProjectFilter) {
+    let mut conditions = Conditions::new(query);
+    match &filter.phase {
+        Some(phases) => conditions.value("p.phase = ANY(", phases, ")"),
+        None => {
+            conditions.and().push("p.phase <> 'deleted'");
+        }
+    }
+    let by = &filter.collaborator_id;
+    let has = |id: &Uuid| serde_json::json!([{ "user_id": id }]);
+    by.eq.iter().for_each(|id| conditions.value("p.collaborators @> ", &has(id), ""));
+    by.ne.iter().for_each(|id| conditions.value("NOT p.collaborators @> ", &has(id), ""));
+    let any = |ids: &[Uuid]| ids.iter().map(has).collect::<Vec<_>>();
+    by.within.iter().for_each(|ids| conditions.value("p.collaborators @> ANY(", &any(ids), ")"));
+    by.not_within.iter().for_each(|ids| conditions.value("NOT p.collaborators @> ANY(", &any(ids), ")"));
+    by.is_null.iter().for_each(|nobody| {
+        conditions.and().push(format!("p.collaborators {} '[]'", if *nobody { "=" } else { "<>" }));
+    });
+    conditions.compare_text("p.key", &filter.key);
+    conditions.compare_text("p.name", &filter.name);
+    if let Some(text) = &filter.text {
+        conditions.words(&["p.name", "p.description", "p.key"], text);
+    }
+}
+
+/// A page of the projects of a workspace, by key.
+pub async fn list_projects(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    filter: &ProjectFilter,
+    window: &Window,
+    selection: ProjectSelection,
+    now: DateTime<Utc>,
+) -> Result<Page<ProjectView>, ListError> {
+    let keys = [
+        SortKey { name: "key", expression: "p.key", descending: false },
+        SortKey { name: "id", expression: "p.id", descending: false },
+    ];
+    let source = Source { selection, now };
+    let list = List { sort: &keys, window };
+    let mut query = list.build(
+        &source.columns(),
+        |query| source.push_from(query),
+        "milepost.project_overview p",
+        |query| {
+            query.push("p.workspace_id = ").push_bind(workspace.0).push(" AND ");
+            push_filter(query, filter);
+        },
+    )?;
+    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from))?;
+    Ok(list.page(found, |view| vec![KeyValue::Text(view.project.key.clone()), KeyValue::Uuid(view.project.id.0)]))
+}
+
+/// A project by id, also a deleted one.
+pub async fn find_project(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    id: ProjectId,
+    selection: ProjectSelection,
+    now: DateTime<Utc>,
+) -> Result<Option<ProjectView>, Error> {
+    let source = Source { selection, now };
+    let condition = |query: &mut QueryBuilder<'static, Postgres>| {
+        query.push("p.id = ").push_bind(id.0).push(" AND p.workspace_id = ").push_bind(workspace.0);
+    };
+    source.one(pool, condition).await
+}
+
+/// A project by key, also a deleted one.
+pub async fn project_by_key(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    key: &str,
+    selection: ProjectSelection,
+    now: DateTime<Utc>,
+) -> Result<Option<ProjectView>, Error> {
+    let source = Source { selection, now };
+    let condition = |query: &mut QueryBuilder<'static, Postgres>| {
+        query.push("p.workspace_id = ").push_bind(workspace.0).push(" AND p.key = ").push_bind(key.to_owned());
+    };
+    source.one(pool, condition).await
+}
+
+/// Projects by id, each with the number of its overdue tasks.
+pub async fn find_projects(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    ids: &[ProjectId],
+    now: DateTime<Utc>,
+) -> Result<Vec<ProjectView>, Error> {
+    let source = Source { selection: ProjectSelection { overdue: true }, now };
+    let mut query = QueryBuilder::new(format!("SELECT {} FROM ", source.columns()));
+    source.push_from(&mut query);
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    query.push(" WHERE p.id = ANY(").push_bind(ids).push(") AND p.workspace_id = ").push_bind(workspace.0);
+    let rows = query.build().fetch_all(pool).await?;
+    rows.iter().map(|row| source.read(row, 0)).collect()
+}

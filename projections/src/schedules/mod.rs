@@ -1,0 +1,220 @@
+//! Which deadlines are there, in what state, and when does the next one fire?
+//!
+//! One row for each schedule. `next_fire_at` is what the scheduler sleeps until; a silenced schedule (its project rests
+//! or is gone, or its task is gone) keeps its next moment, so that it goes on where it was, but is not looked at.
+
+mod queries;
+mod store;
+
+pub use queries::{
+    DueNow, ScheduleFilter, ScheduleSelection, ScheduleView, due_now, find_schedule, find_schedules, list_schedules, next_fire_at,
+    schedules_of_tasks,
+};
+pub(crate) use store::{COLUMNS, read as read_row};
+
+use crate::model::ReadModel;
+use chrono::{DateTime, Utc};
+use domain::event::{Event, Recorded};
+use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
+use domain::project::ProjectEvent;
+use domain::schedule::{ScheduleEvent, Subject, next_moment};
+use domain::task::TaskEvent;
+use domain::values::{Due, ResolvedThreshold};
+use sqlx::PgConnection;
+
+/// The read model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedules;
+
+/// What is known of a schedule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleRow {
+    pub id: ScheduleId,
+    pub workspace_id: WorkspaceId,
+    pub project_id: Option<ProjectId>,
+    pub task_id: Option<TaskId>,
+    pub follows_task: bool,
+    pub title: String,
+    pub state: ScheduleState,
+    pub due: Due,
+    pub due_revision: i32,
+    pub thresholds: Vec<ResolvedThreshold>,
+    pub fired_through: Option<DateTime<Utc>>,
+    /// The next moment that fires, unless the schedule is silenced.
+    pub next_fire_at: Option<DateTime<Utc>>,
+    pub project_at_rest: bool,
+    pub task_gone: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub version: i64,
+}
+
+/// Where a schedule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScheduleState {
+    Pending,
+    Approaching,
+    Overdue,
+    Met,
+    Deleted,
+}
+
+/// The schedules that one event of another aggregate changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    OfProject(ProjectId),
+    OfTask(TaskId),
+}
+
+impl ScheduleRow {
+    /// Whether nothing fires although a moment may be set.
+    pub fn is_silenced(&self) -> bool {
+        self.project_at_rest || self.task_gone
+    }
+}
+
+impl ReadModel for Schedules {
+    const NAME: &'static str = "schedules";
+    const VERSION: u32 = 1;
+    const TABLES: &'static str = include_str!("tables.sql");
+
+    fn event_types() -> Vec<&'static str> {
+        let others = ["project_archived", "project_unarchived", "project_deleted", "task_deleted", "task_moved"];
+        ScheduleEvent::NAMES.into_iter().chain(others).collect()
+    }
+
+    type Key = ScheduleId;
+    type Group = Group;
+    type Row = ScheduleRow;
+
+    fn touches(event: &Recorded) -> Vec<ScheduleId> {
+        match event.event {
+            Event::Schedule(_) => vec![ScheduleId(event.aggregate_id)],
+            Event::Project(_) | Event::Task(_) => vec![],
+        }
+    }
+
+    fn spreads_to(event: &Recorded) -> Option<Group> {
+        match &event.event {
+            Event::Project(
+                ProjectEvent::ProjectArchived(_) | ProjectEvent::ProjectUnarchived(_) | ProjectEvent::ProjectDeleted(_),
+            ) => Some(Group::OfProject(ProjectId(event.aggregate_id))),
+            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(Group::OfTask(TaskId(event.aggregate_id))),
+            Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
+        }
+    }
+
+    fn belongs(row: &ScheduleRow, group: Group) -> bool {
+        match group {
+            Group::OfProject(project) => row.project_id == Some(project),
+            Group::OfTask(task) => row.task_id == Some(task),
+        }
+    }
+
+    fn project(key: ScheduleId, row: Option<ScheduleRow>, event: &Recorded) -> Option<ScheduleRow> {
+        match (&event.event, row) {
+            (Event::Schedule(ScheduleEvent::ScheduleCreated(_)), _) => begin(key, event),
+            (Event::Schedule(schedule), Some(mut row)) => {
+                go_on(&mut row, schedule);
+                row.next_fire_at = match row.state {
+                    ScheduleState::Met | ScheduleState::Deleted => None,
+                    ScheduleState::Pending | ScheduleState::Approaching | ScheduleState::Overdue => {
+                        next_moment(&row.thresholds, &row.due, row.fired_through)
+                    }
+                };
+                row.version = event.version;
+                row.updated_at = event.metadata.occurred_at;
+                Some(row)
+            }
+            (Event::Project(project), Some(row)) => {
+                let project_at_rest = !matches!(project, ProjectEvent::ProjectUnarchived(_));
+                Some(ScheduleRow { project_at_rest, ..row })
+            }
+            (Event::Task(TaskEvent::TaskMoved(moved)), Some(row)) => {
+                Some(ScheduleRow { project_id: Some(moved.project_id), project_at_rest: false, ..row })
+            }
+            (Event::Task(_), Some(row)) => Some(ScheduleRow { task_gone: true, ..row }),
+            (Event::Schedule(_) | Event::Project(_) | Event::Task(_), None) => None,
+        }
+    }
+
+    async fn load(
+        connection: &mut PgConnection,
+        version: i32,
+        keys: &[ScheduleId],
+        groups: &[Group],
+    ) -> Result<Vec<(ScheduleId, ScheduleRow)>, sqlx::Error> {
+        store::load(connection, version, keys, groups).await
+    }
+
+    async fn save(
+        connection: &mut PgConnection,
+        version: i32,
+        rows: &[(ScheduleId, ScheduleRow)],
+        _: &[ScheduleId],
+    ) -> Result<(), sqlx::Error> {
+        store::save(connection, version, rows).await
+    }
+}
+
+fn begin(id: ScheduleId, event: &Recorded) -> Option<ScheduleRow> {
+    let Event::Schedule(ScheduleEvent::ScheduleCreated(created)) = &event.event else { return None };
+    let at = event.metadata.occurred_at;
+    Some(ScheduleRow {
+        id,
+        workspace_id: event.workspace_id,
+        project_id: created.place.project_id,
+        task_id: created.place.task_id,
+        follows_task: matches!(created.subject, Subject::TaskDueDate { .. }),
+        title: created.title.to_string(),
+        state: ScheduleState::Pending,
+        due: created.due,
+        due_revision: as_int(created.due_revision),
+        thresholds: created.thresholds.clone(),
+        fired_through: None,
+        next_fire_at: next_moment(&created.thresholds, &created.due, None),
+        project_at_rest: created.project_at_rest,
+        task_gone: false,
+        created_at: at,
+        updated_at: at,
+        version: event.version,
+    })
+}
+
+fn go_on(row: &mut ScheduleRow, event: &ScheduleEvent) {
+    match event {
+        ScheduleEvent::ScheduleCreated(_) => {}
+        ScheduleEvent::ScheduleUpdated(updated) => {
+            updated.changes.title.iter().for_each(|title| row.title = title.to.to_string());
+            updated.changes.thresholds.iter().for_each(|thresholds| row.thresholds.clone_from(&thresholds.to));
+        }
+        ScheduleEvent::ScheduleRescheduled(moved) => open(row, moved.to, moved.due_revision, &moved.thresholds),
+        ScheduleEvent::ScheduleReopened(reopened) => {
+            row.title = reopened.title.to_string();
+            open(row, reopened.due, reopened.due_revision, &reopened.thresholds);
+        }
+        ScheduleEvent::ScheduleDeleted(_) => row.state = ScheduleState::Deleted,
+        ScheduleEvent::DeadlineApproaching(fired) => {
+            row.state = ScheduleState::Approaching;
+            row.fired_through = Some(fired.scheduled_for);
+        }
+        ScheduleEvent::DeadlineOverdue(fired) => {
+            row.state = ScheduleState::Overdue;
+            row.fired_through = Some(fired.due.at);
+        }
+        ScheduleEvent::DeadlineMet(_) => row.state = ScheduleState::Met,
+    }
+}
+
+fn open(row: &mut ScheduleRow, due: Due, due_revision: u32, thresholds: &[ResolvedThreshold]) {
+    row.state = ScheduleState::Pending;
+    row.due = due;
+    row.due_revision = as_int(due_revision);
+    row.thresholds = thresholds.to_vec();
+    row.fired_through = None;
+}
+
+/// Revisions count what people did by hand.
+fn as_int(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

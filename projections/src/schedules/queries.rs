@@ -1,0 +1,188 @@
+//! Questions about schedules, and what the scheduler asks.
+
+use super::ScheduleRow;
+use crate::filter::{Comparator, Conditions, TimeComparator};
+use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::project_overview::{self, ProjectRow};
+use crate::sql::select_list;
+use crate::task_list::{self, TaskRow};
+use chrono::{DateTime, Utc};
+use domain::ids::{ScheduleId, TaskId, WorkspaceId};
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Error, Row};
+use uuid::Uuid;
+
+/// Which schedules are wanted. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScheduleFilter {
+    /// By stored words. Not given: all but the deleted ones.
+    pub state: Option<Vec<String>>,
+    pub project_id: Comparator<Uuid>,
+    pub task_id: Comparator<Uuid>,
+    pub due_at: TimeComparator,
+}
+
+/// What is wanted beside the schedules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScheduleSelection {
+    pub project: bool,
+    pub task: bool,
+}
+
+/// A schedule with what was wanted beside it. Outer `None`: not asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleView {
+    pub schedule: ScheduleRow,
+    pub project: Option<Option<ProjectRow>>,
+    pub task: Option<Option<TaskRow>>,
+}
+
+impl ScheduleSelection {
+    pub(crate) fn columns(self) -> String {
+        let mut columns = select_list("s", super::COLUMNS);
+        if self.project {
+            columns.push_str(&format!(", {}", select_list("p", project_overview::COLUMNS)));
+        }
+        if self.task {
+            columns.push_str(&format!(", {}", select_list("t", task_list::COLUMNS)));
+        }
+        columns
+    }
+
+    pub(crate) fn joins(self) -> String {
+        let mut joins = String::new();
+        if self.project {
+            joins.push_str(" LEFT JOIN milepost.project_overview p ON p.id = s.project_id");
+        }
+        if self.task {
+            joins.push_str(" LEFT JOIN milepost.task_list t ON t.id = s.task_id AND NOT t.hidden");
+        }
+        joins
+    }
+
+    pub(crate) fn read(self, row: &PgRow, from: usize) -> Result<ScheduleView, Error> {
+        let mut next = from + super::COLUMNS.len();
+        let mut view = ScheduleView { schedule: super::read_row(row, from)?, project: None, task: None };
+        if self.project {
+            let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
+            view.project = Some(present.then(|| project_overview::read_row(row, next)).transpose()?);
+            next += project_overview::COLUMNS.len();
+        }
+        if self.task {
+            let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
+            view.task = Some(present.then(|| task_list::read_row(row, next)).transpose()?);
+        }
+        Ok(view)
+    }
+}
+
+/// A page of the schedules of a workspace, by due moment.
+pub async fn list_schedules(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    filter: &ScheduleFilter,
+    window: &Window,
+    selection: ScheduleSelection,
+) -> Result<Page<ScheduleView>, ListError> {
+    let keys = [
+        SortKey { name: "due", expression: "s.due_at", descending: false },
+        SortKey { name: "id", expression: "s.id", descending: false },
+    ];
+    let list = List { sort: &keys, window };
+    let mut query = list.build(
+        &selection.columns(),
+        |query| {
+            query.push("milepost.schedules s").push(selection.joins());
+        },
+        "milepost.schedules s",
+        |query| {
+            query.push("s.workspace_id = ").push_bind(workspace.0).push(" AND ");
+            let mut conditions = Conditions::new(query);
+            match &filter.state {
+                Some(states) => conditions.value("s.state = ANY(", states, ")"),
+                None => {
+                    conditions.and().push("s.state <> 'deleted'");
+                }
+            }
+            conditions.compare("s.project_id", &filter.project_id);
+            conditions.compare("s.task_id", &filter.task_id);
+            conditions.compare_time("s.due_at", &filter.due_at);
+        },
+    )?;
+    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| selection.read(row, from))?;
+    Ok(list.page(found, |view| vec![KeyValue::Time(view.schedule.due.at), KeyValue::Uuid(view.schedule.id.0)]))
+}
+
+/// A schedule by id, also a deleted one.
+pub async fn find_schedule(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    id: ScheduleId,
+    selection: ScheduleSelection,
+) -> Result<Option<ScheduleView>, Error> {
+    let (columns, joins) = (selection.columns(), selection.joins());
+    let sql = format!("SELECT {columns} FROM milepost.schedules s{joins} WHERE s.id = $1 AND s.workspace_id = $2");
+    let row = sqlx::query(&sql).bind(id.0).bind(workspace.0).fetch_optional(pool).await?;
+    row.map(|row| selection.read(&row, 0)).transpose()
+}
+
+/// Schedules by id.
+pub async fn find_schedules(pool: &PgPool, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, Error> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let list = select_list("s", super::COLUMNS);
+    let sql = format!("SELECT {list} FROM milepost.schedules s WHERE s.id = ANY($1) AND s.workspace_id = $2");
+    let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
+    rows.iter().map(|row| super::read_row(row, 0)).collect()
+}
+
+/// The schedules that follow these tasks.
+pub async fn schedules_of_tasks(pool: &PgPool, workspace: WorkspaceId, tasks: &[TaskId]) -> Result<Vec<ScheduleRow>, Error> {
+    let tasks: Vec<_> = tasks.iter().map(|id| id.0).collect();
+    let list = select_list("s", super::COLUMNS);
+    let sql = format!(
+        "SELECT {list} FROM milepost.schedules s \
+         WHERE s.task_id = ANY($1) AND s.follows_task AND s.state <> 'deleted' AND s.workspace_id = $2"
+    );
+    let rows = sqlx::query(&sql).bind(tasks).bind(workspace.0).fetch_all(pool).await?;
+    rows.iter().map(|row| super::read_row(row, 0)).collect()
+}
+
+/// A schedule whose moment has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueNow {
+    pub id: ScheduleId,
+    pub workspace_id: WorkspaceId,
+    pub due_revision: i32,
+    pub fire_at: DateTime<Utc>,
+}
+
+/// The earliest moment at which any schedule fires.
+pub async fn next_fire_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, Error> {
+    sqlx::query_scalar(
+        "SELECT s.next_fire_at FROM milepost.schedules s \
+         WHERE s.next_fire_at IS NOT NULL AND NOT s.project_at_rest AND NOT s.task_gone ORDER BY s.next_fire_at, s.id LIMIT 1",
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// What fires up to a moment, the earliest first.
+pub async fn due_now(pool: &PgPool, until: DateTime<Utc>, limit: i64) -> Result<Vec<DueNow>, Error> {
+    let rows = sqlx::query(
+        "SELECT s.id, s.workspace_id, s.due_revision, s.next_fire_at FROM milepost.schedules s \
+         WHERE s.next_fire_at <= $1 AND NOT s.project_at_rest AND NOT s.task_gone ORDER BY s.next_fire_at, s.id LIMIT $2",
+    )
+    .bind(until)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    let read = |row: &PgRow| {
+        Ok(DueNow {
+            id: ScheduleId(row.try_get(0)?),
+            workspace_id: WorkspaceId(row.try_get(1)?),
+            due_revision: row.try_get(2)?,
+            fire_at: row.try_get(3)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}

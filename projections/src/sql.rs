@@ -1,0 +1,70 @@
+//! Writing many rows at once: one statement, one array for each column.
+
+/// A column of a read model's table.
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    /// The type of an element of the array that carries it.
+    carried: &'static str,
+    /// The column's own type, where the carried one has to be cast.
+    cast: Option<&'static str>,
+}
+
+/// A column that is carried as it is.
+pub(crate) const fn col(name: &'static str, carried: &'static str) -> Column {
+    Column { name, carried, cast: None }
+}
+
+/// A column carried as text and cast, since arrays cannot hold arrays.
+pub(crate) const fn cast(name: &'static str, to: &'static str) -> Column {
+    Column { name, carried: "text", cast: Some(to) }
+}
+
+/// `INSERT … SELECT … FROM unnest(…)`, which replaces rows that are there. The first `keys` columns are the key.
+pub(crate) fn upsert(table: &str, columns: &[Column], keys: usize) -> String {
+    let names: Vec<_> = columns.iter().map(|column| column.name).collect();
+    let arrays: Vec<_> = columns.iter().enumerate().map(|(n, column)| format!("${}::{}[]", n + 1, column.carried)).collect();
+    let values: Vec<_> = columns
+        .iter()
+        .map(|column| match column.cast {
+            Some(to) => format!("n.{}::{to}", column.name),
+            None => format!("n.{}", column.name),
+        })
+        .collect();
+    let replace: Vec<_> = names[keys..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let conflict = match replace.is_empty() {
+        true => "NOTHING".to_owned(),
+        false => format!("UPDATE SET {}", replace.join(", ")),
+    };
+    format!(
+        "INSERT INTO milepost.{table} ({names}) SELECT {values} FROM unnest({arrays}) AS n({names}) ON CONFLICT ({key}) DO {conflict}",
+        names = names.join(", "),
+        values = values.join(", "),
+        arrays = arrays.join(", "),
+        key = names[..keys].join(", "),
+    )
+}
+
+/// The columns for a SELECT, with an alias before each.
+pub(crate) fn select_list(alias: &str, columns: &[Column]) -> String {
+    columns.iter().map(|column| format!("{alias}.{}", column.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// An array as PostgreSQL writes it, such as `{"a","b"}`.
+pub(crate) fn array_literal<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    let mut literal = String::from("{");
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            literal.push(',');
+        }
+        literal.push('"');
+        for c in item.chars() {
+            if matches!(c, '"' | '\\') {
+                literal.push('\\');
+            }
+            literal.push(c);
+        }
+        literal.push('"');
+    }
+    literal.push('}');
+    literal
+}

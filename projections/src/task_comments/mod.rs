@@ -1,0 +1,81 @@
+//! What has been said about a task?
+//!
+//! One row for each comment. Comments of a hidden task stay and are reached only through their task.
+
+mod queries;
+mod store;
+
+pub use queries::{find_comment, list_comments};
+pub(crate) use store::{COLUMNS, read as read_row};
+
+use crate::model::ReadModel;
+use chrono::{DateTime, Utc};
+use domain::event::{Event, Recorded};
+use domain::ids::{CommentId, TaskId, UserId, WorkspaceId};
+use domain::task::TaskEvent;
+use sqlx::PgConnection;
+
+/// The read model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskComments;
+
+/// A comment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommentRow {
+    pub id: CommentId,
+    pub workspace_id: WorkspaceId,
+    pub task_id: TaskId,
+    pub author: UserId,
+    pub body: String,
+    pub created_at: DateTime<Utc>,
+    /// Its place among all events, which orders the comments of a task.
+    pub position: i64,
+}
+
+impl ReadModel for TaskComments {
+    const NAME: &'static str = "task_comments";
+    const VERSION: u32 = 1;
+    const TABLES: &'static str = include_str!("tables.sql");
+
+    fn event_types() -> Vec<&'static str> {
+        vec!["task_commented"]
+    }
+
+    type Key = CommentId;
+    type Group = ();
+    type Row = CommentRow;
+
+    fn touches(event: &Recorded) -> Vec<CommentId> {
+        match &event.event {
+            Event::Task(TaskEvent::TaskCommented(commented)) => vec![commented.comment_id],
+            Event::Project(_) | Event::Task(_) | Event::Schedule(_) => vec![],
+        }
+    }
+
+    fn project(id: CommentId, row: Option<CommentRow>, event: &Recorded) -> Option<CommentRow> {
+        let Event::Task(TaskEvent::TaskCommented(commented)) = &event.event else { return row };
+        Some(CommentRow {
+            id,
+            workspace_id: event.workspace_id,
+            task_id: TaskId(event.aggregate_id),
+            author: event.metadata.actor,
+            body: commented.body.to_string(),
+            created_at: event.metadata.occurred_at,
+            position: event.position,
+        })
+    }
+
+    async fn load(_: &mut PgConnection, _: i32, _: &[CommentId], _: &[()]) -> Result<Vec<(CommentId, CommentRow)>, sqlx::Error> {
+        // A comment is written once, so there is nothing to read before.
+        Ok(vec![])
+    }
+
+    async fn save(
+        connection: &mut PgConnection,
+        version: i32,
+        rows: &[(CommentId, CommentRow)],
+        _: &[CommentId],
+    ) -> Result<(), sqlx::Error> {
+        store::save(connection, version, rows).await
+    }
+}

@@ -1,0 +1,277 @@
+//! Questions about tasks. Each is one statement, whatever of the task's project and schedule is wanted beside it.
+
+use super::TaskRow;
+use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
+use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::project_overview::{self, ProjectRow};
+use crate::schedules::{self, ScheduleRow};
+use crate::sql::select_list;
+use chrono::{DateTime, Utc};
+use domain::ids::{TaskId, WorkspaceId};
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Error, Postgres, QueryBuilder, Row};
+use uuid::Uuid;
+
+/// Which tasks are wanted. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskFilter {
+    pub and: Vec<TaskFilter>,
+    /// If given, one of these must hold.
+    pub or: Option<Vec<TaskFilter>>,
+    pub not: Option<Box<TaskFilter>>,
+    pub project_id: Comparator<Uuid>,
+    /// By stored words.
+    pub status: Comparator<String>,
+    /// By stored numbers.
+    pub priority: Comparator<i16>,
+    pub assignee_id: Comparator<Uuid>,
+    pub category: TextComparator,
+    pub tag: TextComparator,
+    pub title: TextComparator,
+    pub due_at: TimeComparator,
+    pub created_at: TimeComparator,
+    pub updated_at: TimeComparator,
+    pub is_overdue: Option<bool>,
+    pub text: Option<String>,
+}
+
+/// What tasks are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskSortField {
+    Number,
+    Created,
+    Updated,
+    Due,
+    Priority,
+    Title,
+}
+
+/// One level of the order of tasks. Equal tasks are ordered by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskSort {
+    pub field: TaskSortField,
+    pub descending: bool,
+}
+
+/// What is wanted beside the tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskSelection {
+    pub project: bool,
+    /// The number of overdue tasks of the project.
+    pub project_overdue: bool,
+    pub schedule: bool,
+}
+
+/// A task with what was wanted beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskView {
+    pub task: TaskRow,
+    pub project: Option<ProjectRow>,
+    pub project_overdue: Option<i64>,
+    /// Outer `None`: not asked for.
+    pub schedule: Option<Option<ScheduleRow>>,
+}
+
+/// What a statement reads from.
+struct Source {
+    selection: TaskSelection,
+    now: DateTime<Utc>,
+}
+
+impl Source {
+    fn columns(&self) -> String {
+        let mut columns = select_list("t", super::COLUMNS);
+        if self.selection.project {
+            columns.push_str(&format!(", {}", select_list("p", project_overview::COLUMNS)));
+        }
+        if self.selection.project_overdue {
+            columns.push_str(", o.overdue");
+        }
+        if self.selection.schedule {
+            columns.push_str(&format!(", {}", select_list("s", schedules::COLUMNS)));
+        }
+        columns
+    }
+
+    fn push_from(&self, query: &mut QueryBuilder<'_, Postgres>) {
+        query.push("milepost.task_list t");
+        if self.selection.project {
+            query.push(" LEFT JOIN milepost.project_overview p ON p.id = t.project_id");
+        }
+        if self.selection.project_overdue {
+            project_overview::push_overdue(query, "t.project_id", self.now);
+        }
+        if self.selection.schedule {
+            query.push(" LEFT JOIN milepost.schedules s ON s.task_id = t.id AND s.follows_task AND s.state <> 'deleted'");
+        }
+    }
+
+    /// `SELECT … FROM … WHERE `.
+    fn select(&self) -> QueryBuilder<'static, Postgres> {
+        let mut query = QueryBuilder::new(format!("SELECT {} FROM ", self.columns()));
+        self.push_from(&mut query);
+        query.push(" WHERE ");
+        query
+    }
+
+    async fn one(&self, mut query: QueryBuilder<'static, Postgres>, pool: &PgPool) -> Result<Option<TaskView>, Error> {
+        let row = query.build().fetch_optional(pool).await?;
+        row.map(|row| self.read(&row, 0)).transpose()
+    }
+
+    fn read(&self, row: &PgRow, from: usize) -> Result<TaskView, Error> {
+        let mut next = from;
+        let task = super::read_row(row, next)?;
+        next += super::COLUMNS.len();
+        let mut view = TaskView { task, project: None, project_overdue: None, schedule: None };
+        if self.selection.project {
+            let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
+            view.project = present.then(|| project_overview::read_row(row, next)).transpose()?;
+            next += project_overview::COLUMNS.len();
+        }
+        if self.selection.project_overdue {
+            view.project_overdue = row.try_get(next)?;
+            next += 1;
+        }
+        if self.selection.schedule {
+            let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
+            view.schedule = Some(present.then(|| schedules::read_row(row, next)).transpose()?);
+        }
+        Ok(view)
+    }
+}
+
+fn sort_key(sort: TaskSort) -> SortKey {
+    let (name, expression) = match sort.field {
+        TaskSortField::Number => ("number", "t.number"),
+        TaskSortField::Created => ("created", "t.created_at"),
+        TaskSortField::Updated => ("updated", "t.updated_at"),
+        TaskSortField::Due if sort.descending => ("due", "coalesce(t.due_at, '-infinity')"),
+        TaskSortField::Due => ("due", "coalesce(t.due_at, 'infinity')"),
+        TaskSortField::Priority => ("priority", "t.priority"),
+        TaskSortField::Title => ("title", "t.title"),
+    };
+    SortKey { name, expression, descending: sort.descending }
+}
+
+fn sort_value(field: &str, task: &TaskRow) -> KeyValue {
+    match field {
+        "number" => KeyValue::Int(i64::from(task.number)),
+        "created" => KeyValue::Time(task.created_at),
+        "updated" => KeyValue::Time(task.updated_at),
+        "due" => task.due.map_or(KeyValue::Never, |due| KeyValue::Time(due.at)),
+        "priority" => KeyValue::Int(i64::from(super::priority_number(task.priority))),
+        "title" => KeyValue::Text(task.title.clone()),
+        _ => KeyValue::Uuid(task.id.0),
+    }
+}
+
+fn push_filter(query: &mut QueryBuilder<'_, Postgres>, filter: &TaskFilter, now: DateTime<Utc>) {
+    query.push("(");
+    let mut conditions = Conditions::new(query);
+    conditions.compare("t.project_id", &filter.project_id);
+    conditions.compare("t.status", &filter.status);
+    conditions.compare("t.priority", &filter.priority);
+    conditions.compare_list("t.assignee_ids", &filter.assignee_id);
+    conditions.compare_text("t.category", &filter.category);
+    conditions.compare_texts("t.tags", &filter.tag);
+    conditions.compare_text("t.title", &filter.title);
+    conditions.compare_time("t.due_at", &filter.due_at);
+    conditions.compare_time("t.created_at", &filter.created_at);
+    conditions.compare_time("t.updated_at", &filter.updated_at);
+    if let Some(is_overdue) = filter.is_overdue {
+        let not = if is_overdue { "" } else { " IS NOT TRUE" };
+        conditions.value("(t.due_at IS NOT NULL AND t.status NOT IN ('done', 'cancelled') AND t.due_at <= ", &now, &format!("){not}"));
+    }
+    if let Some(text) = &filter.text {
+        conditions.words(&["t.title", "t.description", "(t.project_key || '-' || t.number)"], text);
+    }
+    for every in &filter.and {
+        push_filter(conditions.and(), every, now);
+    }
+    if let Some(any) = &filter.or {
+        let query = conditions.and().push("(false");
+        for one in any {
+            push_filter(query.push(" OR "), one, now);
+        }
+        query.push(")");
+    }
+    if let Some(not) = &filter.not {
+        push_filter(conditions.and(), not, now);
+        query.push(" IS NOT TRUE");
+    }
+    query.push(")");
+}
+
+/// A page of the tasks of a workspace.
+pub async fn list_tasks(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    filter: &TaskFilter,
+    sort: &[TaskSort],
+    window: &Window,
+    selection: TaskSelection,
+    now: DateTime<Utc>,
+) -> Result<Page<TaskView>, ListError> {
+    let default = [TaskSort { field: TaskSortField::Created, descending: false }];
+    let sort = if sort.is_empty() { &default } else { sort };
+    let mut keys: Vec<SortKey> = sort.iter().copied().map(sort_key).collect();
+    let descending = keys.last().is_some_and(|key| key.descending);
+    keys.push(SortKey { name: "id", expression: "t.id", descending });
+
+    let source = Source { selection, now };
+    let list = List { sort: &keys, window };
+    let mut query = list.build(
+        &source.columns(),
+        |query| source.push_from(query),
+        "milepost.task_list t",
+        |query| {
+            query.push("t.workspace_id = ").push_bind(workspace.0).push(" AND NOT t.hidden AND ");
+            push_filter(query, filter, now);
+        },
+    )?;
+    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from))?;
+    Ok(list.page(found, |view| keys.iter().map(|key| sort_value(key.name, &view.task)).collect()))
+}
+
+/// A task by id, hidden or not: who asks decides what to show.
+pub async fn find_task(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    id: TaskId,
+    selection: TaskSelection,
+    now: DateTime<Utc>,
+) -> Result<Option<TaskView>, Error> {
+    let source = Source { selection, now };
+    let mut query = source.select();
+    query.push("t.id = ").push_bind(id.0).push(" AND t.workspace_id = ").push_bind(workspace.0);
+    source.one(query, pool).await
+}
+
+/// A task by a key it has or had, such as `PRJ-12`.
+pub async fn task_by_key(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    key: &str,
+    selection: TaskSelection,
+    now: DateTime<Utc>,
+) -> Result<Option<TaskView>, Error> {
+    let Some((project_key, number)) = key.rsplit_once('-').and_then(|(prefix, number)| Some((prefix, number.parse::<i32>().ok()?))) else {
+        return Ok(None);
+    };
+    let source = Source { selection, now };
+    let mut query = source.select();
+    query.push("t.workspace_id = ").push_bind(workspace.0).push(" AND NOT t.hidden AND (t.project_key = ");
+    query.push_bind(project_key.to_owned()).push(" AND t.number = ").push_bind(number);
+    query.push(" OR t.former_keys <> '{}' AND t.former_keys @> ARRAY[").push_bind(key.to_owned()).push("])");
+    source.one(query, pool).await
+}
+
+/// Tasks by id, without the hidden ones.
+pub async fn find_tasks(pool: &PgPool, workspace: WorkspaceId, ids: &[TaskId]) -> Result<Vec<TaskRow>, Error> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let list = select_list("t", super::COLUMNS);
+    let sql = format!("SELECT {list} FROM milepost.task_list t WHERE t.id = ANY($1) AND t.workspace_id = $2 AND NOT t.hidden");
+    let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
+    rows.iter().map(|row| super::read_row(row, 0)).collect()
+}
