@@ -50,3 +50,29 @@ impl From<LogError> for CommandError {
         }
     }
 }
+
+impl CommandError {
+    /// Whether sending the command again, unchanged, may well succeed.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Overloaded { .. } | Self::Unavailable(_) | Self::OutcomeUnknown | Self::Contended => true,
+            Self::Refused(_) | Self::NotFound(_) | Self::Forbidden(_) | Self::Conflict { .. } | Self::CommandIdReused | Self::Broken(_) => {
+                false
+            }
+        }
+    }
+
+    /// The code for programs, the same at every door.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused(refusals) => refusals.first().map_or("REFUSED", |refusal| refusal.code),
+            Self::NotFound(refusal) => refusal.code,
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::Conflict { .. } => "VERSION_CONFLICT",
+            Self::CommandIdReused => "COMMAND_ID_REUSED",
+            Self::Overloaded { .. } => "OVERLOADED",
+            Self::Unavailable(_) | Self::OutcomeUnknown | Self::Contended => "UNAVAILABLE",
+            Self::Broken(_) => "INTERNAL",
+        }
+    }
+}

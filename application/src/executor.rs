@@ -51,6 +51,11 @@ pub(crate) trait Handling: Sync {
     fn expected_version(&self) -> Option<i64>;
     /// The fields that it sets.
     fn fields(&self) -> Fields;
+    /// Whether "nothing to do" is kept under the command's id, so that a late retry does nothing either. Not for wishes
+    /// that mean the state of their moment, such as a tick: sent again later, they may find something to do.
+    fn settles(&self) -> bool {
+        true
+    }
     /// Reads what the decision needs beside the aggregate itself.
     fn prepare(
         &self,
@@ -182,7 +187,7 @@ impl Executor {
             workspace: how.caller.workspace,
             subject: id,
             source: how.source,
-            key: key.cloned(),
+            key: key.filter(|_| handling.settles() || !events.is_empty()).cloned(),
             events: self.new_events::<H::Entity>(&own, events, &metadata),
             guards: relied_on.iter().map(|(guard, _)| *guard).collect(),
             claims: prepared.claim.iter().map(|(claim, _)| claim.clone()).collect(),
@@ -285,13 +290,7 @@ fn guard<E>(own: &Versioned<E>) -> Guard {
 }
 
 fn replayed(earlier: Settled) -> Outcome {
-    Outcome {
-        aggregate_id: earlier.aggregate_id,
-        position: earlier.position,
-        version: earlier.version,
-        replayed: true,
-        recorded: vec![],
-    }
+    Outcome { aggregate_id: earlier.aggregate_id, position: earlier.position, version: earlier.version, replayed: true, recorded: vec![] }
 }
 
 /// The one place where a broken rule becomes an error of a command.

@@ -25,6 +25,7 @@ use caller::Circumstances;
 use commands::{Command, Order, ScheduleOrder};
 use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
 use domain::schedule::ScheduleCommand;
+use domain::task::Task;
 use error::CommandError;
 use executor::{Executor, Outcome};
 use ports::{Clock, CommandKey, EventLog, Ids};
@@ -81,11 +82,8 @@ impl Application {
 
     async fn carry_out(&self, how: &Circumstances, command: Command) -> Result<Outcome, CommandError> {
         access::may_send(&how.caller, &command)?;
-        let key = command.command_id().map(|id| CommandKey {
-            source: how.source,
-            id,
-            request_hash: command.request_hash(how.caller.actor),
-        });
+        let key =
+            command.command_id().map(|id| CommandKey { source: how.source, id, request_hash: command.request_hash(how.caller.actor) });
         let order = command.parse().map_err(CommandError::Refused)?;
         let new = || self.executor.ids.new_id();
         match order {
@@ -102,6 +100,15 @@ impl Application {
                 self.executor.run(how, key.as_ref(), &ScheduleHandling { id, follows: None, order }).await
             }
         }
+    }
+
+    /// Whether a task is such that a schedule may follow it: it has a due date, or is deleted and may have had one.
+    pub(crate) async fn may_have_follower(&self, task: TaskId) -> Result<bool, CommandError> {
+        Ok(match &*self.executor.states.get::<Task>(task.0).await?.state {
+            Task::Absent => false,
+            Task::Live(live) => live.due.is_some(),
+            Task::Deleted { .. } => true,
+        })
     }
 
     /// Brings the schedule that follows a task in step with it.

@@ -164,8 +164,8 @@ pub trait Deadlines: Send + Sync {
     /// The earliest moment at which anything fires.
     async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError>;
 
-    /// What fires up to a moment, the earliest first.
-    async fn due(&self, until: DateTime<Utc>, limit: i64) -> Result<Vec<DueSchedule>, LogError>;
+    /// What fires up to a moment, the earliest first, after another one of the list.
+    async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError>;
 
     /// The position up to which the answers above are right. It moves with the read model.
     fn position(&self) -> watch::Receiver<i64>;

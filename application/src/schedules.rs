@@ -55,6 +55,10 @@ impl Handling for ScheduleHandling {
         self.order.wish.fields()
     }
 
+    fn settles(&self) -> bool {
+        !matches!(self.order.wish, ScheduleCommand::Tick | ScheduleCommand::Follow)
+    }
+
     async fn prepare(&self, states: &States, own: &Versioned<Schedule>) -> Result<Prepared<Schedule>, CommandError> {
         let (project_id, task_id) = self.about(own)?;
         let mut relied_on = vec![];
@@ -72,11 +76,6 @@ impl Handling for ScheduleHandling {
         }
         let wish = self.order.wish.clone();
         let project_id = place.as_ref().map(|home| home.id);
-        Ok(Prepared {
-            command: Box::new(|issued| issued.with(About { home: place, task, wish })),
-            relied_on,
-            project_id,
-            claim: None,
-        })
+        Ok(Prepared { command: Box::new(|issued| issued.with(About { home: place, task, wish })), relied_on, project_id, claim: None })
     }
 }

@@ -62,9 +62,7 @@ pub enum DatabaseError {
     Older,
     #[error("the migration {0} differs from the one that was run; the binary and the database do not belong together")]
     Changed(i64),
-    #[error(
-        "{user} may not {what}; grant it, or let somebody who may run `milepost migrate` with MILEPOST_MIGRATE_DATABASE_URL: {reason}"
-    )]
+    #[error("{user} may not {what}; grant it, or let somebody who may run `milepost migrate` with MILEPOST_MIGRATE_DATABASE_URL: {reason}")]
     Forbidden { user: String, what: &'static str, reason: String },
     #[error("migration failed: {0}")]
     Migration(#[source] MigrateError),
@@ -162,9 +160,7 @@ pub async fn migrate(url: &str) -> Result<usize, DatabaseError> {
     MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => DatabaseError::Newer(version),
         MigrateError::VersionMismatch(version) => DatabaseError::Changed(version),
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            forbidden(&options, "create tables and roles", error)
-        }
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => forbidden(&options, "create tables and roles", error),
         error => DatabaseError::Migration(error),
     })?;
     let after = applied(&mut connection).await?.len();
@@ -184,9 +180,7 @@ fn unusable(options: &PgConnectOptions, error: sqlx::Error) -> DatabaseError {
             what: "act as the roles milepost_worker and milepost_service",
             reason: refused.message().to_owned(),
         },
-        sqlx::Error::Database(refused) => {
-            DatabaseError::Unreachable { place: place(options), reason: refused.message().to_owned() }
-        }
+        sqlx::Error::Database(refused) => DatabaseError::Unreachable { place: place(options), reason: refused.message().to_owned() },
         error => DatabaseError::Unreachable { place: place(options), reason: error.to_string() },
     }
 }

@@ -37,9 +37,13 @@ pub struct TimeComparator {
     pub is_null: Option<bool>,
 }
 
-/// A value that can be compared in SQL, alone and in lists.
-pub(crate) trait Bound: Clone + Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType + 'static {}
-impl<T: Clone + Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType + 'static> Bound for T {}
+/// A value that can stand in a statement.
+pub(crate) trait Bindable: Clone + Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + 'static {}
+impl<T: Clone + Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + 'static> Bindable for T {}
+
+/// A value that can be compared, alone and in lists.
+pub(crate) trait Bound: Bindable + PgHasArrayType {}
+impl<T: Bindable + PgHasArrayType> Bound for T {}
 
 /// A conjunction being written: `true AND … AND …`.
 pub(crate) struct Conditions<'q, 'a> {
@@ -58,7 +62,7 @@ impl<'q, 'a> Conditions<'q, 'a> {
     }
 
     /// A condition `before value after`.
-    pub(crate) fn value<T: Bound>(&mut self, before: &str, value: &T, after: &str) {
+    pub(crate) fn value<T: Bindable>(&mut self, before: &str, value: &T, after: &str) {
         self.and().push(before).push_bind(value.clone()).push(after);
     }
 

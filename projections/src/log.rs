@@ -16,14 +16,13 @@ pub trait Log: Send + Sync {
     async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, ReadError>;
 
     /// The same, of some types only, up to and with another position.
-    async fn after_of_types(
-        &self,
-        position: i64,
-        until: i64,
-        types: &[&'static str],
-        limit: usize,
-    ) -> Result<Vec<Arc<Fact>>, ReadError>;
+    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Vec<Arc<Fact>>, ReadError>;
 
     /// The highest position known to this node.
     fn head(&self) -> watch::Receiver<i64>;
+
+    /// Its value now.
+    fn head_now(&self) -> i64 {
+        *self.head().borrow()
+    }
 }

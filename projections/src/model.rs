@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::future::Future;
 
+/// Rows with their keys.
+pub type Keyed<M> = Vec<(<M as ReadModel>::Key, <M as ReadModel>::Row)>;
+
 /// One question, answered by rows that events keep up to date.
 ///
 /// The same rule serves a live version and a rebuild, batches of any size, and the model in memory that tests compare with.
-pub trait ReadModel: Send + Sync + 'static {
+pub trait ReadModel: Sized + Send + Sync + 'static {
     /// The name it is stored under. Never renamed.
     const NAME: &'static str;
     /// Raise it when the rule changes what rows hold; a change of the tables counts by itself.
@@ -48,7 +51,7 @@ pub trait ReadModel: Send + Sync + 'static {
         version: i32,
         keys: &[Self::Key],
         groups: &[Self::Group],
-    ) -> impl Future<Output = Result<Vec<(Self::Key, Self::Row)>, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Keyed<Self>, sqlx::Error>> + Send;
 
     /// Writes rows, new and changed, and deletes others.
     fn save(
@@ -84,18 +87,19 @@ impl<M: ReadModel> Needs<M> {
 #[derive(Debug, Clone)]
 pub struct Rows<M: ReadModel> {
     rows: BTreeMap<M::Key, M::Row>,
+    touched: BTreeSet<M::Key>,
 }
 
 impl<M: ReadModel> Default for Rows<M> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new() }
+        Self { rows: BTreeMap::new(), touched: BTreeSet::new() }
     }
 }
 
 impl<M: ReadModel> Rows<M> {
-    /// These rows.
+    /// These rows, none of them touched yet.
     pub fn with(rows: impl IntoIterator<Item = (M::Key, M::Row)>) -> Self {
-        Self { rows: rows.into_iter().collect() }
+        Self { rows: rows.into_iter().collect(), touched: BTreeSet::new() }
     }
 
     /// Takes an event in.
@@ -116,6 +120,7 @@ impl<M: ReadModel> Rows<M> {
         if let Some(row) = M::project(key, row, event) {
             self.rows.insert(key, row);
         }
+        self.touched.insert(key);
     }
 
     /// The rows by key.
@@ -123,10 +128,15 @@ impl<M: ReadModel> Rows<M> {
         &self.rows
     }
 
-    /// What must be written so that the stored rows become these.
-    pub(crate) fn changes_since(self, before: &Self) -> (Vec<(M::Key, M::Row)>, Vec<M::Key>) {
-        let deleted = before.rows.keys().filter(|key| !self.rows.contains_key(key)).copied().collect();
-        let changed = self.rows.into_iter().filter(|(key, row)| before.rows.get(key) != Some(row)).collect();
+    /// What must be written: rows that an event touched, and keys whose rows are gone.
+    pub(crate) fn into_changes(mut self) -> (Keyed<M>, Vec<M::Key>) {
+        let (mut changed, mut deleted) = (vec![], vec![]);
+        for key in self.touched {
+            match self.rows.remove(&key) {
+                Some(row) => changed.push((key, row)),
+                None => deleted.push(key),
+            }
+        }
         (changed, deleted)
     }
 }

@@ -207,7 +207,7 @@ impl List<'_> {
     }
 
     /// The page from what the statement returned: the total, and a row if there is one.
-    pub(crate) fn page<T>(&self, found: Vec<(Option<i64>, Option<T>)>, values: impl Fn(&T) -> Vec<KeyValue>) -> Page<T> {
+    pub(crate) fn page<T>(&self, found: Vec<Found<T>>, values: impl Fn(&T) -> Vec<KeyValue>) -> Page<T> {
         let Self { sort, window } = self;
         let total = found.first().and_then(|(total, _)| *total);
         let mut rows: Vec<T> = found.into_iter().filter_map(|(_, row)| row).collect();
@@ -228,11 +228,11 @@ impl List<'_> {
     }
 }
 
-/// What the statement of a list returned: a count and a row, each if there is one.
-pub(crate) fn read_list<T>(
-    rows: &[PgRow],
-    read: impl Fn(&PgRow, usize) -> Result<T, sqlx::Error>,
-) -> Result<Vec<(Option<i64>, Option<T>)>, sqlx::Error> {
+/// What one row of a list's statement holds: the count of the list and a row of it, each if there is one.
+type Found<T> = (Option<i64>, Option<T>);
+
+/// Reads what the statement of a list returned.
+pub(crate) fn read_list<T>(rows: &[PgRow], read: impl Fn(&PgRow, usize) -> Result<T, sqlx::Error>) -> Result<Vec<Found<T>>, sqlx::Error> {
     let one = |row: &PgRow| {
         let present: Option<bool> = row.try_get(1)?;
         Ok((row.try_get(0)?, present.map(|_| read(row, 2)).transpose()?))

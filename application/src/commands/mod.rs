@@ -12,13 +12,11 @@ mod wire;
 
 pub use checks::Refusal;
 pub use patch::Patch;
-pub use project::{
-    ProjectCollaboratorInput, ProjectCollaboratorRemoveInput, ProjectCreateInput, ProjectInput, ProjectUpdateInput,
-};
+pub use project::{ProjectCollaboratorInput, ProjectCollaboratorRemoveInput, ProjectCreateInput, ProjectInput, ProjectUpdateInput};
 pub use schedule::{ScheduleCreateInput, ScheduleInput, ScheduleRescheduleInput, ScheduleUpdateInput, ThresholdInput};
 pub use task::{
-    DueInput, ESTIMATE_MINUTES_MAX, TaskAssigneeInput, TaskChangePriorityInput, TaskChangeStatusInput, TaskCommentInput, TaskCreateInput, TaskInput,
-    TaskMoveInput, TaskSetDueInput, TaskUpdateInput,
+    DueInput, ESTIMATE_MINUTES_MAX, TaskAssigneeInput, TaskChangePriorityInput, TaskChangeStatusInput, TaskCommentInput, TaskCreateInput,
+    TaskInput, TaskMoveInput, TaskSetDueInput, TaskUpdateInput,
 };
 pub use wire::{Wire, Word};
 

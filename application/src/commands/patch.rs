@@ -22,7 +22,12 @@ impl<T> Patch<T> {
     }
 
     /// A field that can be cleared.
-    pub(crate) fn clearable<U>(self, checks: &mut Checks, path: &str, parse: impl FnOnce(T) -> Result<U, InvalidValue>) -> Option<Option<U>> {
+    pub(crate) fn clearable<U>(
+        self,
+        checks: &mut Checks,
+        path: &str,
+        parse: impl FnOnce(T) -> Result<U, InvalidValue>,
+    ) -> Option<Option<U>> {
         match self {
             Self::Absent => None,
             Self::Null => Some(None),
@@ -31,7 +36,13 @@ impl<T> Patch<T> {
     }
 
     /// A field that is empty rather than absent when cleared.
-    pub(crate) fn or_empty<U>(self, checks: &mut Checks, path: &str, empty: U, parse: impl FnOnce(T) -> Result<U, InvalidValue>) -> Option<U> {
+    pub(crate) fn or_empty<U>(
+        self,
+        checks: &mut Checks,
+        path: &str,
+        empty: U,
+        parse: impl FnOnce(T) -> Result<U, InvalidValue>,
+    ) -> Option<U> {
         match self {
             Self::Absent => None,
             Self::Null => Some(empty),

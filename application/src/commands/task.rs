@@ -198,8 +198,7 @@ impl DueInput {
 }
 
 fn tags(checks: &mut Checks, tags: Vec<String>) -> Option<Tags> {
-    let tags: Vec<_> =
-        tags.into_iter().enumerate().map(|(index, tag)| checks.value(&format!("tags.{index}"), Tag::new(tag))).collect();
+    let tags: Vec<_> = tags.into_iter().enumerate().map(|(index, tag)| checks.value(&format!("tags.{index}"), Tag::new(tag))).collect();
     let tags: Option<Vec<Tag>> = tags.into_iter().collect();
     tags.and_then(|tags| checks.value("tags", Tags::new(tags)))
 }

@@ -20,12 +20,25 @@ pub(crate) struct EncodedUnit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum UnitAnswer {
     /// Appended from this position on, with the numbers that were drawn, in the order of its drawing events.
-    Appended { first_position: i64, recorded_at: DateTime<Utc>, drawn: Vec<i64> },
+    Appended {
+        first_position: i64,
+        recorded_at: DateTime<Utc>,
+        drawn: Vec<i64>,
+    },
     /// A unit without events: proved, and settled if it had a command id. The last position of its subject.
-    Proved { position: i64 },
-    Replayed { aggregate_id: Uuid, position: i64, version: i64 },
+    Proved {
+        position: i64,
+    },
+    Replayed {
+        aggregate_id: Uuid,
+        position: i64,
+        version: i64,
+    },
     CommandIdReused,
-    Moved { aggregate_id: Uuid, found: i64 },
+    Moved {
+        aggregate_id: Uuid,
+        found: i64,
+    },
     ClaimTaken,
 }
 

@@ -41,10 +41,8 @@ pub struct PostgresEventLog {
 impl PostgresEventLog {
     /// Opens the log and starts its appender and its ear for other nodes.
     pub async fn open(database: Database) -> Result<Self, LogError> {
-        let head: Option<i64> = sqlx::query_scalar("SELECT max(position) FROM milepost.events")
-            .fetch_one(&database.worker)
-            .await
-            .map_err(log_error)?;
+        let head: Option<i64> =
+            sqlx::query_scalar("SELECT max(position) FROM milepost.events").fetch_one(&database.worker).await.map_err(log_error)?;
         let tail = Arc::new(Tail::new(head.unwrap_or(0)));
         let (appender, appending) = Appender::start(database.options.clone(), WORKER_ROLE, Arc::clone(&tail));
         let listening = signal::listen(database.worker.clone(), Arc::clone(&tail));
@@ -122,10 +120,8 @@ impl EventLog for PostgresEventLog {
     }
 
     async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
-        let sql =
-            format!("SELECT {} FROM milepost.events WHERE aggregate_id = $1 AND sequence > $2 ORDER BY sequence", rows::COLUMNS);
-        let rows =
-            sqlx::query(&sql).bind(id.to_string()).bind(version).fetch_all(&self.database.worker).await.map_err(log_error)?;
+        let sql = format!("SELECT {} FROM milepost.events WHERE aggregate_id = $1 AND sequence > $2 ORDER BY sequence", rows::COLUMNS);
+        let rows = sqlx::query(&sql).bind(id.to_string()).bind(version).fetch_all(&self.database.worker).await.map_err(log_error)?;
         rows.iter().map(rows::recorded).collect()
     }
 
@@ -178,8 +174,7 @@ impl EventLog for PostgresEventLog {
             return Ok(facts);
         }
         let sql = format!("SELECT {} FROM milepost.events WHERE position > $1 ORDER BY position LIMIT $2", rows::COLUMNS);
-        let rows =
-            sqlx::query(&sql).bind(position).bind(limit as i64).fetch_all(&self.database.worker).await.map_err(log_error)?;
+        let rows = sqlx::query(&sql).bind(position).bind(limit as i64).fetch_all(&self.database.worker).await.map_err(log_error)?;
         let facts: Vec<Arc<Fact>> = rows.iter().map(rows::fact).collect::<Result<_, _>>().map_err(log_error)?;
         // Near the head, other readers of this node want the same.
         if facts.last().is_some_and(|last| last.position + TAIL_FACTS_MAX as i64 > *self.tail.head().borrow()) {

@@ -9,7 +9,6 @@ mod summary;
 pub use queries::{EventFilter, EventPage, EventRow, find_event, history, list_events};
 pub use summary::summary;
 
-
 use crate::model::ReadModel;
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Recorded};

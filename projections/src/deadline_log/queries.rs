@@ -6,8 +6,8 @@ use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
 use domain::ids::{ScheduleId, WorkspaceId};
-use sqlx::postgres::{PgPool, PgRow};
 use sqlx::Error;
+use sqlx::postgres::{PgPool, PgRow};
 use uuid::Uuid;
 
 /// Which firings are wanted. Everything given must hold.
@@ -84,9 +84,8 @@ pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Res
 pub async fn firings_of(pool: &PgPool, workspace: WorkspaceId, schedules: &[ScheduleId]) -> Result<Vec<FiringRow>, Error> {
     let schedules: Vec<_> = schedules.iter().map(|id| id.0).collect();
     let list = select_list("f", super::COLUMNS);
-    let sql = format!(
-        "SELECT {list} FROM milepost.deadline_log f WHERE f.schedule_id = ANY($1) AND f.workspace_id = $2 ORDER BY f.position"
-    );
+    let sql =
+        format!("SELECT {list} FROM milepost.deadline_log f WHERE f.schedule_id = ANY($1) AND f.workspace_id = $2 ORDER BY f.position");
     let rows = sqlx::query(&sql).bind(schedules).bind(workspace.0).fetch_all(pool).await?;
     rows.iter().map(|row| super::read_row(row, 0)).collect()
 }

@@ -11,7 +11,6 @@ pub use queries::{ProjectFilter, ProjectSelection, ProjectView, find_project, fi
 pub use store::phase_word;
 pub(crate) use store::{COLUMNS, read as read_row};
 
-
 use crate::model::ReadModel;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;

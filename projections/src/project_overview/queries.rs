@@ -70,11 +70,7 @@ impl Source {
         Ok(ProjectView { project, overdue })
     }
 
-    async fn one(
-        &self,
-        pool: &PgPool,
-        condition: impl FnOnce(&mut QueryBuilder<'static, Postgres>),
-    ) -> Result<Option<ProjectView>, Error> {
+    async fn one(&self, pool: &PgPool, condition: impl FnOnce(&mut QueryBuilder<'static, Postgres>)) -> Result<Option<ProjectView>, Error> {
         let mut query = QueryBuilder::new(format!("SELECT {} FROM ", self.columns()));
         self.push_from(&mut query);
         query.push(" WHERE ");
@@ -118,10 +114,8 @@ pub async fn list_projects(
     selection: ProjectSelection,
     now: DateTime<Utc>,
 ) -> Result<Page<ProjectView>, ListError> {
-    let keys = [
-        SortKey { name: "key", expression: "p.key", descending: false },
-        SortKey { name: "id", expression: "p.id", descending: false },
-    ];
+    let keys =
+        [SortKey { name: "key", expression: "p.key", descending: false }, SortKey { name: "id", expression: "p.id", descending: false }];
     let source = Source { selection, now };
     let list = List { sort: &keys, window };
     let mut query = list.build(

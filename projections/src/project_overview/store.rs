@@ -78,11 +78,7 @@ pub(crate) fn read(row: &PgRow, from: usize) -> Result<ProjectRow, Error> {
     })
 }
 
-pub(super) async fn load(
-    connection: &mut PgConnection,
-    version: i32,
-    keys: &[ProjectId],
-) -> Result<Vec<(ProjectId, ProjectRow)>, Error> {
+pub(super) async fn load(connection: &mut PgConnection, version: i32, keys: &[ProjectId]) -> Result<Vec<(ProjectId, ProjectRow)>, Error> {
     let keys: Vec<_> = keys.iter().map(|key| key.0).collect();
     let sql = format!("SELECT {} FROM milepost.project_overview_v{version} t WHERE t.id = ANY($1)", select_list("t", COLUMNS));
     let rows = sqlx::query(&sql).bind(keys).fetch_all(connection).await?;

@@ -96,9 +96,9 @@ impl ReadModel for Schedules {
 
     fn spreads_to(event: &Recorded) -> Option<Group> {
         match &event.event {
-            Event::Project(
-                ProjectEvent::ProjectArchived(_) | ProjectEvent::ProjectUnarchived(_) | ProjectEvent::ProjectDeleted(_),
-            ) => Some(Group::OfProject(ProjectId(event.aggregate_id))),
+            Event::Project(ProjectEvent::ProjectArchived(_) | ProjectEvent::ProjectUnarchived(_) | ProjectEvent::ProjectDeleted(_)) => {
+                Some(Group::OfProject(ProjectId(event.aggregate_id)))
+            }
             Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(Group::OfTask(TaskId(event.aggregate_id))),
             Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
         }

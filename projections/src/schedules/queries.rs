@@ -6,7 +6,7 @@ use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, ProjectRow};
 use crate::sql::select_list;
 use crate::task_list::{self, TaskRow};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ScheduleId, TaskId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Row};
@@ -84,10 +84,8 @@ pub async fn list_schedules(
     window: &Window,
     selection: ScheduleSelection,
 ) -> Result<Page<ScheduleView>, ListError> {
-    let keys = [
-        SortKey { name: "due", expression: "s.due_at", descending: false },
-        SortKey { name: "id", expression: "s.id", descending: false },
-    ];
+    let keys =
+        [SortKey { name: "due", expression: "s.due_at", descending: false }, SortKey { name: "id", expression: "s.id", descending: false }];
     let list = List { sort: &keys, window };
     let mut query = list.build(
         &selection.columns(),
@@ -166,13 +164,22 @@ pub async fn next_fire_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, Error>
     .await
 }
 
-/// What fires up to a moment, the earliest first.
-pub async fn due_now(pool: &PgPool, until: DateTime<Utc>, limit: i64) -> Result<Vec<DueNow>, Error> {
+/// What fires up to a moment, the earliest first, after a moment and id of the list.
+pub async fn due_now(
+    pool: &PgPool,
+    until: DateTime<Utc>,
+    after: Option<(DateTime<Utc>, ScheduleId)>,
+    limit: i64,
+) -> Result<Vec<DueNow>, Error> {
+    let (after_at, after_id) = after.unwrap_or((DateTime::<Utc>::UNIX_EPOCH - TimeDelta::days(100_000), ScheduleId(Uuid::nil())));
     let rows = sqlx::query(
         "SELECT s.id, s.workspace_id, s.due_revision, s.next_fire_at FROM milepost.schedules s \
-         WHERE s.next_fire_at <= $1 AND NOT s.project_at_rest AND NOT s.task_gone ORDER BY s.next_fire_at, s.id LIMIT $2",
+         WHERE s.next_fire_at <= $1 AND (s.next_fire_at, s.id) > ($2, $3) AND NOT s.project_at_rest AND NOT s.task_gone \
+         ORDER BY s.next_fire_at, s.id LIMIT $4",
     )
     .bind(until)
+    .bind(after_at)
+    .bind(after_id.0)
     .bind(limit)
     .fetch_all(pool)
     .await?;

@@ -8,12 +8,7 @@ use sqlx::Error;
 use sqlx::postgres::PgPool;
 
 /// A page of the comments on a task, the oldest first.
-pub async fn list_comments(
-    pool: &PgPool,
-    workspace: WorkspaceId,
-    task: TaskId,
-    window: &Window,
-) -> Result<Page<CommentRow>, ListError> {
+pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, window: &Window) -> Result<Page<CommentRow>, ListError> {
     let keys = [SortKey { name: "position", expression: "c.position", descending: false }];
     let list = List { sort: &keys, window };
     let mut query = list.build(

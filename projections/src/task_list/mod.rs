@@ -117,12 +117,7 @@ impl ReadModel for TaskList {
         store::load(connection, version, keys, groups).await
     }
 
-    async fn save(
-        connection: &mut PgConnection,
-        version: i32,
-        rows: &[(TaskId, TaskRow)],
-        _: &[TaskId],
-    ) -> Result<(), sqlx::Error> {
+    async fn save(connection: &mut PgConnection, version: i32, rows: &[(TaskId, TaskRow)], _: &[TaskId]) -> Result<(), sqlx::Error> {
         store::save(connection, version, rows).await
     }
 }

@@ -1,0 +1,214 @@
+//! Takes a batch of events into a version of a read model: rows and position in one transaction.
+
+use crate::model::{Needs, ReadModel, Rows};
+use domain::event::{Fact, Recorded};
+use sqlx::{Error, PgConnection, PgPool};
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Consecutive facts: all that is relevant after `from`, up to and with `to`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) facts: &'a [Arc<Fact>],
+}
+
+/// The lease under which a batch is taken in. A node that lost it changes nothing any more.
+#[derive(Debug, Clone)]
+pub struct Fence {
+    pub lease: String,
+    pub epoch: i64,
+}
+
+/// Why a batch was not taken in. Nothing of it was.
+#[derive(Debug)]
+pub(crate) enum ApplyError {
+    /// Somebody else has moved the version, or holds the lease.
+    Fenced,
+    /// An event that the rule cannot take.
+    Poison { position: i64, error: String },
+    /// The database refuses something that the rows hold.
+    Data(Error),
+    /// The database is not there.
+    Database(Error),
+}
+
+impl From<Error> for ApplyError {
+    fn from(error: Error) -> Self {
+        match &error {
+            // Data exceptions and broken constraints: the cause is an event, and waiting will not help.
+            Error::Database(refused) if refused.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) => {
+                Self::Data(error)
+            }
+            Error::Encode(_) => Self::Data(error),
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// Takes a batch in, and parks the events that cannot be taken: each with what follows it in its aggregate.
+pub(crate) async fn take_in<M: ReadModel>(pool: &PgPool, version: i32, fence: Option<&Fence>, batch: Batch<'_>) -> Result<(), ApplyError> {
+    let mut poison = BTreeMap::new();
+    loop {
+        match try_once::<M>(pool, version, fence, batch, &poison).await {
+            Err(ApplyError::Poison { position, error }) => {
+                poison.insert(position, error);
+            }
+            // Half of the batch, again and again, finds the event that the database refuses.
+            Err(ApplyError::Data(_)) if batch.facts.len() > 1 => {
+                let (first, second) = batch.facts.split_at(batch.facts.len() / 2);
+                let middle = first.last().map_or(batch.from, |fact| fact.position);
+                Box::pin(take_in::<M>(pool, version, fence, Batch { to: middle, facts: first, ..batch })).await?;
+                return Box::pin(take_in::<M>(pool, version, fence, Batch { from: middle, facts: second, ..batch })).await;
+            }
+            Err(ApplyError::Data(error)) if !batch.facts.is_empty() && poison.is_empty() => {
+                poison.insert(batch.facts[0].position, error.to_string());
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn try_once<M: ReadModel>(
+    pool: &PgPool,
+    version: i32,
+    fence: Option<&Fence>,
+    batch: Batch<'_>,
+    poison: &BTreeMap<i64, String>,
+) -> Result<(), ApplyError> {
+    let mut tx = pool.begin().await?;
+    let dead_letters = advance::<M>(&mut tx, version, fence, batch).await?.ok_or(ApplyError::Fenced)?;
+    let parked = if dead_letters > 0 { parked::<M>(&mut tx, version).await? } else { BTreeSet::new() };
+    let (events, letters) = sort::<M>(batch.facts, parked, poison);
+    fold_and_save::<M>(&mut tx, version, &events).await?;
+    if !letters.is_empty() {
+        park::<M>(&mut tx, version, &letters).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Moves the position. `None` if that is not ours to do; otherwise how many events are parked.
+async fn advance<M: ReadModel>(tx: &mut PgConnection, version: i32, fence: Option<&Fence>, batch: Batch<'_>) -> Result<Option<i32>, Error> {
+    let (lease, epoch) = fence.map(|fence| (fence.lease.as_str(), fence.epoch)).unzip();
+    sqlx::query_scalar(
+        "UPDATE milepost.projections SET position = $4, events_done = events_done + $5 \
+         WHERE name = $1 AND version = $2 AND position = $3 AND state <> 'old' \
+         AND ($6::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE leases.name = $6 AND epoch = $7)) RETURNING dead_letters",
+    )
+    .bind(M::NAME)
+    .bind(version)
+    .bind(batch.from)
+    .bind(batch.to)
+    .bind(batch.facts.len() as i64)
+    .bind(lease)
+    .bind(epoch)
+    .fetch_optional(tx)
+    .await
+}
+
+async fn parked<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<BTreeSet<Uuid>, Error> {
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("SELECT DISTINCT aggregate_id::uuid FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2")
+            .bind(M::NAME)
+            .bind(version)
+            .fetch_all(tx)
+            .await?;
+    Ok(ids.into_iter().collect())
+}
+
+struct Letter<'a> {
+    fact: &'a Fact,
+    /// `None` for an event that only waits behind another.
+    error: Option<String>,
+}
+
+/// Which events to take in, and which to park.
+fn sort<'a, M: ReadModel>(
+    facts: &'a [Arc<Fact>],
+    mut parked: BTreeSet<Uuid>,
+    poison: &BTreeMap<i64, String>,
+) -> (Vec<&'a Recorded>, Vec<Letter<'a>>) {
+    let types = M::event_types();
+    let (mut events, mut letters) = (vec![], vec![]);
+    for fact in facts.iter().filter(|fact| types.contains(&fact.event_type.as_str())) {
+        let error = match (&fact.recorded, poison.get(&fact.position)) {
+            _ if parked.contains(&fact.aggregate_id) => None,
+            (Ok(recorded), None) => {
+                events.push(&**recorded);
+                continue;
+            }
+            (Ok(_), Some(error)) => Some(error.clone()),
+            (Err(error), _) => Some(error.to_string()),
+        };
+        parked.insert(fact.aggregate_id);
+        letters.push(Letter { fact, error });
+    }
+    (events, letters)
+}
+
+/// Folds events into rows and writes them.
+pub(crate) async fn fold_and_save<M: ReadModel>(tx: &mut PgConnection, version: i32, events: &[&Recorded]) -> Result<(), ApplyError> {
+    let needs = Needs::<M>::of(events.iter().copied());
+    if needs.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::<M>::with(M::load(tx, version, &needs.keys, &needs.groups).await?);
+    for event in events {
+        // The rows are thrown away if the rule panics, so nothing half-done is seen.
+        catch_unwind(AssertUnwindSafe(|| rows.apply(event)))
+            .map_err(|panic| ApplyError::Poison { position: event.position, error: words_of(panic.as_ref()) })?;
+    }
+    let (changed, deleted) = rows.into_changes();
+    if !changed.is_empty() || !deleted.is_empty() {
+        M::save(tx, version, &changed, &deleted).await?;
+    }
+    Ok(())
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the rule of the read model failed: {}", words.unwrap_or("it panicked"))
+}
+
+async fn park<M: ReadModel>(tx: &mut PgConnection, version: i32, letters: &[Letter<'_>]) -> Result<(), Error> {
+    for letter in letters.iter().filter(|letter| letter.error.is_some()) {
+        tracing::error!(
+            projection.name = M::NAME,
+            event.position = letter.fact.position,
+            event.aggregate_id = %letter.fact.aggregate_id,
+            error = letter.error.as_deref(),
+            "an event is parked: its aggregate waits in this read model, everything else goes on"
+        );
+    }
+    sqlx::query(
+        "INSERT INTO milepost.projection_dead_letters (name, version, position, aggregate_id, event_type, error) \
+         SELECT $1, $2, n.position, n.aggregate_id, n.event_type, n.error \
+         FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) AS n(position, aggregate_id, event_type, error)",
+    )
+    .bind(M::NAME)
+    .bind(version)
+    .bind(letters.iter().map(|letter| letter.fact.position).collect::<Vec<_>>())
+    .bind(letters.iter().map(|letter| letter.fact.aggregate_id.to_string()).collect::<Vec<_>>())
+    .bind(letters.iter().map(|letter| letter.fact.event_type.as_str()).collect::<Vec<_>>())
+    .bind(letters.iter().map(|letter| letter.error.as_deref()).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    let error = letters.iter().find_map(|letter| letter.error.as_deref());
+    sqlx::query(
+        "UPDATE milepost.projections SET dead_letters = dead_letters + $3, last_error = coalesce($4, last_error) \
+         WHERE name = $1 AND version = $2",
+    )
+    .bind(M::NAME)
+    .bind(version)
+    .bind(letters.len() as i32)
+    .bind(error)
+    .execute(tx)
+    .await?;
+    metrics::counter!("milepost_projection_parked_events_total", "projection" => M::NAME).increment(letters.len() as u64);
+    Ok(())
+}

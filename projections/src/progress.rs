@@ -1,0 +1,111 @@
+//! How far the live read models are, and waiting for them.
+
+use crate::registry;
+use sqlx::PgPool;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::{Notify, watch};
+
+/// How often other nodes' progress is asked for while somebody waits for it.
+const ASK_WHILE_WAITED_FOR: Duration = Duration::from_millis(10);
+/// How often it is asked for otherwise.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// The positions of the live read models, as far as this node knows.
+pub struct Progress {
+    positions: BTreeMap<&'static str, watch::Sender<i64>>,
+    waiting: AtomicUsize,
+    waited_for: Notify,
+}
+
+/// Read models did not come so far in the time there was.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{name} is at position {reached} and has not reached {wanted} in time")]
+pub struct NotReached {
+    pub name: &'static str,
+    pub reached: i64,
+    pub wanted: i64,
+}
+
+impl Progress {
+    /// Of these read models, at position 0.
+    pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
+        let positions = names.into_iter().map(|name| (name, watch::Sender::new(0))).collect();
+        Self { positions, waiting: AtomicUsize::new(0), waited_for: Notify::new() }
+    }
+
+    /// Somebody saw a read model at this position. It can be lower than before, after going back to an older version.
+    pub fn set(&self, name: &str, position: i64) {
+        if let Some(known) = self.positions.get(name) {
+            known.send_if_modified(|known| std::mem::replace(known, position) != position);
+        }
+    }
+
+    /// The position of a read model.
+    pub fn watch(&self, name: &str) -> Option<watch::Receiver<i64>> {
+        self.positions.get(name).map(watch::Sender::subscribe)
+    }
+
+    /// The positions of all.
+    pub fn all(&self) -> Vec<(&'static str, i64)> {
+        self.positions.iter().map(|(name, position)| (*name, *position.borrow())).collect()
+    }
+
+    /// Returns when every named read model has reached a position, or fails when it takes too long.
+    pub async fn reached(&self, names: &[&'static str], wanted: i64, patience: Duration) -> Result<(), NotReached> {
+        if names.iter().all(|name| self.position(name) >= wanted) {
+            return Ok(());
+        }
+        let _waiting = Waiting::new(self);
+        let all = async {
+            for name in names {
+                if let Some(mut position) = self.watch(name) {
+                    let _ = position.wait_for(|position| *position >= wanted).await;
+                }
+            }
+        };
+        if tokio::time::timeout(patience, all).await.is_ok() {
+            return Ok(());
+        }
+        let late = names.iter().find(|name| self.position(name) < wanted);
+        late.map_or(Ok(()), |name| Err(NotReached { name, reached: self.position(name), wanted }))
+    }
+
+    fn position(&self, name: &str) -> i64 {
+        self.positions.get(name).map_or(0, |position| *position.borrow())
+    }
+
+    /// Asks the database how far other nodes have brought the read models, often while somebody waits. Never returns.
+    pub async fn follow(&self, pool: &PgPool) {
+        loop {
+            match registry::live_positions(pool).await {
+                Ok(positions) => positions.into_iter().for_each(|(name, position)| self.set(&name, position)),
+                Err(error) => tracing::debug!(%error, "the progress of read models could not be read"),
+            }
+            if self.waiting.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(ASK_WHILE_WAITED_FOR).await;
+            } else {
+                let _ = tokio::time::timeout(ASK_EVERY, self.waited_for.notified()).await;
+            }
+        }
+    }
+}
+
+/// Counts somebody who waits, as long as it lives.
+struct Waiting<'a>(&'a Progress);
+
+impl<'a> Waiting<'a> {
+    fn new(progress: &'a Progress) -> Self {
+        progress.waiting.fetch_add(1, Ordering::Relaxed);
+        progress.waited_for.notify_one();
+        Self(progress)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
