@@ -1,5 +1,10 @@
 //! The world as Milepost needs it: the event log on PostgreSQL, Kafka, the clock, settings.
 
+pub mod checkpoints;
 pub mod clock;
+pub mod config;
 pub mod event_store;
+pub mod kafka;
+pub mod leases;
+pub mod local_postgres;
 pub mod postgres;

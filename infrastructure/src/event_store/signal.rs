@@ -15,7 +15,7 @@ const CHANNEL: &str = "milepost_log";
 /// Least time between two words of one node.
 const TELL_PAUSE: Duration = Duration::from_millis(5);
 /// How often the head is asked for without a word from anybody.
-pub const ASK_EVERY: Duration = Duration::from_secs(1);
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells other nodes whenever the head moves.
 pub(super) fn tell(pool: PgPool, mut head: watch::Receiver<i64>) -> JoinHandle<()> {

@@ -1,0 +1,66 @@
+//! Settings as librdkafka wants them.
+
+use crate::config::Kafka;
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+/// What every client has in common.
+pub fn client_config(kafka: &Kafka) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("client.id", &kafka.client_id)
+        .set("security.protocol", kafka.security_protocol.to_lowercase())
+        .set("reconnect.backoff.max.ms", "2000")
+        .set("topic.metadata.refresh.interval.ms", "60000")
+        // Lost connections are said again and again by librdkafka; the relay says once what it means.
+        .set("log.connection.close", "false")
+        .set_log_level(RDKafkaLogLevel::Warning);
+    let optional = [
+        ("ssl.ca.location", &kafka.ssl_ca_location),
+        ("ssl.certificate.location", &kafka.ssl_certificate_location),
+        ("ssl.key.location", &kafka.ssl_key_location),
+        ("ssl.key.password", &kafka.ssl_key_password),
+    ];
+    for (name, value) in optional.into_iter().filter(|(_, value)| !value.is_empty()) {
+        config.set(name, value);
+    }
+    if kafka.security_protocol.starts_with("SASL") {
+        config
+            .set("sasl.mechanism", &kafka.sasl_mechanism)
+            .set("sasl.username", &kafka.sasl_username)
+            .set("sasl.password", &kafka.sasl_password);
+    }
+    config
+}
+
+/// A consumer that sees only what was committed and notices the end of a partition.
+pub fn consumer_config(kafka: &Kafka) -> ClientConfig {
+    let mut config = client_config(kafka);
+    config
+        .set("group.id", &kafka.group_id)
+        .set("auto.offset.reset", &kafka.auto_offset_reset)
+        .set("session.timeout.ms", kafka.session_timeout_ms.to_string())
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true");
+    config
+}
+
+/// The relay's producer: idempotent, transactional, keyed as Java keys.
+pub(super) fn producer_config(kafka: &Kafka) -> ClientConfig {
+    let delivery_timeout_ms = kafka.transaction_timeout_ms.saturating_sub(2_000).clamp(3_000, 30_000);
+    let mut config = client_config(kafka);
+    config
+        .set("transactional.id", &kafka.transactional_id)
+        .set("transaction.timeout.ms", kafka.transaction_timeout_ms.to_string())
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("delivery.timeout.ms", delivery_timeout_ms.to_string())
+        .set("linger.ms", kafka.linger_ms.to_string())
+        .set("batch.size", kafka.batch_size.to_string())
+        .set("compression.type", &kafka.compression_type)
+        .set("partitioner", "murmur2_random")
+        .set("queue.buffering.max.messages", "200000");
+    config
+}

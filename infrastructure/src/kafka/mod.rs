@@ -1,0 +1,11 @@
+//! Kafka: which topics there are, what is said on them, and how every event gets there exactly once.
+
+pub mod catalogue;
+mod client;
+pub mod contract;
+pub mod mock;
+pub mod relay;
+pub mod topics;
+pub mod verify;
+
+pub use client::{client_config, consumer_config};

@@ -1,0 +1,299 @@
+//! Reads the topics back and proves against the log: every position once, in order for each key, and no stranger.
+
+use super::catalogue::Catalogue;
+use super::client::consumer_config;
+use super::topics::BROKERS_TIMEOUT;
+use crate::config::Kafka;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use serde::Deserialize;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Most faults that are told.
+pub const FAULTS_MAX: usize = 10;
+/// How many events are compared at once.
+const CHUNK: i64 = 10_000;
+
+/// What the topics hold, compared with the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// The highest position that Kafka should hold.
+    pub until: i64,
+    pub records: u64,
+    /// Positions that retention may have removed.
+    pub expired: u64,
+    pub faults_total: u64,
+    /// The first of them.
+    pub faults: Vec<Fault>,
+}
+
+/// A record that should not be so.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub enum Fault {
+    Missing { position: i64, event_type: String },
+    Twice { position: i64, place: String },
+    OutOfOrder { place: String, key: String, version: i64, after: i64 },
+    Stranger { place: String, reason: String },
+    Different { position: i64, place: String, field: &'static str },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { position, event_type } => write!(f, "position {position} ({event_type}) is on no topic"),
+            Self::Twice { position, place } => write!(f, "position {position} is there again at {place}"),
+            Self::OutOfOrder { place, key, version, after } => {
+                write!(f, "{place}: version {version} of {key} comes after version {after}")
+            }
+            Self::Stranger { place, reason } => write!(f, "{place}: {reason}"),
+            Self::Different { position, place, field } => write!(f, "{place}: position {position} has another {field} than the log"),
+        }
+    }
+}
+
+/// The comparison could not be made.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    #[error("Kafka does not answer: {0}")]
+    Kafka(#[from] KafkaError),
+    #[error("the topic {0} is not there; run `milepost topics apply`")]
+    NoTopic(String),
+    #[error("the topics could not be read to their end within {} s of silence", BROKERS_TIMEOUT.as_secs())]
+    Silent,
+    #[error("the log could not be read: {0}")]
+    Log(#[from] sqlx::Error),
+}
+
+/// The parts of a record's value that are compared.
+#[derive(Deserialize)]
+struct Value {
+    position: String,
+    event_id: Uuid,
+    event_type: String,
+    aggregate_id: Uuid,
+    aggregate_version: i64,
+}
+
+/// What a record said, small: there is one of these for each event.
+struct Seen {
+    event_id: Uuid,
+    aggregate_id: Uuid,
+    version: i64,
+    place: Place,
+}
+
+/// Where a record is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Index in the catalogue.
+    topic: usize,
+    partition: i32,
+    offset: i64,
+}
+
+#[derive(Default)]
+struct Reader {
+    report: Report,
+    topics: Vec<String>,
+    seen: HashMap<i64, Seen>,
+    versions: HashMap<Uuid, i64>,
+    /// By topic: events before this position may have been removed by retention.
+    expired_before: HashMap<String, i64>,
+}
+
+impl Report {
+    fn fault(&mut self, fault: Fault) {
+        self.faults_total += 1;
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Whether everything is as it should be.
+    pub fn is_clean(&self) -> bool {
+        self.faults_total == 0
+    }
+}
+
+/// Reads every topic to its end. Blocks: run it on a thread for that.
+pub fn read_topics(kafka: &Kafka, catalogue: &Catalogue, tell: &dyn Fn(u64)) -> Result<TopicsRead, VerifyError> {
+    let consumer: BaseConsumer = consumer_config(kafka).create()?;
+    let metadata = consumer.fetch_metadata(None, BROKERS_TIMEOUT)?;
+    let mut reader =
+        Reader { topics: catalogue.topics.iter().map(|topic| catalogue.full_name(&topic.name)).collect(), ..Reader::default() };
+    // One after the other: the end of a partition is told without the name of its topic.
+    for topic in 0..reader.topics.len() {
+        let name = reader.topics[topic].clone();
+        let known = metadata.topics().iter().find(|known| known.name() == name && known.error().is_none());
+        let known = known.ok_or_else(|| VerifyError::NoTopic(name.clone()))?;
+        let partitions: Vec<i32> = known.partitions().iter().map(|partition| partition.id()).collect();
+        read_topic(&consumer, &mut reader, catalogue, topic, &partitions, tell)?;
+    }
+    Ok(TopicsRead { reader })
+}
+
+fn read_topic(
+    consumer: &BaseConsumer,
+    reader: &mut Reader,
+    catalogue: &Catalogue,
+    topic: usize,
+    partitions: &[i32],
+    tell: &dyn Fn(u64),
+) -> Result<(), VerifyError> {
+    let name = reader.topics[topic].clone();
+    let mut assignment = TopicPartitionList::new();
+    // Partitions whose beginning is gone, until their first record is seen.
+    let mut shortened = HashSet::new();
+    for partition in partitions {
+        let (low, _) = consumer.fetch_watermarks(&name, *partition, BROKERS_TIMEOUT)?;
+        assignment.add_partition_offset(&name, *partition, Offset::Offset(low))?;
+        if low > 0 {
+            shortened.insert(*partition);
+        }
+    }
+    consumer.assign(&assignment)?;
+    let mut open: HashSet<i32> = partitions.iter().copied().collect();
+    let mut last_heard = Instant::now();
+    while !open.is_empty() {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                last_heard = Instant::now();
+                let position = reader.read(&message, catalogue, topic);
+                if shortened.remove(&message.partition()) {
+                    let before = reader.expired_before.entry(name.clone()).or_default();
+                    *before = (*before).max(position.unwrap_or(0));
+                }
+                tell(reader.report.records);
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                last_heard = Instant::now();
+                open.remove(&partition);
+            }
+            Some(Err(error)) => return Err(error.into()),
+            None if last_heard.elapsed() > BROKERS_TIMEOUT => return Err(VerifyError::Silent),
+            None => {}
+        }
+    }
+    if !shortened.is_empty() {
+        reader.expired_before.insert(name, i64::MAX);
+    }
+    Ok(())
+}
+
+impl Reader {
+    fn words_for(&self, place: Place) -> String {
+        format!("{}[{}]@{}", self.topics[place.topic], place.partition, place.offset)
+    }
+
+    /// Takes a record in and gives its position.
+    fn read(&mut self, message: &BorrowedMessage<'_>, catalogue: &Catalogue, topic: usize) -> Option<i64> {
+        self.report.records += 1;
+        let place = Place { topic, partition: message.partition(), offset: message.offset() };
+        let words = self.words_for(place);
+        let stranger = |reason: String| Fault::Stranger { place: words.clone(), reason };
+        let value: Value = match serde_json::from_slice(message.payload().unwrap_or_default()) {
+            Ok(value) => value,
+            Err(error) => {
+                self.report.fault(stranger(format!("the value is no event of ours: {error}")));
+                return None;
+            }
+        };
+        let Ok(position) = value.position.parse::<i64>() else {
+            self.report.fault(stranger(format!("the position {:?} is no number", value.position)));
+            return None;
+        };
+        let (version, aggregate_id) = (value.aggregate_version, value.aggregate_id);
+        let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
+        if key != aggregate_id.to_string() {
+            self.report.fault(stranger(format!("the key {key:?} is not the aggregate {aggregate_id}")));
+        }
+        let belongs = catalogue.topic_of(&value.event_type).map(|topic| catalogue.full_name(&topic.name));
+        if belongs.as_deref() != Some(message.topic()) {
+            self.report.fault(stranger(format!("{} does not belong on this topic", value.event_type)));
+        }
+        if self.seen.contains_key(&position) {
+            self.report.fault(Fault::Twice { position, place: words });
+            return Some(position);
+        }
+        if let Some(after) = self.versions.insert(aggregate_id, version)
+            && version <= after
+        {
+            self.report.fault(Fault::OutOfOrder { place: words, key, version, after });
+        }
+        self.seen.insert(position, Seen { event_id: value.event_id, aggregate_id, version, place });
+        Some(position)
+    }
+}
+
+/// What was read from the topics, to be compared with the log.
+pub struct TopicsRead {
+    reader: Reader,
+}
+
+impl TopicsRead {
+    /// Compares with the log, up to and with a position.
+    pub async fn compare(self, pool: &PgPool, catalogue: &Catalogue, until: i64) -> Result<Report, VerifyError> {
+        let mut reader = self.reader;
+        reader.report.until = until;
+        let mut after = 0;
+        while after < until {
+            let rows = sqlx::query(
+                "SELECT position, event_id, event_type, aggregate_id, sequence FROM milepost.events \
+                 WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3",
+            )
+            .bind(after)
+            .bind(until)
+            .bind(CHUNK)
+            .fetch_all(pool)
+            .await?;
+            let Some(last) = rows.last() else { break };
+            after = last.try_get(0)?;
+            for row in &rows {
+                reader.compare_one(row, catalogue)?;
+            }
+        }
+        let strangers: Vec<(i64, Place)> =
+            reader.seen.iter().filter(|(position, _)| **position <= until).map(|(position, seen)| (*position, seen.place)).collect();
+        for (position, place) in strangers {
+            let place = reader.words_for(place);
+            reader.report.fault(Fault::Stranger { place, reason: format!("position {position} is not in the log") });
+        }
+        Ok(reader.report)
+    }
+}
+
+impl Reader {
+    /// Compares one event of the log with the record that should be of it.
+    fn compare_one(&mut self, row: &PgRow, catalogue: &Catalogue) -> Result<(), sqlx::Error> {
+        let (position, event_type): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
+        let Some(found) = self.seen.remove(&position) else {
+            let topic = catalogue.topic_of(event_type).map(|topic| catalogue.full_name(&topic.name));
+            let before = topic.and_then(|topic| self.expired_before.get(&topic).copied()).unwrap_or(0);
+            if position < before {
+                self.report.expired += 1;
+            } else {
+                self.report.fault(Fault::Missing { position, event_type: event_type.to_owned() });
+            }
+            return Ok(());
+        };
+        let (event_id, aggregate_id, version): (Uuid, &str, i64) = (row.try_get(1)?, row.try_get(3)?, row.try_get(4)?);
+        let fields = [
+            ("event_id", found.event_id == event_id),
+            ("aggregate_id", found.aggregate_id.to_string() == aggregate_id),
+            ("aggregate_version", found.version == version),
+        ];
+        for (field, _) in fields.into_iter().filter(|(_, same)| !same) {
+            let place = self.words_for(found.place);
+            self.report.fault(Fault::Different { position, place, field });
+        }
+        Ok(())
+    }
+}
