@@ -24,17 +24,14 @@ const MIGRATION_LOCK: i64 = 0x6d69_6c65_706f_5374;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
+/// Connections for read models: one for each, and a few for building.
+const PROJECTOR_CONNECTIONS: u32 = 10;
+
 /// How many connections a node opens.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolSizes {
     pub worker: u32,
     pub service: u32,
-}
-
-impl Default for PoolSizes {
-    fn default() -> Self {
-        Self { worker: 12, service: 16 }
-    }
 }
 
 /// Connections by what they may do.
@@ -43,6 +40,8 @@ pub struct Database {
     pub options: PgConnectOptions,
     /// Reads and writes as [`WORKER_ROLE`].
     pub worker: PgPool,
+    /// The same without waiting for the disk, for read models: rows and position are lost together, or neither is.
+    pub projector: PgPool,
     /// Reads as [`SERVICE_ROLE`].
     pub service: PgPool,
 }
@@ -75,7 +74,7 @@ pub fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     let options = PgConnectOptions::from_str(url).map_err(|error| DatabaseError::Url(error.to_string()))?;
     Ok(options
         .application_name("milepost")
-        .options([("jit", "off"), ("default_transaction_isolation", "read committed"), ("timezone", "UTC")])
+        .options([("jit", "off"), ("default_transaction_isolation", r"read\ committed"), ("timezone", "UTC")])
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(1))
         .log_statements(tracing::log::LevelFilter::Trace))
 }
@@ -86,16 +85,18 @@ impl Database {
         let options = connect_options(url)?;
         check_server(&options).await?;
         let worker = pool(&options, WORKER_ROLE, sizes.worker);
+        let projector = pool(&options.clone().options([("synchronous_commit", "off")]), WORKER_ROLE, PROJECTOR_CONNECTIONS);
         let service = pool(&options, SERVICE_ROLE, sizes.service);
-        for pool in [&worker, &service] {
+        for pool in [&worker, &projector, &service] {
             pool.acquire().await.map_err(|error| unusable(&options, error))?;
         }
-        Ok(Self { options, worker, service })
+        Ok(Self { options, worker, projector, service })
     }
 
     /// Ends all connections.
     pub async fn close(&self) {
         self.worker.close().await;
+        self.projector.close().await;
         self.service.close().await;
     }
 }

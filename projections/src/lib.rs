@@ -10,6 +10,7 @@ pub mod schedules;
 pub mod task_comments;
 pub mod task_list;
 
+pub mod error;
 pub mod filter;
 pub mod node;
 pub mod page;
@@ -24,3 +25,6 @@ pub mod runner;
 mod sql;
 
 pub use apply::Fence;
+
+/// Connections to the database that read models are in.
+pub type Pool = sqlx::PgPool;

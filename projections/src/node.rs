@@ -1,7 +1,8 @@
 //! What an id names.
 
+use crate::error::QueryError;
 use domain::ids::WorkspaceId;
-use sqlx::{Error, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 /// The kinds of things that have ids.
@@ -16,7 +17,7 @@ pub enum NodeKind {
 }
 
 /// The kind of the thing with this id in a workspace.
-pub async fn kind_of(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<NodeKind>, Error> {
+pub async fn kind_of(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<NodeKind>, QueryError> {
     let kind: Option<i32> = sqlx::query_scalar(
         "SELECT 1 FROM milepost.project_overview WHERE id = $1 AND workspace_id = $2 \
          UNION ALL SELECT 2 FROM milepost.task_list WHERE id = $1 AND workspace_id = $2 AND NOT hidden \

@@ -38,15 +38,6 @@ pub struct Page<T> {
 #[error("this cursor does not belong to this list; use endCursor or startCursor of a page with the same sort")]
 pub struct ForeignCursor;
 
-/// Why a list could not be read.
-#[derive(Debug, Error)]
-pub enum ListError {
-    #[error(transparent)]
-    Cursor(#[from] ForeignCursor),
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-}
-
 /// A value that rows are sorted by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -227,3 +227,8 @@ pub(crate) async fn content<M: ReadModel>(connection: &mut PgConnection, version
     .fetch_one(connection)
     .await
 }
+
+/// How far a durable subscriber of the log is.
+pub async fn checkpoint(pool: &PgPool, name: &str) -> Result<Option<i64>, Error> {
+    sqlx::query_scalar("SELECT position FROM milepost.checkpoints WHERE name = $1").bind(name).fetch_optional(pool).await
+}

@@ -1,6 +1,7 @@
 //! Questions about events: the log itself, and the history of one thing.
 
 use super::summary;
+use crate::error::QueryError;
 use crate::filter::{Conditions, TimeComparator};
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Metadata};
@@ -77,42 +78,43 @@ async fn page(mut query: QueryBuilder<'static, Postgres>, pool: &PgPool, limit: 
     Ok(EventPage { rows, has_next: found.len() > limit })
 }
 
-/// The events of a workspace after a position, from the log.
+/// The events of a workspace after a position, from the log. Without a workspace those of all, for admins.
 pub async fn list_events(
     pool: &PgPool,
-    workspace: WorkspaceId,
+    workspace: Option<WorkspaceId>,
     filter: &EventFilter,
     after: i64,
     limit: usize,
-) -> Result<EventPage, Error> {
+) -> Result<EventPage, QueryError> {
     let mut query = QueryBuilder::new(format!("SELECT {EVENT} FROM milepost.events e WHERE e.position > "));
-    query.push_bind(after).push(" AND e.workspace_id = ").push_bind(workspace.0).push(" AND ");
+    query.push_bind(after).push(" AND ");
     let mut conditions = Conditions::new(&mut query);
+    workspace.iter().for_each(|workspace| conditions.value("e.workspace_id = ", &workspace.0, ""));
     filter.types.iter().for_each(|types| conditions.value("e.event_type = ANY(", types, ")"));
     filter.aggregate_types.iter().for_each(|types| conditions.value("e.aggregate_type = ANY(", types, ")"));
     filter.aggregate_id.iter().for_each(|id| conditions.value("e.aggregate_id = ", &id.to_string(), ""));
     filter.actor.iter().for_each(|actor| conditions.value("e.metadata ->> 'actor' = ", &actor.to_string(), ""));
     conditions.compare_time("e.recorded_at", &filter.recorded_at);
     query.push(" ORDER BY e.position");
-    page(query, pool, limit).await
+    Ok(page(query, pool, limit).await?)
 }
 
 /// What happened to one thing after a position.
-pub async fn history(pool: &PgPool, workspace: WorkspaceId, subject: Uuid, after: i64, limit: usize) -> Result<EventPage, Error> {
+pub async fn history(pool: &PgPool, workspace: WorkspaceId, subject: Uuid, after: i64, limit: usize) -> Result<EventPage, QueryError> {
     let mut query = QueryBuilder::new(format!(
         "SELECT {EVENT} FROM milepost.activity a JOIN milepost.events e ON e.position = a.position WHERE a.subject_id = "
     ));
     query.push_bind(subject).push(" AND a.workspace_id = ").push_bind(workspace.0);
     query.push(" AND a.position > ").push_bind(after).push(" ORDER BY a.position");
-    page(query, pool, limit).await
+    Ok(page(query, pool, limit).await?)
 }
 
 /// An event by its id.
-pub async fn find_event(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<EventRow>, Error> {
+pub async fn find_event(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<EventRow>, QueryError> {
     let sql = format!(
         "SELECT {EVENT} FROM milepost.activity a JOIN milepost.events e ON e.position = a.position \
          WHERE a.event_id = $1 AND a.workspace_id = $2"
     );
     let row = sqlx::query(&sql).bind(id).bind(workspace.0).fetch_optional(pool).await?;
-    row.map(|row| read(&row)).transpose()
+    Ok(row.map(|row| read(&row)).transpose()?)
 }

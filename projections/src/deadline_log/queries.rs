@@ -1,8 +1,9 @@
 //! Questions about firings.
 
 use super::FiringRow;
+use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
 use domain::ids::{ScheduleId, WorkspaceId};
@@ -39,7 +40,7 @@ pub async fn list_firings(
     filter: &FiringFilter,
     window: &Window,
     selection: FiringSelection,
-) -> Result<Page<FiringView>, ListError> {
+) -> Result<Page<FiringView>, QueryError> {
     let keys = [SortKey { name: "position", expression: "f.position", descending: false }];
     let list = List { sort: &keys, window };
     let (mut columns, mut joins) = (select_list("f", super::COLUMNS), "");
@@ -73,19 +74,19 @@ pub async fn list_firings(
 }
 
 /// A firing by id.
-pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<FiringRow>, Error> {
+pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<FiringRow>, QueryError> {
     let list = select_list("f", super::COLUMNS);
     let sql = format!("SELECT {list} FROM milepost.deadline_log f WHERE f.id = $1 AND f.workspace_id = $2");
     let row = sqlx::query(&sql).bind(id).bind(workspace.0).fetch_optional(pool).await?;
-    row.map(|row| super::read_row(&row, 0)).transpose()
+    Ok(row.map(|row| super::read_row(&row, 0)).transpose()?)
 }
 
 /// The firings of these schedules, the oldest first.
-pub async fn firings_of(pool: &PgPool, workspace: WorkspaceId, schedules: &[ScheduleId]) -> Result<Vec<FiringRow>, Error> {
+pub async fn firings_of(pool: &PgPool, workspace: WorkspaceId, schedules: &[ScheduleId]) -> Result<Vec<FiringRow>, QueryError> {
     let schedules: Vec<_> = schedules.iter().map(|id| id.0).collect();
     let list = select_list("f", super::COLUMNS);
     let sql =
         format!("SELECT {list} FROM milepost.deadline_log f WHERE f.schedule_id = ANY($1) AND f.workspace_id = $2 ORDER BY f.position");
     let rows = sqlx::query(&sql).bind(schedules).bind(workspace.0).fetch_all(pool).await?;
-    rows.iter().map(|row| super::read_row(row, 0)).collect()
+    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }

@@ -1,8 +1,9 @@
 //! Questions about projects.
 
 use super::ProjectRow;
+use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator};
-use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
 use crate::sql::select_list;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WorkspaceId};
@@ -113,7 +114,7 @@ pub async fn list_projects(
     window: &Window,
     selection: ProjectSelection,
     now: DateTime<Utc>,
-) -> Result<Page<ProjectView>, ListError> {
+) -> Result<Page<ProjectView>, QueryError> {
     let keys =
         [SortKey { name: "key", expression: "p.key", descending: false }, SortKey { name: "id", expression: "p.id", descending: false }];
     let source = Source { selection, now };
@@ -138,12 +139,12 @@ pub async fn find_project(
     id: ProjectId,
     selection: ProjectSelection,
     now: DateTime<Utc>,
-) -> Result<Option<ProjectView>, Error> {
+) -> Result<Option<ProjectView>, QueryError> {
     let source = Source { selection, now };
     let condition = |query: &mut QueryBuilder<'static, Postgres>| {
         query.push("p.id = ").push_bind(id.0).push(" AND p.workspace_id = ").push_bind(workspace.0);
     };
-    source.one(pool, condition).await
+    Ok(source.one(pool, condition).await?)
 }
 
 /// A project by key, also a deleted one.
@@ -153,12 +154,12 @@ pub async fn project_by_key(
     key: &str,
     selection: ProjectSelection,
     now: DateTime<Utc>,
-) -> Result<Option<ProjectView>, Error> {
+) -> Result<Option<ProjectView>, QueryError> {
     let source = Source { selection, now };
     let condition = |query: &mut QueryBuilder<'static, Postgres>| {
         query.push("p.workspace_id = ").push_bind(workspace.0).push(" AND p.key = ").push_bind(key.to_owned());
     };
-    source.one(pool, condition).await
+    Ok(source.one(pool, condition).await?)
 }
 
 /// Projects by id, each with the number of its overdue tasks.
@@ -167,12 +168,12 @@ pub async fn find_projects(
     workspace: WorkspaceId,
     ids: &[ProjectId],
     now: DateTime<Utc>,
-) -> Result<Vec<ProjectView>, Error> {
+) -> Result<Vec<ProjectView>, QueryError> {
     let source = Source { selection: ProjectSelection { overdue: true }, now };
     let mut query = QueryBuilder::new(format!("SELECT {} FROM ", source.columns()));
     source.push_from(&mut query);
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     query.push(" WHERE p.id = ANY(").push_bind(ids).push(") AND p.workspace_id = ").push_bind(workspace.0);
     let rows = query.build().fetch_all(pool).await?;
-    rows.iter().map(|row| source.read(row, 0)).collect()
+    Ok(rows.iter().map(|row| source.read(row, 0)).collect::<Result<_, Error>>()?)
 }

@@ -1,8 +1,9 @@
 //! Questions about schedules, and what the scheduler asks.
 
 use super::ScheduleRow;
+use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, ProjectRow};
 use crate::sql::select_list;
 use crate::task_list::{self, TaskRow};
@@ -83,7 +84,7 @@ pub async fn list_schedules(
     filter: &ScheduleFilter,
     window: &Window,
     selection: ScheduleSelection,
-) -> Result<Page<ScheduleView>, ListError> {
+) -> Result<Page<ScheduleView>, QueryError> {
     let keys =
         [SortKey { name: "due", expression: "s.due_at", descending: false }, SortKey { name: "id", expression: "s.id", descending: false }];
     let list = List { sort: &keys, window };
@@ -117,24 +118,24 @@ pub async fn find_schedule(
     workspace: WorkspaceId,
     id: ScheduleId,
     selection: ScheduleSelection,
-) -> Result<Option<ScheduleView>, Error> {
+) -> Result<Option<ScheduleView>, QueryError> {
     let (columns, joins) = (selection.columns(), selection.joins());
     let sql = format!("SELECT {columns} FROM milepost.schedules s{joins} WHERE s.id = $1 AND s.workspace_id = $2");
     let row = sqlx::query(&sql).bind(id.0).bind(workspace.0).fetch_optional(pool).await?;
-    row.map(|row| selection.read(&row, 0)).transpose()
+    Ok(row.map(|row| selection.read(&row, 0)).transpose()?)
 }
 
 /// Schedules by id.
-pub async fn find_schedules(pool: &PgPool, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, Error> {
+pub async fn find_schedules(pool: &PgPool, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     let list = select_list("s", super::COLUMNS);
     let sql = format!("SELECT {list} FROM milepost.schedules s WHERE s.id = ANY($1) AND s.workspace_id = $2");
     let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
-    rows.iter().map(|row| super::read_row(row, 0)).collect()
+    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }
 
 /// The schedules that follow these tasks.
-pub async fn schedules_of_tasks(pool: &PgPool, workspace: WorkspaceId, tasks: &[TaskId]) -> Result<Vec<ScheduleRow>, Error> {
+pub async fn schedules_of_tasks(pool: &PgPool, workspace: WorkspaceId, tasks: &[TaskId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let tasks: Vec<_> = tasks.iter().map(|id| id.0).collect();
     let list = select_list("s", super::COLUMNS);
     let sql = format!(
@@ -142,7 +143,7 @@ pub async fn schedules_of_tasks(pool: &PgPool, workspace: WorkspaceId, tasks: &[
          WHERE s.task_id = ANY($1) AND s.follows_task AND s.state <> 'deleted' AND s.workspace_id = $2"
     );
     let rows = sqlx::query(&sql).bind(tasks).bind(workspace.0).fetch_all(pool).await?;
-    rows.iter().map(|row| super::read_row(row, 0)).collect()
+    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }
 
 /// A schedule whose moment has come.
@@ -155,13 +156,13 @@ pub struct DueNow {
 }
 
 /// The earliest moment at which any schedule fires.
-pub async fn next_fire_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, Error> {
-    sqlx::query_scalar(
+pub async fn next_fire_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, QueryError> {
+    Ok(sqlx::query_scalar(
         "SELECT s.next_fire_at FROM milepost.schedules s \
          WHERE s.next_fire_at IS NOT NULL AND NOT s.project_at_rest AND NOT s.task_gone ORDER BY s.next_fire_at, s.id LIMIT 1",
     )
     .fetch_optional(pool)
-    .await
+    .await?)
 }
 
 /// What fires up to a moment, the earliest first, after a moment and id of the list.
@@ -170,7 +171,7 @@ pub async fn due_now(
     until: DateTime<Utc>,
     after: Option<(DateTime<Utc>, ScheduleId)>,
     limit: i64,
-) -> Result<Vec<DueNow>, Error> {
+) -> Result<Vec<DueNow>, QueryError> {
     let (after_at, after_id) = after.unwrap_or((DateTime::<Utc>::UNIX_EPOCH - TimeDelta::days(100_000), ScheduleId(Uuid::nil())));
     let rows = sqlx::query(
         "SELECT s.id, s.workspace_id, s.due_revision, s.next_fire_at FROM milepost.schedules s \
@@ -191,5 +192,5 @@ pub async fn due_now(
             fire_at: row.try_get(3)?,
         })
     };
-    rows.iter().map(read).collect()
+    Ok(rows.iter().map(read).collect::<Result<_, Error>>()?)
 }

@@ -1,8 +1,9 @@
 //! Questions about tasks. Each is one statement, whatever of the task's project and schedule is wanted beside it.
 
 use super::TaskRow;
+use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
-use crate::page::{KeyValue, List, ListError, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, ProjectRow};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
@@ -212,7 +213,7 @@ pub async fn list_tasks(
     window: &Window,
     selection: TaskSelection,
     now: DateTime<Utc>,
-) -> Result<Page<TaskView>, ListError> {
+) -> Result<Page<TaskView>, QueryError> {
     let default = [TaskSort { field: TaskSortField::Created, descending: false }];
     let sort = if sort.is_empty() { &default } else { sort };
     let mut keys: Vec<SortKey> = sort.iter().copied().map(sort_key).collect();
@@ -241,11 +242,11 @@ pub async fn find_task(
     id: TaskId,
     selection: TaskSelection,
     now: DateTime<Utc>,
-) -> Result<Option<TaskView>, Error> {
+) -> Result<Option<TaskView>, QueryError> {
     let source = Source { selection, now };
     let mut query = source.select();
     query.push("t.id = ").push_bind(id.0).push(" AND t.workspace_id = ").push_bind(workspace.0);
-    source.one(query, pool).await
+    Ok(source.one(query, pool).await?)
 }
 
 /// A task by a key it has or had, such as `PRJ-12`.
@@ -255,7 +256,7 @@ pub async fn task_by_key(
     key: &str,
     selection: TaskSelection,
     now: DateTime<Utc>,
-) -> Result<Option<TaskView>, Error> {
+) -> Result<Option<TaskView>, QueryError> {
     let Some((project_key, number)) = key.rsplit_once('-').and_then(|(prefix, number)| Some((prefix, number.parse::<i32>().ok()?))) else {
         return Ok(None);
     };
@@ -264,14 +265,14 @@ pub async fn task_by_key(
     query.push("t.workspace_id = ").push_bind(workspace.0).push(" AND NOT t.hidden AND (t.project_key = ");
     query.push_bind(project_key.to_owned()).push(" AND t.number = ").push_bind(number);
     query.push(" OR t.former_keys <> '{}' AND t.former_keys @> ARRAY[").push_bind(key.to_owned()).push("])");
-    source.one(query, pool).await
+    Ok(source.one(query, pool).await?)
 }
 
 /// Tasks by id, without the hidden ones.
-pub async fn find_tasks(pool: &PgPool, workspace: WorkspaceId, ids: &[TaskId]) -> Result<Vec<TaskRow>, Error> {
+pub async fn find_tasks(pool: &PgPool, workspace: WorkspaceId, ids: &[TaskId]) -> Result<Vec<TaskRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     let list = select_list("t", super::COLUMNS);
     let sql = format!("SELECT {list} FROM milepost.task_list t WHERE t.id = ANY($1) AND t.workspace_id = $2 AND NOT t.hidden");
     let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
-    rows.iter().map(|row| super::read_row(row, 0)).collect()
+    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }

@@ -1,0 +1,76 @@
+//! Pages as Relay wants them.
+
+use async_graphql::SimpleObject;
+
+/// Where a page is in its list.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct PageInfo {
+    /// Whether rows follow.
+    pub has_next_page: bool,
+    /// Whether rows come before.
+    pub has_previous_page: bool,
+    /// Cursor of the first row, to page backward with `before`.
+    pub start_cursor: Option<String>,
+    /// Cursor of the last row, to page forward with `after`.
+    pub end_cursor: Option<String>,
+}
+
+macro_rules! connection {
+    ($connection:ident, $edge:ident, $node:ty, $what:literal) => {
+        #[doc = concat!("A page of ", $what, ".")]
+        pub struct $connection {
+            edges: Vec<$edge>,
+            page_info: $crate::graphql::connection::PageInfo,
+            total: i64,
+        }
+
+        #[doc = concat!("One of the ", $what, " of a page.")]
+        #[derive(async_graphql::SimpleObject)]
+        pub struct $edge {
+            /// The row itself.
+            node: $node,
+            /// Its place in the list, for `after` and `before`.
+            cursor: String,
+        }
+
+        #[doc = concat!("A page of ", $what, ".")]
+        #[async_graphql::Object]
+        impl $connection {
+            /// The rows with their cursors.
+            async fn edges(&self) -> &Vec<$edge> {
+                &self.edges
+            }
+
+            /// The rows.
+            async fn nodes(&self) -> Vec<&$node> {
+                self.edges.iter().map(|edge| &edge.node).collect()
+            }
+
+            /// Where the page is in the list.
+            async fn page_info(&self) -> &$crate::graphql::connection::PageInfo {
+                &self.page_info
+            }
+
+            /// How many rows the whole list has.
+            async fn total_count(&self) -> i32 {
+                $crate::graphql::scalars::count(self.total)
+            }
+        }
+
+        impl From<projections::page::Page<$node>> for $connection {
+            fn from(page: projections::page::Page<$node>) -> Self {
+                let edges: Vec<_> = page.rows.into_iter().map(|(node, cursor)| $edge { node, cursor }).collect();
+                let page_info = $crate::graphql::connection::PageInfo {
+                    has_next_page: page.has_next,
+                    has_previous_page: page.has_previous,
+                    start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+                    end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+                };
+                // Counted only where it was asked for.
+                Self { edges, page_info, total: page.total.unwrap_or_default() }
+            }
+        }
+    };
+}
+
+pub(crate) use connection;

@@ -1,0 +1,166 @@
+//! What resolvers work with.
+
+use super::error::{bad_input, internal, not_reached, unanswered};
+use super::limits::{Limits, PAGE_ROWS_DEFAULT};
+use super::loaders::Loaders;
+use super::scalars::Position;
+use application::Application;
+use application::caller::{Caller, Circumstances, Source};
+use application::commands::Command;
+use application::error::CommandError;
+use application::executor::Outcome;
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, Error, ID, Lookahead, Result};
+use chrono::{DateTime, Utc};
+use domain::ids::WorkspaceId;
+use futures::future::BoxFuture;
+use projections::Pool;
+use projections::error::QueryError;
+use projections::page::Window;
+use projections::progress::Progress;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What the API needs of the service.
+pub struct Services {
+    pub application: Arc<Application>,
+    /// Connections for queries.
+    pub pool: Pool,
+    pub progress: Arc<Progress>,
+    pub limits: Limits,
+    pub relay: Arc<dyn RelayWatch>,
+}
+
+/// How the relay to Kafka is doing, on whatever node it runs.
+pub trait RelayWatch: Send + Sync {
+    /// `exactly_once`, or `off` where Kafka is not configured.
+    fn mode(&self) -> &'static str;
+
+    /// The position up to which everything is on Kafka.
+    fn position(&self) -> BoxFuture<'_, Option<i64>>;
+}
+
+/// One request, signed in.
+pub struct Asked {
+    pub caller: Caller,
+    /// From the header: every read of the request waits for it.
+    pub min_position: Option<i64>,
+    pub correlation_id: Uuid,
+    pub traceparent: Option<String>,
+}
+
+/// Short ways to what resolvers need.
+pub(crate) trait ContextExt<'a> {
+    fn services(&self) -> &'a Arc<Services>;
+    fn asked(&self) -> &'a Asked;
+    fn loaders(&self) -> &'a DataLoader<Loaders>;
+
+    fn workspace(&self) -> WorkspaceId {
+        self.asked().caller.workspace
+    }
+
+    fn pool(&self) -> &'a Pool {
+        &self.services().pool
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.services().application.clock().now()
+    }
+}
+
+impl<'a> ContextExt<'a> for Context<'a> {
+    fn services(&self) -> &'a Arc<Services> {
+        self.data_unchecked()
+    }
+
+    fn asked(&self) -> &'a Asked {
+        self.data_unchecked()
+    }
+
+    fn loaders(&self) -> &'a DataLoader<Loaders> {
+        self.data_unchecked()
+    }
+}
+
+/// The position that a query must have seen: of its argument, or of the request's header.
+pub(crate) fn wanted(ctx: &Context<'_>, argument: Option<Position>) -> i64 {
+    argument.map(|position| position.0).max(ctx.asked().min_position).unwrap_or(0)
+}
+
+/// Waits, bounded, until read models have seen a position.
+pub(crate) async fn seen(ctx: &Context<'_>, names: &[&'static str], position: i64) -> Result<()> {
+    let services = ctx.services();
+    services.progress.reached(names, position, services.limits.position_wait).await.map_err(|error| not_reached(&error))
+}
+
+/// Sends a command for whoever asks.
+pub(crate) async fn execute(ctx: &Context<'_>, command: Command) -> Result<Outcome, CommandError> {
+    let asked = ctx.asked();
+    let how = Circumstances {
+        caller: asked.caller,
+        source: Source::Client,
+        at: None,
+        correlation_id: asked.correlation_id,
+        causation_id: None,
+        traceparent: asked.traceparent.clone(),
+    };
+    ctx.services().application.execute(how, command).await
+}
+
+/// A UUID from an id of the schema.
+pub(crate) fn uuid(path: &str, id: &ID) -> Result<Uuid> {
+    Uuid::parse_str(id).map_err(|_| {
+        let shown: String = id.chars().take(60).collect();
+        bad_input(&path.split('.').collect::<Vec<_>>(), format!("{shown:?} is not a UUID"))
+    })
+}
+
+/// A UUID, if one is given.
+pub(crate) fn optional_uuid(path: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
+    id.map(|id| uuid(path, id)).transpose()
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Paging {
+    pub(crate) first: Option<i32>,
+    pub(crate) after: Option<String>,
+    pub(crate) last: Option<i32>,
+    pub(crate) before: Option<String>,
+}
+
+impl Paging {
+    /// The window on the list. The limit of rows was checked before.
+    pub(crate) fn window(self, look: &Lookahead<'_>) -> Result<Window> {
+        let total = look.field("totalCount").exists();
+        let rows =
+            |name: &str, rows: i32| usize::try_from(rows).map_err(|_| bad_input(&[name], format!("{name} is {rows}: expected 0 or more")));
+        let (limit, backward) = match (self.first, self.last) {
+            (Some(_), Some(_)) => return Err(bad_input(&["last"], "give first or last, not both")),
+            (Some(first), None) => (rows("first", first)?, false),
+            (None, Some(last)) => (rows("last", last)?, true),
+            (None, None) => (PAGE_ROWS_DEFAULT, false),
+        };
+        Ok(Window { limit, backward, after: self.after, before: self.before, total })
+    }
+}
+
+/// The answer of a loader: what it found, or why it could not look.
+pub(crate) fn loaded<T>(result: Result<Option<T>, Arc<QueryError>>) -> Result<Option<T>> {
+    result.map_err(|error| match Arc::try_unwrap(error) {
+        Ok(error) => unanswered(error),
+        Err(shared) => internal(&*shared),
+    })
+}
+
+/// What a field inside a list, by `nodes` or by `edges`, is asked for.
+pub(crate) fn any_node<T>(look: &Lookahead<'_>, mut asks: impl FnMut(Lookahead<'_>) -> T, or: impl Fn(T, T) -> T) -> T {
+    let nodes = asks(look.field("nodes"));
+    let edges = asks(look.field("edges").field("node"));
+    or(nodes, edges)
+}
+
+/// Something that cannot be, said as an error rather than a panic.
+pub(crate) fn missing(what: &str) -> Error {
+    internal(&std::io::Error::other(format!("{what} is missing")))
+}

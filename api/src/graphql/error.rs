@@ -1,0 +1,123 @@
+//! The one place where failures become answers.
+
+use super::scalars::Position;
+use application::commands::Refusal;
+use application::error::CommandError;
+use application::ports::LogError;
+use async_graphql::{Error, ErrorExtensions, SimpleObject, Value};
+use projections::error::QueryError;
+use projections::progress::NotReached;
+use uuid::Uuid;
+
+/// A failure with a code for programs.
+pub(crate) fn failure(code: &'static str, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}
+
+/// Something that the caller sent is malformed.
+pub(crate) fn bad_input(path: &[&str], message: impl Into<String>) -> Error {
+    let path: Vec<Value> = path.iter().map(|step| Value::from(*step)).collect();
+    failure("BAD_USER_INPUT", message).extend_with(|_, extensions| extensions.set("path", Value::List(path)))
+}
+
+/// Something goes beyond a limit.
+pub(crate) fn limit_exceeded(limit: &'static str, value: usize, allowed: usize) -> Error {
+    failure("LIMIT_EXCEEDED", format!("{limit} is {value}, and {allowed} is allowed")).extend_with(|_, extensions| {
+        extensions.set("limit", limit);
+        extensions.set("value", value as u64);
+        extensions.set("allowed", allowed as u64);
+    })
+}
+
+/// A failure of ours. The caller gets an id by which it is found in the log, and nothing else.
+pub(crate) fn internal(error: &dyn std::error::Error) -> Error {
+    let id = Uuid::now_v7();
+    tracing::error!(error.id = %id, error = chain(error), "a request met something it cannot handle");
+    metrics::counter!("milepost_api_internal_errors_total").increment(1);
+    failure("INTERNAL", format!("something is wrong on our side; name {id} when you report it"))
+        .extend_with(|_, extensions| extensions.set("errorId", id.to_string()))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+fn unavailable(message: String, cause: Option<&dyn std::error::Error>) -> Error {
+    tracing::warn!(error = cause.map(chain), "a request could not be served for now");
+    failure("UNAVAILABLE", message)
+}
+
+/// A question that was not answered.
+pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
+    match error.into() {
+        QueryError::Cursor(cursor) => bad_input(&["after"], cursor.to_string()),
+        error @ QueryError::Unavailable(_) => {
+            unavailable("the service cannot reach its database at the moment; try again".to_owned(), Some(&error))
+        }
+        error @ QueryError::Broken(_) => internal(&error),
+    }
+}
+
+/// A wish refused by a business rule or a limit of a value.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct UserError {
+    /// Upper snake case, from the closed list in `docs/ERRORS.md`.
+    code: String,
+    /// One sentence for people.
+    message: String,
+    /// Points into `input`.
+    path: Vec<String>,
+}
+
+impl From<Refusal> for UserError {
+    fn from(refusal: Refusal) -> Self {
+        Self { code: refusal.code.to_owned(), message: refusal.message, path: refusal.path }
+    }
+}
+
+/// A command that was not carried out: refusals by rules are part of the payload, everything else is an error.
+pub(crate) fn answer(error: CommandError) -> Result<Vec<UserError>, Error> {
+    let message = error.to_string();
+    Err(match error {
+        CommandError::Refused(refusals) => return Ok(refusals.into_iter().map(UserError::from).collect()),
+        CommandError::NotFound(refusal) => {
+            let path: Vec<Value> = refusal.path.into_iter().map(Value::from).collect();
+            failure("NOT_FOUND", message).extend_with(|_, extensions| extensions.set("path", Value::List(path)))
+        }
+        CommandError::Forbidden(_) => failure("FORBIDDEN", message),
+        CommandError::Conflict { current_version, conflicting_fields } => {
+            failure("VERSION_CONFLICT", message).extend_with(|_, extensions| {
+                extensions.set("currentVersion", current_version);
+                extensions.set("conflictingFields", Value::List(conflicting_fields.into_iter().map(Value::from).collect()));
+            })
+        }
+        CommandError::CommandIdReused => failure("COMMAND_ID_REUSED", message),
+        CommandError::Overloaded { retry_after } => failure("OVERLOADED", message)
+            .extend_with(|_, extensions| extensions.set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX))),
+        CommandError::Contended | CommandError::OutcomeUnknown => failure("UNAVAILABLE", message),
+        CommandError::Unavailable(cause) => unavailable(message, Some(&cause)),
+        CommandError::Broken(cause) => internal(&cause),
+    })
+}
+
+/// The log did not answer.
+pub(crate) fn log_failure(error: LogError) -> Error {
+    match answer(CommandError::from(error)) {
+        Err(error) => error,
+        Ok(_) => failure("UNAVAILABLE", "the service cannot reach its database at the moment; try again"),
+    }
+}
+
+/// Read models did not come so far in time.
+pub(crate) fn not_reached(error: &NotReached) -> Error {
+    failure("POSITION_NOT_REACHED", error.to_string()).extend_with(|_, extensions| {
+        extensions.set("reached", Position(error.reached).to_string());
+        extensions.set("wanted", Position(error.wanted).to_string());
+    })
+}

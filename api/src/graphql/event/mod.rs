@@ -1,0 +1,216 @@
+//! Events in the schema: the log itself, and the history of one thing.
+
+use crate::graphql::comparators::DateTimeComparator;
+use crate::graphql::connection::PageInfo;
+use crate::graphql::context::{ContextExt, Paging, optional_uuid, seen, uuid, wanted};
+use crate::graphql::error::{not_reached, unanswered};
+use crate::graphql::scalars::{DateTime, Json, Position, version};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use projections::activity::{Activity, EventFilter as Filter, EventPage, EventRow, history, list_events};
+use projections::model::ReadModel;
+use projections::progress::NotReached;
+
+/// One fact in the log. The cursor of an event is its position.
+#[derive(Clone)]
+pub struct Event {
+    pub(crate) row: EventRow,
+}
+
+/// One fact in the log. The cursor of an event is its position.
+#[Object]
+impl Event {
+    /// Its id, a UUID; on Kafka it is `event_id`.
+    pub(crate) async fn id(&self) -> ID {
+        ID(self.row.event_id.to_string())
+    }
+
+    /// Its place in the one order of all events.
+    async fn position(&self) -> Position {
+        Position(self.row.position)
+    }
+
+    /// What happened, such as `task_created`.
+    #[graphql(name = "type")]
+    async fn event_type(&self) -> &str {
+        &self.row.event_type
+    }
+
+    /// `project`, `task` or `schedule`.
+    async fn aggregate_type(&self) -> &str {
+        &self.row.aggregate_type
+    }
+
+    /// The thing that it happened to.
+    async fn aggregate_id(&self) -> ID {
+        ID(self.row.aggregate_id.to_string())
+    }
+
+    /// The version of that thing after the event.
+    async fn aggregate_version(&self) -> i32 {
+        version(self.row.version)
+    }
+
+    /// When it happened in the world.
+    async fn occurred_at(&self) -> DateTime {
+        DateTime(self.row.metadata.occurred_at)
+    }
+
+    /// When the log took it. It never goes back along positions.
+    async fn recorded_at(&self) -> DateTime {
+        DateTime(self.row.recorded_at)
+    }
+
+    /// Who did it.
+    async fn actor(&self) -> ID {
+        ID(self.row.metadata.actor.to_string())
+    }
+
+    /// Shared by all that belongs to one request or process.
+    async fn correlation_id(&self) -> ID {
+        ID(self.row.metadata.correlation_id.to_string())
+    }
+
+    /// The event that caused it, if an event did.
+    async fn causation_id(&self) -> Option<ID> {
+        self.row.metadata.causation_id.map(|id| ID(id.to_string()))
+    }
+
+    /// The id of the command that caused it, if it had one.
+    async fn command_id(&self) -> Option<ID> {
+        self.row.metadata.command_id.map(|id| ID(id.to_string()))
+    }
+
+    /// What happened, in words for people, without saying who did it.
+    async fn summary(&self) -> &str {
+        &self.row.summary
+    }
+
+    /// What happened, in the fields of its type.
+    async fn data(&self) -> Json {
+        Json(self.row.data.clone())
+    }
+}
+
+/// A page of events.
+pub struct EventConnection {
+    edges: Vec<EventEdge>,
+    page_info: PageInfo,
+}
+
+/// One of the events of a page.
+#[derive(SimpleObject)]
+pub struct EventEdge {
+    /// The event itself.
+    node: Event,
+    /// Its position, for `after`.
+    cursor: String,
+}
+
+/// A page of events.
+#[Object]
+impl EventConnection {
+    /// The events with their cursors.
+    async fn edges(&self) -> &Vec<EventEdge> {
+        &self.edges
+    }
+
+    /// The events.
+    async fn nodes(&self) -> Vec<&Event> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+
+    /// Where the page is in the list.
+    async fn page_info(&self) -> &PageInfo {
+        &self.page_info
+    }
+}
+
+impl EventConnection {
+    fn of(page: EventPage, after: i64) -> Self {
+        let edge = |row: EventRow| EventEdge { cursor: row.position.to_string(), node: Event { row } };
+        let edges: Vec<_> = page.rows.into_iter().map(edge).collect();
+        let page_info = PageInfo {
+            has_next_page: page.has_next,
+            has_previous_page: after > 0,
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+        };
+        Self { edges, page_info }
+    }
+}
+
+/// Which events are wanted. Everything given must hold.
+#[derive(Debug, Default, InputObject)]
+pub struct EventFilter {
+    /// Of one of these types, such as `task_created`.
+    #[graphql(name = "type")]
+    types: Option<Vec<String>>,
+    /// About one of these kinds of thing: `project`, `task`, `schedule`.
+    aggregate_type: Option<Vec<String>>,
+    /// About this thing.
+    aggregate_id: Option<ID>,
+    /// Done by this actor.
+    actor: Option<ID>,
+    /// When the log took it.
+    recorded_at: Option<DateTimeComparator>,
+}
+
+impl EventFilter {
+    fn parse(self) -> Result<Filter> {
+        Ok(Filter {
+            types: self.types,
+            aggregate_types: self.aggregate_type,
+            aggregate_id: optional_uuid("filter.aggregateId", self.aggregate_id.as_ref())?,
+            actor: optional_uuid("filter.actor", self.actor.as_ref())?,
+            recorded_at: self.recorded_at.map(DateTimeComparator::parse).unwrap_or_default(),
+        })
+    }
+}
+
+/// Questions about events.
+#[derive(Default)]
+pub struct EventQueries;
+
+/// Questions about events.
+#[Object]
+impl EventQueries {
+    /// The events of the workspace, in order. They are read from the log itself, which is never behind.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only events after this position.")] after: Option<Position>,
+        #[graphql(desc = "At most this many events.")] first: Option<i32>,
+        #[graphql(desc = "Only events for which all of this holds.")] filter: Option<EventFilter>,
+        #[graphql(desc = "Waits, bounded, until the log has reached this position.")] min_position: Option<Position>,
+    ) -> Result<EventConnection> {
+        let window = Paging { first, ..Paging::default() }.window(&ctx.look_ahead())?;
+        let filter = filter.unwrap_or_default().parse()?;
+        let (wanted, services) = (wanted(ctx, min_position), ctx.services());
+        let mut head = services.application.log().head();
+        let reached = tokio::time::timeout(services.limits.position_wait, head.wait_for(|head| *head >= wanted)).await.is_ok();
+        if !reached {
+            let reached = *head.borrow();
+            return Err(not_reached(&NotReached { name: "the log", reached, wanted }));
+        }
+        let after = after.map_or(0, |position| position.0);
+        let page = list_events(ctx.pool(), Some(ctx.workspace()), &filter, after, window.limit).await.map_err(unanswered)?;
+        Ok(EventConnection::of(page, after))
+    }
+
+    /// What happened to one project, task or schedule, the oldest first.
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of the thing.")] subject_id: ID,
+        #[graphql(desc = "Only events after this position.")] after: Option<Position>,
+        #[graphql(desc = "At most this many events.")] first: Option<i32>,
+        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+    ) -> Result<EventConnection> {
+        let window = Paging { first, ..Paging::default() }.window(&ctx.look_ahead())?;
+        let subject = uuid("subjectId", &subject_id)?;
+        seen(ctx, &[Activity::NAME], wanted(ctx, min_position)).await?;
+        let after = after.map_or(0, |position| position.0);
+        let page = history(ctx.pool(), ctx.workspace(), subject, after, window.limit).await.map_err(unanswered)?;
+        Ok(EventConnection::of(page, after))
+    }
+}

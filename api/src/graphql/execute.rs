@@ -1,0 +1,132 @@
+//! One request from its text to its answer.
+
+use super::context::{Asked, Services};
+use super::error::{failure, internal};
+use super::loaders::Loaders;
+use super::{Built, builder, guard, variables};
+use async_graphql::dataloader::DataLoader;
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Response, ServerError, Value};
+use futures::FutureExt;
+use serde::Deserialize;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A GraphQL request as it is sent over HTTP.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GraphQLRequest {
+    pub query: String,
+    #[serde(default)]
+    pub operation_name: Option<String>,
+    #[serde(default)]
+    pub variables: Option<async_graphql::Variables>,
+    #[serde(default)]
+    pub extensions: Option<std::collections::HashMap<String, Value>>,
+}
+
+/// What became of a request.
+pub struct Executed {
+    pub response: Response,
+    /// Whether execution began. If it did not, the request as a whole was wrong.
+    pub began: bool,
+}
+
+/// The executable schema.
+pub struct GraphQL {
+    schema: Built,
+    services: Arc<Services>,
+}
+
+impl GraphQL {
+    /// Builds the schema.
+    pub fn new(services: Arc<Services>) -> Self {
+        let limits = services.limits;
+        let schema = builder()
+            .data(Arc::clone(&services))
+            .limit_recursive_depth(limits.introspection_depth.max(limits.depth) + guard::FRAGMENTS_INSIDE_MAX)
+            .finish();
+        Self { schema, services }
+    }
+
+    /// What the API needs of the service.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// Executes a request. Mutations are refused where only reading is allowed, as in GET.
+    pub async fn execute(&self, sent: GraphQLRequest, asked: Asked, only_read: bool) -> Executed {
+        let started = Instant::now();
+        let request = match self.prepare(sent, only_read) {
+            Ok(request) => request,
+            Err(error) => return Executed { response: Response::from_errors(vec![*error]), began: false },
+        };
+        let loaders =
+            Loaders { pool: self.services.pool.clone(), workspace: asked.caller.workspace, now: self.services.application.clock().now() };
+        let request = request.data(asked).data(DataLoader::new(loaders, tokio::spawn));
+        let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
+        let response = match tokio::time::timeout(self.services.limits.timeout, execution).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(panic)) => {
+                let words =
+                    panic.downcast_ref::<&str>().map(|words| (*words).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+                let error = std::io::Error::other(words.unwrap_or_else(|| "a resolver panicked".to_owned()));
+                Response::from_errors(vec![internal(&error).into_server_error(Default::default())])
+            }
+            Err(_) => {
+                let message = format!(
+                    "the request took longer than {} ms; if it was a command, send it again with the same commandId to learn its outcome",
+                    self.services.limits.timeout.as_millis()
+                );
+                Response::from_errors(vec![failure("UNAVAILABLE", message).into_server_error(Default::default())])
+            }
+        };
+        metrics::histogram!("milepost_api_request_duration_seconds").record(started.elapsed());
+        // Where nothing was executed there is no data at all, and errors say that validation failed.
+        let began = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
+        Executed { response: coded(response), began }
+    }
+
+    /// Parses, checks the limits, and takes out variables that were left out.
+    fn prepare(&self, sent: GraphQLRequest, only_read: bool) -> Result<Request, Box<ServerError>> {
+        let limits = &self.services.limits;
+        let refuse = |error: async_graphql::Error| Box::new(error.into_server_error(Default::default()));
+        let variables = sent.variables.unwrap_or_default();
+        let name = sent.operation_name.filter(|name| !name.is_empty());
+        guard::check_text(&sent.query, limits).map_err(refuse)?;
+        let mut document = parse_query(&sent.query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
+        let kind = guard::check(&document, name.as_deref(), &variables, limits).map_err(refuse)?;
+        if only_read && kind != Some(OperationType::Query) {
+            return Err(refuse(failure("METHOD_NOT_ALLOWED", "only queries are answered to GET; send mutations by POST")));
+        }
+        variables::drop_absent(&mut document, name.as_deref(), &variables);
+        let single = matches!(document.operations, async_graphql::parser::types::DocumentOperations::Single(_));
+        let mut request = Request::new(sent.query).variables(variables);
+        // Where one operation is left, it is the one that was named.
+        if let (Some(name), false) = (name, single) {
+            request = request.operation_name(name);
+        }
+        request.set_parsed_query(document);
+        Ok(request)
+    }
+}
+
+fn with_code(mut error: ServerError, code: &str) -> ServerError {
+    error.extensions.get_or_insert_default().set("code", code);
+    error
+}
+
+/// Errors that validation and scalars gave have no code yet: they are about what the caller sent.
+fn coded(mut response: Response) -> Response {
+    response.errors = response
+        .errors
+        .into_iter()
+        .map(|error| match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+            Some(_) => error,
+            None => with_code(error, "BAD_USER_INPUT"),
+        })
+        .collect();
+    response
+}

@@ -1,0 +1,258 @@
+//! Looks at a query before anything else does, so that a small text cannot cost much.
+//!
+//! Fragments that spread one another multiply: a kilobyte can stand for billions of fields. Everything here is counted
+//! on the parsed document with each fragment looked at once, and additions that stop at the top.
+
+use super::error::{bad_input, limit_exceeded};
+use super::limits::{Limits, PAGE_ROWS_DEFAULT};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Error, Name, Value as ConstValue, Variables};
+use async_graphql_value::Value;
+use std::collections::HashMap;
+
+/// Fields whose rows can be many, by their `first` and `last`.
+const LISTS: [&str; 7] = ["tasks", "projects", "schedules", "deadlines", "events", "history", "comments"];
+
+/// Most fragments that may spread one another in a row.
+pub(crate) const FRAGMENTS_INSIDE_MAX: usize = 24;
+
+/// Checks the text of a query: its tokens, and how deep its brackets go, since the parser follows them.
+pub(crate) fn check_text(query: &str, limits: &Limits) -> Result<(), Error> {
+    let (tokens, nesting) = scan(query.as_bytes());
+    if tokens > limits.tokens {
+        return Err(limit_exceeded("tokens", tokens, limits.tokens));
+    }
+    let deepest = 2 * limits.introspection_depth.max(limits.depth) + 8;
+    if nesting > deepest {
+        return Err(limit_exceeded("depth", nesting, deepest));
+    }
+    Ok(())
+}
+
+/// Counts lexical tokens, and how deep brackets go.
+fn scan(text: &[u8]) -> (usize, usize) {
+    let (mut tokens, mut nesting, mut deepest, mut at) = (0, 0_usize, 0, 0);
+    while at < text.len() {
+        match text[at] {
+            b' ' | b'\t' | b'\r' | b'\n' | b',' | 0xEF | 0xBB | 0xBF => at += 1,
+            b'#' => at += text[at..].iter().position(|byte| *byte == b'\n' || *byte == b'\r').unwrap_or(text.len() - at),
+            b'"' => {
+                tokens += 1;
+                at = end_of_string(text, at);
+            }
+            byte if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') => {
+                tokens += 1;
+                let part_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+');
+                at += 1 + text[at + 1..].iter().take_while(|byte| part_of_word(byte)).count();
+            }
+            byte => {
+                tokens += 1;
+                match byte {
+                    b'{' | b'(' | b'[' => {
+                        nesting += 1;
+                        deepest = deepest.max(nesting);
+                    }
+                    b'}' | b')' | b']' => nesting = nesting.saturating_sub(1),
+                    _ => {}
+                }
+                at += 1;
+            }
+        }
+    }
+    (tokens, deepest)
+}
+
+/// The place behind a string that begins here: in quotes, or in blocks of three.
+fn end_of_string(text: &[u8], begin: usize) -> usize {
+    if text[begin..].starts_with(b"\"\"\"") {
+        let mut at = begin + 3;
+        while at < text.len() {
+            if text[at..].starts_with(b"\\\"\"\"") {
+                at += 4;
+            } else if text[at..].starts_with(b"\"\"\"") {
+                return at + 3;
+            } else {
+                at += 1;
+            }
+        }
+        return text.len();
+    }
+    let mut at = begin + 1;
+    while at < text.len() && text[at] != b'"' && text[at] != b'\n' {
+        at += if text[at] == b'\\' { 2 } else { 1 };
+    }
+    (at + 1).min(text.len())
+}
+
+/// The operation that is to be executed, if the request says clearly which.
+pub(crate) fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Some(&operation.node),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name).map(|operation| &operation.node),
+        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
+            operations.values().next().map(|operation| &operation.node)
+        }
+        (DocumentOperations::Single(_), Some(_)) | (DocumentOperations::Multiple(_), None) => None,
+    }
+}
+
+/// Checks the operation of a parsed query. Gives its kind.
+pub(crate) fn check(
+    document: &ExecutableDocument,
+    name: Option<&str>,
+    variables: &Variables,
+    limits: &Limits,
+) -> Result<Option<OperationType>, Error> {
+    let mut counter = Counter { document, variables, limits, fragments: HashMap::new(), open_fragments: 0 };
+    // Every operation is looked at: also one that is not executed is validated.
+    for (_, operation) in document.operations.iter() {
+        let weight = counter.set(&operation.node.selection_set.node, false)?;
+        weight.check(limits)?;
+        if weight.width > limits.root_fields {
+            return Err(limit_exceeded("rootFields", weight.width, limits.root_fields));
+        }
+    }
+    // As are fragments that nobody spreads.
+    for name in document.fragments.keys() {
+        counter.fragment(name, false)?.check(limits)?;
+    }
+    Ok(operation(document, name).map(|operation| operation.ty))
+}
+
+/// What a selection comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Weight {
+    /// Fields of this level alone, with fragments expanded.
+    width: usize,
+    /// Fields and spreads of all levels, with fragments expanded.
+    selections: usize,
+    depth: usize,
+    /// Deepest nesting below `__schema` and `__type`.
+    introspection_depth: usize,
+    cost: usize,
+}
+
+impl Weight {
+    /// A spread by itself. It counts, since fragments without fields can multiply as well.
+    const SPREAD: Self = Self { width: 0, selections: 1, depth: 0, introspection_depth: 0, cost: 0 };
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            width: self.width.saturating_add(other.width),
+            selections: self.selections.saturating_add(other.selections),
+            depth: self.depth.max(other.depth),
+            introspection_depth: self.introspection_depth.max(other.introspection_depth),
+            cost: self.cost.saturating_add(other.cost),
+        }
+    }
+
+    fn check(self, limits: &Limits) -> Result<(), Error> {
+        for (limit, value, allowed) in [
+            ("selections", self.selections, limits.selections),
+            ("depth", self.depth, limits.depth),
+            ("introspectionDepth", self.introspection_depth, limits.introspection_depth),
+            ("cost", self.cost, limits.cost),
+        ] {
+            if value > allowed {
+                return Err(limit_exceeded(limit, value, allowed));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Counter<'a> {
+    document: &'a ExecutableDocument,
+    variables: &'a Variables,
+    limits: &'a Limits,
+    /// By name and whether it is below introspection; `None` while it is being counted.
+    fragments: HashMap<(&'a Name, bool), Option<Weight>>,
+    /// How many fragments are being counted inside one another.
+    open_fragments: usize,
+}
+
+impl<'a> Counter<'a> {
+    fn set(&mut self, set: &'a SelectionSet, introspection: bool) -> Result<Weight, Error> {
+        let mut weight = Weight::default();
+        for item in &set.items {
+            let directives = item.node.directives().len();
+            if directives > self.limits.directives {
+                return Err(limit_exceeded("directives", directives, self.limits.directives));
+            }
+            weight = weight.and(match &item.node {
+                Selection::Field(field) => self.field(&field.node, introspection)?,
+                Selection::InlineFragment(inline) => self.set(&inline.node.selection_set.node, introspection)?.and(Weight::SPREAD),
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, introspection)?.and(Weight::SPREAD),
+            });
+        }
+        Ok(weight)
+    }
+
+    fn field(&mut self, field: &'a Field, introspection: bool) -> Result<Weight, Error> {
+        let below = introspection || matches!(field.name.node.as_str(), "__schema" | "__type");
+        let inner = self.set(&field.selection_set.node, below)?;
+        let rows = self.rows(field)?;
+        let deeper = |depth: usize, here: bool| if here { depth.saturating_add(1) } else { depth };
+        Ok(Weight {
+            width: 1,
+            selections: inner.selections.saturating_add(1),
+            depth: deeper(inner.depth, !below),
+            introspection_depth: deeper(inner.introspection_depth, below),
+            // Introspection costs no rows.
+            cost: if below { 1 } else { inner.cost.saturating_mul(rows).saturating_add(1) },
+        })
+    }
+
+    /// How many rows a field may be asked for.
+    fn rows(&self, field: &Field) -> Result<usize, Error> {
+        if !LISTS.contains(&field.name.node.as_str()) {
+            return Ok(1);
+        }
+        let asked =
+            ["first", "last"].into_iter().find_map(|name| Some((name, self.number(field.get_argument(name).map(|value| &value.node)?)?)));
+        match asked {
+            None => Ok(PAGE_ROWS_DEFAULT),
+            Some((name, rows)) => {
+                let rows = usize::try_from(rows).map_err(|_| bad_input(&[name], format!("{name} is {rows}: expected 0 or more")))?;
+                if rows > self.limits.page_rows {
+                    return Err(limit_exceeded("pageRows", rows, self.limits.page_rows));
+                }
+                Ok(rows.max(1))
+            }
+        }
+    }
+
+    fn number(&self, value: &Value) -> Option<i64> {
+        match value {
+            Value::Number(number) => number.as_i64(),
+            Value::Variable(name) => match self.variables.get(name) {
+                Some(ConstValue::Number(number)) => number.as_i64(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn fragment(&mut self, name: &'a Name, introspection: bool) -> Result<Weight, Error> {
+        match self.fragments.get(&(name, introspection)) {
+            Some(Some(weight)) => return Ok(*weight),
+            Some(None) => {
+                return Err(bad_input(&["query"], format!("the fragment {name} spreads itself; a fragment may not come back to itself")));
+            }
+            None => {}
+        }
+        // One that is not there is found by validation.
+        let Some(fragment) = self.document.fragments.get(name) else { return Ok(Weight::default()) };
+        if self.open_fragments == FRAGMENTS_INSIDE_MAX {
+            return Err(limit_exceeded("fragmentDepth", FRAGMENTS_INSIDE_MAX + 1, FRAGMENTS_INSIDE_MAX));
+        }
+        self.fragments.insert((name, introspection), None);
+        self.open_fragments += 1;
+        let weight = self.set(&fragment.node.selection_set.node, introspection)?;
+        self.open_fragments -= 1;
+        self.fragments.insert((name, introspection), Some(weight));
+        Ok(weight)
+    }
+}

@@ -1,0 +1,87 @@
+//! Things that are asked for one by one, read together.
+//!
+//! Pages read what is beside them in their own statement; these serve what is nested deeper.
+
+use async_graphql::dataloader::Loader;
+use chrono::{DateTime, Utc};
+use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
+use projections::Pool;
+use projections::deadline_log::{FiringRow, firings_of};
+use projections::error::QueryError;
+use projections::project_overview::{ProjectView, find_projects};
+use projections::schedules::{ScheduleRow, find_schedules, schedules_of_tasks};
+use projections::task_list::{TaskRow, find_tasks};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Reads for one request, in one workspace.
+pub(crate) struct Loaders {
+    pub(crate) pool: Pool,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// The schedule that follows a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FollowerOf(pub(crate) TaskId);
+
+/// The firings of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FiringsOf(pub(crate) ScheduleId);
+
+type Loaded<K, V> = Result<HashMap<K, V>, Arc<QueryError>>;
+
+impl Loader<ProjectId> for Loaders {
+    type Value = ProjectView;
+    type Error = Arc<QueryError>;
+
+    async fn load(&self, keys: &[ProjectId]) -> Loaded<ProjectId, ProjectView> {
+        let found = find_projects(&self.pool, self.workspace, keys, self.now).await?;
+        Ok(found.into_iter().map(|view| (view.project.id, view)).collect())
+    }
+}
+
+impl Loader<TaskId> for Loaders {
+    type Value = TaskRow;
+    type Error = Arc<QueryError>;
+
+    async fn load(&self, keys: &[TaskId]) -> Loaded<TaskId, TaskRow> {
+        let found = find_tasks(&self.pool, self.workspace, keys).await?;
+        Ok(found.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+impl Loader<ScheduleId> for Loaders {
+    type Value = ScheduleRow;
+    type Error = Arc<QueryError>;
+
+    async fn load(&self, keys: &[ScheduleId]) -> Loaded<ScheduleId, ScheduleRow> {
+        let found = find_schedules(&self.pool, self.workspace, keys).await?;
+        Ok(found.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+impl Loader<FollowerOf> for Loaders {
+    type Value = ScheduleRow;
+    type Error = Arc<QueryError>;
+
+    async fn load(&self, keys: &[FollowerOf]) -> Loaded<FollowerOf, ScheduleRow> {
+        let tasks: Vec<TaskId> = keys.iter().map(|key| key.0).collect();
+        let found = schedules_of_tasks(&self.pool, self.workspace, &tasks).await?;
+        Ok(found.into_iter().filter_map(|row| row.task_id.map(|task| (FollowerOf(task), row))).collect())
+    }
+}
+
+impl Loader<FiringsOf> for Loaders {
+    type Value = Vec<FiringRow>;
+    type Error = Arc<QueryError>;
+
+    async fn load(&self, keys: &[FiringsOf]) -> Loaded<FiringsOf, Vec<FiringRow>> {
+        let schedules: Vec<ScheduleId> = keys.iter().map(|key| key.0).collect();
+        let mut firings: HashMap<FiringsOf, Vec<FiringRow>> = HashMap::new();
+        for firing in firings_of(&self.pool, self.workspace, &schedules).await? {
+            firings.entry(FiringsOf(firing.schedule_id)).or_default().push(firing);
+        }
+        Ok(firings)
+    }
+}

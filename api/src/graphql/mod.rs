@@ -1,0 +1,61 @@
+//! The GraphQL schema. Resolvers parse, call and map: no rule, no SQL.
+
+// The macros want the types of the schema to be public; the modules around them are not.
+#![allow(unreachable_pub)]
+
+mod comparators;
+mod connection;
+mod context;
+mod error;
+mod event;
+mod execute;
+mod guard;
+mod limits;
+mod loaders;
+mod payload;
+mod project;
+mod scalars;
+mod schedule;
+mod status;
+mod task;
+mod variables;
+
+pub use context::{Asked, RelayWatch, Services};
+pub use execute::{Executed, GraphQL, GraphQLRequest};
+pub use limits::{Limits, PAGE_ROWS_DEFAULT, TOKEN_BYTES_MAX};
+
+use application::commands::Patch;
+use async_graphql::{EmptySubscription, MaybeUndefined, MergedObject, Schema, SchemaBuilder};
+use event::EventQueries;
+use project::{ProjectMutations, ProjectQueries};
+use schedule::{ScheduleMutations, ScheduleQueries};
+use status::StatusQueries;
+use task::{TaskMutations, TaskQueries};
+
+/// Every question.
+#[derive(MergedObject, Default)]
+pub struct Query(StatusQueries, ProjectQueries, TaskQueries, ScheduleQueries, EventQueries);
+
+/// Every wish. Each is one command; where several stand in one request they are carried out in order.
+#[derive(MergedObject, Default)]
+pub struct Mutation(ProjectMutations, TaskMutations, ScheduleMutations);
+
+type Built = Schema<Query, Mutation, EmptySubscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+}
+
+/// The schema in its own language, as it is committed in `schemas/graphql/schema.graphql`.
+pub fn sdl() -> String {
+    builder().finish().sdl()
+}
+
+/// A field of an update: left out, cleared, or set.
+fn patch<T, U>(given: MaybeUndefined<T>, make: impl FnOnce(T) -> U) -> Patch<U> {
+    match given {
+        MaybeUndefined::Undefined => Patch::Absent,
+        MaybeUndefined::Null => Patch::Null,
+        MaybeUndefined::Value(value) => Patch::Value(make(value)),
+    }
+}

@@ -1,0 +1,9 @@
+//! Projects in the schema.
+
+mod mutations;
+mod queries;
+mod types;
+
+pub(crate) use mutations::ProjectMutations;
+pub(crate) use queries::ProjectQueries;
+pub(crate) use types::Project;

@@ -1,0 +1,105 @@
+//! Questions about projects.
+
+use super::types::{Project, ProjectConnection, ProjectStatus};
+use crate::graphql::comparators::{IDComparator, StringComparator};
+use crate::graphql::context::{ContextExt, Paging, any_node, optional_uuid, seen, wanted};
+use crate::graphql::error::{bad_input, unanswered};
+use crate::graphql::scalars::Position;
+use async_graphql::{Context, ID, InputObject, Lookahead, Object, Result};
+use domain::ids::ProjectId;
+use domain::project::Phase;
+use projections::model::ReadModel;
+use projections::project_overview::{self, ProjectOverview, ProjectSelection, find_project, list_projects, phase_word, project_by_key};
+use projections::task_list::TaskList;
+
+/// Which projects are wanted. Everything given must hold.
+#[derive(Debug, Default, InputObject)]
+pub struct ProjectFilter {
+    /// In one of these states. Not given: all but the deleted ones.
+    status: Option<Vec<ProjectStatus>>,
+    /// Somebody who works in it.
+    collaborator_id: Option<IDComparator>,
+    /// The key.
+    key: Option<StringComparator>,
+    /// The name.
+    name: Option<StringComparator>,
+    /// Every word occurs in name, description or key, whatever its case.
+    text: Option<String>,
+}
+
+impl ProjectFilter {
+    fn parse(self) -> Result<project_overview::ProjectFilter> {
+        let phase = self.status.map(|statuses| statuses.into_iter().map(|status| phase_word(Phase::from(status)).to_owned()).collect());
+        Ok(project_overview::ProjectFilter {
+            phase,
+            collaborator_id: IDComparator::parse(self.collaborator_id, "filter.collaboratorId")?,
+            key: self.key.map(StringComparator::parse).unwrap_or_default(),
+            name: self.name.map(StringComparator::parse).unwrap_or_default(),
+            text: self.text,
+        })
+    }
+}
+
+/// What is asked of a project beside its own fields.
+fn selection(look: &Lookahead<'_>) -> ProjectSelection {
+    ProjectSelection { overdue: look.field("taskCounts").field("overdue").exists() }
+}
+
+/// The read models that the selection reads.
+fn models(selection: ProjectSelection) -> Vec<&'static str> {
+    let tasks = selection.overdue.then_some(TaskList::NAME);
+    [ProjectOverview::NAME].into_iter().chain(tasks).collect()
+}
+
+/// Questions about projects.
+#[derive(Default)]
+pub struct ProjectQueries;
+
+/// Questions about projects.
+#[Object]
+impl ProjectQueries {
+    /// A project by id or by key, also a deleted one. Null if there is none.
+    async fn project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: Option<ID>,
+        #[graphql(desc = "Its key, such as `PRJ`.")] key: Option<String>,
+        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+    ) -> Result<Option<Project>> {
+        let selection = selection(&ctx.look_ahead());
+        let id = optional_uuid("id", id.as_ref())?;
+        if id.is_some() == key.is_some() {
+            return Err(bad_input(&["id"], "give exactly one of id and key"));
+        }
+        let position = wanted(ctx, min_position);
+        seen(ctx, &models(selection), position).await?;
+        let (pool, workspace, now) = (ctx.pool(), ctx.workspace(), ctx.now());
+        let found = match (id, key) {
+            (Some(id), _) => find_project(pool, workspace, ProjectId(id), selection, now).await,
+            (None, key) => project_by_key(pool, workspace, &key.unwrap_or_default(), selection, now).await,
+        };
+        Ok(found.map_err(unanswered)?.map(|view| Project { view, seen: position }))
+    }
+
+    /// The projects of the workspace, by key.
+    #[allow(clippy::too_many_arguments)]
+    async fn projects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only projects for which all of this holds.")] filter: Option<ProjectFilter>,
+        #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+    ) -> Result<ProjectConnection> {
+        let look = ctx.look_ahead();
+        let selection = any_node(&look, |node| selection(&node), |a, b| ProjectSelection { overdue: a.overdue || b.overdue });
+        let window = Paging { first, after, last, before }.window(&look)?;
+        let filter = filter.unwrap_or_default().parse()?;
+        let position = wanted(ctx, min_position);
+        seen(ctx, &models(selection), position).await?;
+        let page = list_projects(ctx.pool(), ctx.workspace(), &filter, &window, selection, ctx.now()).await.map_err(unanswered)?;
+        Ok(page.map(|view| Project { view, seen: position }).into())
+    }
+}

@@ -1,0 +1,9 @@
+//! Schedules and their firings in the schema.
+
+mod mutations;
+mod queries;
+mod types;
+
+pub(crate) use mutations::ScheduleMutations;
+pub(crate) use queries::ScheduleQueries;
+pub(crate) use types::{DeadlineFiring, Schedule};

@@ -1,0 +1,236 @@
+//! What a schedule and its firings look like.
+
+use crate::graphql::connection::connection;
+use crate::graphql::context::{ContextExt, loaded, missing, seen};
+use crate::graphql::loaders::FiringsOf;
+use crate::graphql::project::Project;
+use crate::graphql::scalars::{DateTime, Long, Position, version};
+use crate::graphql::task::{Due, Task};
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use domain::ids::ScheduleId;
+use domain::values::ThresholdUnit as Unit;
+use projections::deadline_log::{DeadlineLog, FiringRow};
+use projections::model::ReadModel;
+use projections::project_overview::ProjectView;
+use projections::schedules::{ScheduleRow, ScheduleView, Schedules};
+use projections::task_list::TaskView;
+
+/// Where a schedule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "projections::schedules::ScheduleState")]
+pub enum ScheduleState {
+    /// Nothing of its due revision has fired.
+    Pending,
+    /// A threshold was reached.
+    Approaching,
+    /// The due moment passed.
+    Overdue,
+    /// It was met, in time or late.
+    Met,
+    /// It is gone for good.
+    Deleted,
+}
+
+/// What fired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum DeadlineKind {
+    /// A threshold before the due moment.
+    Approaching,
+    /// The due moment itself.
+    Overdue,
+}
+
+/// The unit of a threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "domain::values::ThresholdUnit")]
+pub enum ThresholdUnit {
+    /// Sixty seconds.
+    Minutes,
+    /// Sixty minutes.
+    Hours,
+    /// Days of the calendar in the schedule's zone.
+    Days,
+}
+
+/// A lead before the due moment.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Threshold {
+    /// How many units.
+    amount: i32,
+    /// Of what.
+    unit: ThresholdUnit,
+}
+
+impl From<domain::values::Threshold> for Threshold {
+    fn from(threshold: domain::values::Threshold) -> Self {
+        Self { amount: i32::try_from(threshold.amount).unwrap_or(i32::MAX), unit: Unit::into(threshold.unit) }
+    }
+}
+
+/// One deadline with its warnings: of a project, of a task, or standing alone as a milestone.
+#[derive(Clone)]
+pub struct Schedule {
+    pub(crate) view: ScheduleView,
+    /// What is nested is read no earlier than at this position.
+    pub(crate) seen: i64,
+}
+
+/// One deadline with its warnings: of a project, of a task, or standing alone as a milestone.
+#[Object]
+impl Schedule {
+    /// Its id, a UUID.
+    pub(crate) async fn id(&self) -> ID {
+        ID(self.view.schedule.id.to_string())
+    }
+
+    /// What is due, in a line.
+    async fn title(&self) -> &str {
+        &self.view.schedule.title
+    }
+
+    /// Where it stands, by what has fired.
+    async fn state(&self) -> ScheduleState {
+        self.view.schedule.state.into()
+    }
+
+    /// When it is due.
+    async fn due(&self) -> Due {
+        self.view.schedule.due.into()
+    }
+
+    /// How often the due moment was set, from 1. Each threshold fires at most once in each revision.
+    async fn due_revision(&self) -> i32 {
+        self.view.schedule.due_revision
+    }
+
+    /// When it warns, the earliest first.
+    async fn thresholds(&self) -> Vec<Threshold> {
+        self.view.schedule.thresholds.iter().map(|threshold| threshold.lead().into()).collect()
+    }
+
+    /// The next moment that fires; null if nothing will, or while its project rests.
+    async fn next_fire_at(&self) -> Option<DateTime> {
+        let schedule = &self.view.schedule;
+        schedule.next_fire_at.filter(|_| !schedule.is_silenced()).map(DateTime)
+    }
+
+    /// The project it is about, or that its task is in.
+    async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
+        match (&self.view.project, self.view.schedule.project_id) {
+            (Some(project), _) => {
+                Ok(project.clone().map(|project| Project { view: ProjectView { project, overdue: None }, seen: self.seen }))
+            }
+            (None, Some(id)) => Project::load(ctx, id, self.seen).await,
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The task it is about.
+    async fn task(&self, ctx: &Context<'_>) -> Result<Option<Task>> {
+        let view = |task| TaskView { task, project: None, project_overdue: None, schedule: None };
+        match (&self.view.task, self.view.schedule.task_id) {
+            (Some(task), _) => Ok(task.clone().map(|task| Task { view: view(task), seen: self.seen })),
+            (None, Some(id)) => Task::load(ctx, id, self.seen).await,
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// What has fired, the oldest first, of all due revisions.
+    async fn firings(&self, ctx: &Context<'_>) -> Result<Vec<DeadlineFiring>> {
+        seen(ctx, &[DeadlineLog::NAME], self.seen).await?;
+        let rows = loaded(ctx.loaders().load_one(FiringsOf(self.view.schedule.id)).await)?.unwrap_or_default();
+        let schedule = &self.view.schedule;
+        Ok(rows.into_iter().map(|row| DeadlineFiring { row, schedule: Some(schedule.clone()), seen: self.seen }).collect())
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.view.schedule.created_at)
+    }
+
+    /// When it last changed or fired.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.view.schedule.updated_at)
+    }
+
+    /// How often it has changed or fired, from 1. For `expectedVersion`.
+    async fn version(&self) -> i32 {
+        version(self.view.schedule.version)
+    }
+}
+
+impl Schedule {
+    pub(crate) fn of_row(schedule: ScheduleRow, seen: i64) -> Self {
+        Self { view: ScheduleView { schedule, project: None, task: None }, seen }
+    }
+
+    async fn load(ctx: &Context<'_>, id: ScheduleId, position: i64) -> Result<Self> {
+        seen(ctx, &[Schedules::NAME], position).await?;
+        let row = loaded(ctx.loaders().load_one(id).await)?;
+        row.map(|row| Self::of_row(row, position)).ok_or_else(|| missing("the schedule of a firing"))
+    }
+}
+
+/// One deadline event. Each (schedule, due revision, threshold) has at most one; OVERDUE has no threshold.
+#[derive(Clone)]
+pub struct DeadlineFiring {
+    pub(crate) row: FiringRow,
+    pub(crate) schedule: Option<ScheduleRow>,
+    /// What is nested is read no earlier than at this position.
+    pub(crate) seen: i64,
+}
+
+/// One deadline event. Each (schedule, due revision, threshold) has at most one; OVERDUE has no threshold.
+#[Object]
+impl DeadlineFiring {
+    /// Its id, a UUID made from the schedule, the due revision and the moment.
+    pub(crate) async fn id(&self) -> ID {
+        ID(self.row.id.to_string())
+    }
+
+    /// The schedule that fired.
+    async fn schedule(&self, ctx: &Context<'_>) -> Result<Schedule> {
+        match &self.schedule {
+            Some(schedule) => Ok(Schedule::of_row(schedule.clone(), self.seen)),
+            None => Schedule::load(ctx, self.row.schedule_id, self.seen.max(self.row.position)).await,
+        }
+    }
+
+    /// What fired.
+    async fn kind(&self) -> DeadlineKind {
+        if self.row.threshold.is_some() { DeadlineKind::Approaching } else { DeadlineKind::Overdue }
+    }
+
+    /// The threshold that was reached.
+    async fn threshold(&self) -> Option<Threshold> {
+        self.row.threshold.map(Threshold::from)
+    }
+
+    /// The due revision it belongs to.
+    async fn due_revision(&self) -> i32 {
+        self.row.due_revision
+    }
+
+    /// The due moment of that revision.
+    async fn due_at(&self) -> DateTime {
+        DateTime(self.row.due_at)
+    }
+
+    /// When it fired.
+    async fn fired_at(&self) -> DateTime {
+        DateTime(self.row.fired_at)
+    }
+
+    /// Milliseconds from the moment that was to fire until it did.
+    async fn late_by_ms(&self) -> Long {
+        Long(self.row.late_by_ms)
+    }
+
+    /// The place of the event in the log.
+    async fn position(&self) -> Position {
+        Position(self.row.position)
+    }
+}
+
+connection!(ScheduleConnection, ScheduleEdge, Schedule, "schedules");
+connection!(DeadlineFiringConnection, DeadlineFiringEdge, DeadlineFiring, "firings");

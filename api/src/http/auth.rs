@@ -1,0 +1,145 @@
+//! Who is asking: bearer tokens, verified strictly.
+//!
+//! A token is a JWT, HS256 with the configured key. Everything else about it is required or refused: algorithm, issuer,
+//! audience, expiry, not-before, and our own claims. What its header says about keys is ignored.
+
+use crate::graphql::TOKEN_BYTES_MAX;
+use application::caller::{Caller, Role};
+use domain::ids::{UserId, WorkspaceId};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// How far clocks may differ, in seconds.
+pub const LEEWAY_S: u64 = 5;
+/// Most verified tokens that are remembered.
+pub const VERIFIED_MAX: u64 = 10_000;
+/// Longest time a verified token is remembered.
+const VERIFIED_FOR: Duration = Duration::from_secs(60);
+
+/// What a token says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    /// The actor.
+    pub sub: Uuid,
+    /// The workspace.
+    pub ws: Uuid,
+    /// The role in the workspace.
+    pub role: Role,
+    pub iss: String,
+    pub aud: String,
+    /// When it ends, in seconds since 1970.
+    pub exp: u64,
+    /// When it was made, in seconds since 1970.
+    pub iat: u64,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refused {
+    #[error("sign in: send a token in the header Authorization: Bearer …")]
+    Missing,
+    #[error("the header Authorization must be Bearer and a token")]
+    NotBearer,
+    #[error("a token has at most {TOKEN_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token is not valid yet")]
+    NotYet,
+    #[error("the token is not one of ours: {0}")]
+    Invalid(&'static str),
+}
+
+/// Makes and verifies tokens.
+pub struct Tokens {
+    decoding: DecodingKey,
+    encoding: EncodingKey,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+    verified: Cache<[u8; 32], (Caller, u64)>,
+}
+
+impl Tokens {
+    /// With a key, and the issuer and audience that tokens must name.
+    pub fn new(secret: &[u8], issuer: &str, audience: &str) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY_S;
+        Self {
+            decoding: DecodingKey::from_secret(secret),
+            encoding: EncodingKey::from_secret(secret),
+            validation,
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            verified: Cache::builder().max_capacity(VERIFIED_MAX).time_to_live(VERIFIED_FOR).build(),
+        }
+    }
+
+    /// Makes a token for somebody.
+    pub fn issue(&self, caller: &Caller, lasts: Duration) -> Result<String, jsonwebtoken::errors::Error> {
+        let now = now_s();
+        let claims = Claims {
+            sub: caller.actor.0,
+            ws: caller.workspace.0,
+            role: caller.role,
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            exp: now + lasts.as_secs(),
+            iat: now,
+        };
+        encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+    }
+
+    /// Who the header `Authorization` names.
+    pub fn caller(&self, authorization: Option<&[u8]>) -> Result<Caller, Refused> {
+        let header = authorization.filter(|header| !header.is_empty()).ok_or(Refused::Missing)?;
+        let (scheme, token) = header.split_at_checked(7).ok_or(Refused::NotBearer)?;
+        if !scheme.eq_ignore_ascii_case(b"bearer ") {
+            return Err(Refused::NotBearer);
+        }
+        let token = token.trim_ascii();
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Refused::TooLong);
+        }
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        if let Some((caller, expires)) = self.verified.get(&hash)
+            && expires + LEEWAY_S > now_s()
+        {
+            return Ok(caller);
+        }
+        let claims = decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| refusal(error.kind()))?.claims;
+        let caller = Caller { actor: UserId(claims.sub), workspace: WorkspaceId(claims.ws), role: claims.role };
+        self.verified.insert(hash, (caller, claims.exp));
+        Ok(caller)
+    }
+}
+
+fn refusal(kind: &jsonwebtoken::errors::ErrorKind) -> Refused {
+    use jsonwebtoken::errors::ErrorKind;
+    match kind {
+        ErrorKind::ExpiredSignature => Refused::Expired,
+        ErrorKind::ImmatureSignature => Refused::NotYet,
+        ErrorKind::InvalidSignature => Refused::Invalid("its signature does not fit"),
+        ErrorKind::InvalidIssuer => Refused::Invalid("it has another issuer"),
+        ErrorKind::InvalidAudience => Refused::Invalid("it is for another audience"),
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Refused::Invalid("it is signed in another way than HS256"),
+        ErrorKind::MissingRequiredClaim(_) => Refused::Invalid("a claim is missing: exp, iss, aud and sub are required"),
+        ErrorKind::Json(_) => {
+            Refused::Invalid("its claims do not read: sub and ws are UUIDs, role is viewer, member, admin, owner or service")
+        }
+        _ => Refused::Invalid("it does not read"),
+    }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,208 @@
+//! GraphQL over HTTP, as the specification of the GraphQL foundation wants it.
+
+use super::auth::{Refused, Tokens};
+use super::negotiate::{Answer, answer, is_json};
+use crate::graphql::{Asked, GraphQL, GraphQLRequest};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The header that every read of a request waits for.
+pub(super) const MIN_POSITION: &str = "x-milepost-min-position";
+/// The header by which a client names what belongs together.
+pub(super) const CORRELATION_ID: &str = "x-correlation-id";
+
+/// What the handler works with.
+pub(super) struct GraphQLDoor {
+    pub(super) graphql: GraphQL,
+    pub(super) tokens: Arc<Tokens>,
+}
+
+/// A request that cannot even be tried.
+struct Unfit {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+fn unfit(status: StatusCode, code: &'static str, message: impl Into<String>) -> Unfit {
+    Unfit { status, code, message: message.into() }
+}
+
+pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let Some(format) = answer(text(header::ACCEPT)) else {
+        let message = "answers are application/graphql-response+json or application/json";
+        return refuse(Answer::Json, &unfit(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", message));
+    };
+    let asked = match asked(&parts.headers, &door.tokens) {
+        Ok(asked) => asked,
+        Err(unfit) => return refuse(format, &unfit),
+    };
+    let correlation_id = asked.correlation_id;
+    let limit = door.graphql.services().limits.body_bytes;
+    let (sent, only_read) = match parts.method {
+        Method::GET => (from_query(parts.uri.query().unwrap_or_default()), true),
+        Method::POST if is_json(text(header::CONTENT_TYPE)) => (from_body(body, limit).await, false),
+        Method::POST => {
+            let message = "the body must be application/json in UTF-8; say so in the header Content-Type";
+            (Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message)), false)
+        }
+        _ => (Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "use POST, or GET for queries")), false),
+    };
+    let mut response = match sent {
+        Err(unfit) => refuse(format, &unfit),
+        Ok(sent) => {
+            let executed = door.graphql.execute(sent, asked, only_read).await;
+            let status = status(format, &executed.response, executed.began);
+            let mut value = serde_json::to_value(&executed.response).unwrap_or_default();
+            if let (false, Some(value)) = (executed.began, value.as_object_mut()) {
+                // Nothing was executed, so there is no data, not even null.
+                value.remove("data");
+            }
+            respond(format, status, &value)
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&correlation_id.to_string()) {
+        response.headers_mut().insert(CORRELATION_ID, value);
+    }
+    response
+}
+
+fn status(format: Answer, response: &async_graphql::Response, began: bool) -> StatusCode {
+    let code = response.errors.first().and_then(|error| error.extensions.as_ref()?.get("code").cloned());
+    match (format, code) {
+        (_, Some(async_graphql::Value::String(code))) if code == "METHOD_NOT_ALLOWED" => StatusCode::METHOD_NOT_ALLOWED,
+        (Answer::GraphQLResponse, _) if !began => StatusCode::BAD_REQUEST,
+        (Answer::GraphQLResponse | Answer::Json, _) => StatusCode::OK,
+    }
+}
+
+/// Who asks, and under what circumstances.
+fn asked(headers: &HeaderMap, tokens: &Tokens) -> Result<Asked, Unfit> {
+    let caller = tokens
+        .caller(headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes))
+        .map_err(|refused: Refused| unfit(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", refused.to_string()))?;
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let bad =
+        |name: &str, expected: &str| unfit(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", format!("the header {name} must be {expected}"));
+    let min_position = text(MIN_POSITION)
+        .map(|text| Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok()))
+        .map(|position| position.ok_or_else(|| bad(MIN_POSITION, "a position, such as 42")))
+        .transpose()?;
+    let correlation_id = text(CORRELATION_ID)
+        .map(|text| Uuid::parse_str(text).map_err(|_| bad(CORRELATION_ID, "a UUID")))
+        .transpose()?
+        .unwrap_or_else(Uuid::now_v7);
+    // A trace context that is not one is nobody's loss: it is left out.
+    let traceparent = text("traceparent").filter(|text| is_traceparent(text)).map(str::to_owned);
+    Ok(Asked { caller, min_position, correlation_id, traceparent })
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`, by W3C Trace Context.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex =
+        |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    matches!(parts.as_slice(), [version, trace, span, flags] if hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2))
+}
+
+async fn from_body(body: Body, limit: usize) -> Result<GraphQLRequest, Unfit> {
+    let too_long = || unfit(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("the body is longer than bodyBytes, {limit}"));
+    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| too_long())?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| bad_request(format!("the body is no JSON: {error}")))?;
+    if value.is_array() {
+        return Err(bad_request("several requests in one are not taken; send one object with a query".to_owned()));
+    }
+    read(value)
+}
+
+fn from_query(query: &str) -> Result<GraphQLRequest, Unfit> {
+    let mut value = serde_json::Map::new();
+    for (name, text) in form(query) {
+        match name.as_str() {
+            "query" | "operationName" => {
+                value.insert(name, Value::String(text));
+            }
+            "variables" | "extensions" if !text.is_empty() => {
+                let parsed = serde_json::from_str(&text).map_err(|error| bad_request(format!("{name} is no JSON: {error}")))?;
+                value.insert(name, parsed);
+            }
+            _ => {}
+        }
+    }
+    read(Value::Object(value))
+}
+
+/// The parts of a query string, decoded.
+fn form(query: &str) -> impl Iterator<Item = (String, String)> {
+    let decode = |text: &str| {
+        let bytes = text.as_bytes();
+        let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+        while at < bytes.len() {
+            let hex =
+                bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            match (bytes[at], hex) {
+                (b'%', Some(byte)) => {
+                    decoded.push(byte);
+                    at += 2;
+                }
+                (b'+', _) => decoded.push(b' '),
+                (byte, _) => decoded.push(byte),
+            }
+            at += 1;
+        }
+        String::from_utf8_lossy(&decoded).into_owned()
+    };
+    query.split('&').filter(|part| !part.is_empty()).map(move |part| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        (decode(name), decode(value))
+    })
+}
+
+/// A request from its parts, each of the right kind.
+fn read(value: Value) -> Result<GraphQLRequest, Unfit> {
+    let expect = |name: &str, fits: fn(&Value) -> bool, expected: &str| match value.get(name) {
+        Some(found) if !found.is_null() && !fits(found) => Err(bad_request(format!("{name} must be {expected}"))),
+        _ => Ok(()),
+    };
+    match value.get("query") {
+        Some(Value::String(_)) => {}
+        Some(_) => return Err(bad_request("query must be a string".to_owned())),
+        None => return Err(bad_request("query is missing: send an object with a query".to_owned())),
+    }
+    expect("operationName", Value::is_string, "a string")?;
+    expect("variables", Value::is_object, "an object")?;
+    expect("extensions", Value::is_object, "an object")?;
+    serde_json::from_value(value).map_err(|error| bad_request(format!("the request does not read: {error}")))
+}
+
+fn bad_request(message: String) -> Unfit {
+    unfit(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
+}
+
+fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
+    let body = json!({ "errors": [{ "message": unfit.message, "extensions": { "code": unfit.code } }] });
+    let mut response = respond(format, unfit.status, &body);
+    let headers = response.headers_mut();
+    if unfit.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+fn respond(format: Answer, status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("POST, GET"));
+    }
+    response
+}

@@ -1,0 +1,39 @@
+//! Whether the service lives, whether it is ready, and its figures.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::future::BoxFuture;
+use serde_json::json;
+use std::sync::Arc;
+
+/// What health is read from.
+pub trait Health: Send + Sync {
+    /// What is wrong, each in a sentence; empty if the service is ready.
+    fn problems(&self) -> BoxFuture<'_, Vec<String>>;
+
+    /// What is worth knowing though the service is ready, such as Kafka being down.
+    fn notices(&self) -> BoxFuture<'_, Vec<String>>;
+
+    /// The figures in the format of Prometheus.
+    fn metrics(&self) -> String;
+}
+
+/// The process runs and answers.
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// The service can do its work. Otherwise it says what is wrong.
+pub(super) async fn readyz(State(health): State<Arc<dyn Health>>) -> Response {
+    let problems = health.problems().await;
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let notices = health.notices().await;
+    (status, Json(json!({ "ready": problems.is_empty(), "problems": problems, "notices": notices }))).into_response()
+}
+
+/// The figures.
+pub(super) async fn metrics(State(health): State<Arc<dyn Health>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], health.metrics()).into_response()
+}

@@ -1,0 +1,11 @@
+//! HTTP: GraphQL, GraphiQL, health and metrics.
+
+pub mod auth;
+mod graphiql;
+mod graphql;
+mod health;
+mod negotiate;
+mod router;
+
+pub use health::Health;
+pub use router::{Doors, router};

@@ -1,0 +1,35 @@
+//! Why a question was not answered.
+
+use crate::page::ForeignCursor;
+use thiserror::Error;
+
+/// A question that was not answered.
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// The caller: the cursor is not of this list.
+    #[error(transparent)]
+    Cursor(#[from] ForeignCursor),
+    /// Us, for a moment: the database is not there, or has too much to do.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] sqlx::Error),
+    /// Us: the question or the rows are wrong.
+    #[error("the database could not answer")]
+    Broken(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for QueryError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable(error)
+            }
+            // Connection exceptions, insufficient resources, and what an administrator does.
+            sqlx::Error::Database(refused)
+                if refused.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))) =>
+            {
+                Self::Unavailable(error)
+            }
+            _ => Self::Broken(error),
+        }
+    }
+}

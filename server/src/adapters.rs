@@ -1,0 +1,154 @@
+//! Where parts that do not know each other meet.
+
+use api::graphql::RelayWatch;
+use api::http::Health;
+use application::ports::{Deadlines, DueSchedule, EventLog, LogError};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::event::Fact;
+use domain::ids::ScheduleId;
+use futures::future::BoxFuture;
+use infrastructure::event_store::PostgresEventLog;
+use infrastructure::kafka::relay::{CHECKPOINT, RelayState};
+use metrics_exporter_prometheus::PrometheusHandle;
+use projections::Pool;
+use projections::error::QueryError;
+use projections::log::{Log, ReadError};
+use projections::model::ReadModel;
+use projections::progress::Progress;
+use projections::registry;
+use projections::schedules::{Schedules, due_now, next_fire_at};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The event log, as read models read it.
+pub struct ProjectionLog(pub Arc<PostgresEventLog>);
+
+#[async_trait]
+impl Log for ProjectionLog {
+    async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, ReadError> {
+        EventLog::after(&*self.0, position, limit).await.map_err(|error| Arc::new(error) as ReadError)
+    }
+
+    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Vec<Arc<Fact>>, ReadError> {
+        self.0.after_of_types(position, until, types, limit).await.map_err(|error| Arc::new(error) as ReadError)
+    }
+
+    fn head(&self) -> watch::Receiver<i64> {
+        EventLog::head(&*self.0)
+    }
+}
+
+/// The read model of schedules, as the scheduler reads it.
+pub struct ScheduleDeadlines {
+    pub pool: Pool,
+    pub progress: Arc<Progress>,
+}
+
+fn unreadable(error: QueryError) -> LogError {
+    LogError::Unreachable(Arc::new(error))
+}
+
+#[async_trait]
+impl Deadlines for ScheduleDeadlines {
+    async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError> {
+        next_fire_at(&self.pool).await.map_err(unreadable)
+    }
+
+    async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError> {
+        let after = after.map(|after| (after.fire_at, ScheduleId(after.id)));
+        let due = due_now(&self.pool, until, after, limit).await.map_err(unreadable)?;
+        let schedule = |due: projections::schedules::DueNow| DueSchedule {
+            id: due.id.0,
+            workspace: due.workspace_id,
+            due_revision: i64::from(due.due_revision),
+            fire_at: due.fire_at,
+        };
+        Ok(due.into_iter().map(schedule).collect())
+    }
+
+    fn position(&self) -> watch::Receiver<i64> {
+        self.progress.watch(Schedules::NAME).expect("the read model of schedules is one of those that are followed")
+    }
+}
+
+/// How far the relay is, on whatever node it runs: it leaves word in the database.
+pub struct RelayProgress {
+    pub pool: Pool,
+    pub configured: bool,
+}
+
+impl RelayWatch for RelayProgress {
+    fn mode(&self) -> &'static str {
+        if self.configured { "exactly_once" } else { "off" }
+    }
+
+    fn position(&self) -> BoxFuture<'_, Option<i64>> {
+        Box::pin(async {
+            if !self.configured {
+                return None;
+            }
+            projections::registry::checkpoint(&self.pool, CHECKPOINT).await.ok().flatten()
+        })
+    }
+}
+
+/// How this node is doing.
+pub struct NodeHealth {
+    pub pool: Pool,
+    pub log: Arc<PostgresEventLog>,
+    pub figures: &'static PrometheusHandle,
+    pub relay: Option<watch::Receiver<RelayState>>,
+    /// True once the node is shutting down: whoever sends it work should stop.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Longest wait for the database before it counts as not there.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Health for NodeHealth {
+    fn problems(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async {
+            let mut problems = vec![];
+            if *self.stopping.borrow() {
+                problems.push("this node is shutting down".to_owned());
+            }
+            match tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
+                Err(_) => problems.push("the database does not answer".to_owned()),
+                Ok(Err(error)) => problems.push(format!("the database cannot be read: {error}")),
+                Ok(Ok(versions)) => {
+                    for projection in projections::runner::all() {
+                        let live = versions
+                            .iter()
+                            .any(|version| version.name == projection.name() && version.state == registry::VersionState::Live);
+                        if !live {
+                            problems.push(format!("the read model {} is not built yet", projection.name()));
+                        }
+                    }
+                }
+            }
+            problems
+        })
+    }
+
+    fn notices(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async {
+            let mut notices = vec![];
+            if let Some(trouble) = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone()) {
+                notices.push(format!("the relay to Kafka does not get on: {trouble}"));
+            }
+            if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
+                for version in versions.iter().filter(|version| version.dead_letters > 0) {
+                    notices.push(format!("{} events of the read model {} are parked", version.dead_letters, version.name));
+                }
+            }
+            notices
+        })
+    }
+
+    fn metrics(&self) -> String {
+        metrics::gauge!("milepost_log_position_events").set(*EventLog::head(&*self.log).borrow() as f64);
+        self.figures.render()
+    }
+}

@@ -1,0 +1,296 @@
+//! The command line.
+
+use application::caller::Role;
+use clap::{Args, Parser, Subcommand};
+use infrastructure::config::Flags;
+use std::path::PathBuf;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Event-sourced project management: projects, tasks and schedules, every change an event, every event on Kafka once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "milepost",
+    version,
+    after_help = "Settings come from flags, then the environment, then the TOML file named by MILEPOST_CONFIG; see `milepost config show`.\nExit status: 0 done, 1 the answer is no, 2 wrong use or settings, 3 a server that is needed is not there."
+)]
+pub struct Cli {
+    /// PostgreSQL, such as postgres://user:password@host:5432/name [env: DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// Kafka brokers, such as host:9092 [env: KAFKA_BOOTSTRAP_SERVERS]
+    #[arg(long, global = true, value_name = "SERVERS")]
+    kafka_bootstrap_servers: Option<String>,
+    /// File with the topic catalogue [env: MILEPOST_TOPICS]
+    #[arg(long, global = true, value_name = "FILE")]
+    catalogue: Option<String>,
+    /// Which log lines are written, such as info,sqlx=warn [env: MILEPOST_LOG]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// human or json [env: MILEPOST_LOG_FORMAT]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything on this machine, with a private PostgreSQL, a demo Kafka and demo data
+    Dev(Dev),
+    /// Serve, on a PostgreSQL of yours and, if configured, a Kafka of yours
+    Serve(Serve),
+    /// Create or update the tables
+    Migrate,
+    /// Carry out commands from a file of JSON lines
+    Import(Import),
+    /// Look after the read models
+    Projections(Projections),
+    /// Look after the Kafka topics
+    Topics(Topics),
+    /// Prove that what was published is what happened
+    Verify(Verify),
+    /// Read the log of events
+    Events(Events),
+    /// Make an access token
+    Token(Token),
+    /// Check or show the settings
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Where the data are kept between runs [default: /var/lib/milepost/dev for root, else ~/.local/share/milepost/dev]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Address and port for HTTP; if it is taken, another port is used [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Begin with nothing: deletes what is in the data folder
+    #[arg(long)]
+    pub fresh: bool,
+    /// No demo data
+    #[arg(long)]
+    pub no_seed: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address and port for HTTP [env: MILEPOST_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Do not create or update the tables at the start
+    #[arg(long)]
+    pub no_migrate: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The file; - for standard input
+    pub file: PathBuf,
+    /// The workspace to import into
+    #[arg(long, value_name = "UUID")]
+    pub workspace: Uuid,
+    /// Who imports; lines may name others
+    #[arg(long, value_name = "UUID")]
+    pub actor: Option<Uuid>,
+    /// Where lines go that were not carried out [default: FILE.rejects.ndjson]
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Projections {
+    #[command(subcommand)]
+    pub what: ProjectionsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProjectionsCommand {
+    /// Every version of every read model
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build a new version beside the live one, and switch to it
+    Rebuild {
+        /// Which read model
+        name: String,
+    },
+    /// Build a version and compare it with the live one; nothing is switched
+    Verify {
+        /// Which read model; all if none is named
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Events that a read model could not take in
+    DeadLetters {
+        #[command(subcommand)]
+        what: DeadLettersCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// Every parked event
+    List {
+        /// Which read model; all if none is named
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try to take in what is parked of an aggregate
+    Retry {
+        /// Which read model
+        name: String,
+        /// Whose events
+        aggregate: Uuid,
+    },
+    /// Give up the first parked event of an aggregate for good, and take in the rest
+    Skip {
+        /// Which read model
+        name: String,
+        /// Whose events
+        aggregate: Uuid,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Topics {
+    #[command(subcommand)]
+    pub what: TopicsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// The topics of the catalogue, and whether they are there
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What differs between the catalogue and the brokers
+    Diff {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Create the topics that are missing, then check all
+    Apply,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(subcommand)]
+    pub what: VerifyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VerifyCommand {
+    /// Read the topics back and compare them with the log: every position once, in order per key, no stranger
+    Kafka {
+        /// How long to wait for the relay to reach the end of the log, such as 10s
+        #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+        wait: Duration,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Events {
+    #[command(subcommand)]
+    pub what: EventsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// Print events, in order
+    Tail(Tail),
+}
+
+#[derive(Debug, Args)]
+pub struct Tail {
+    /// Only events after this position; without it the last twenty
+    #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(i64).range(0..))]
+    pub after: Option<i64>,
+    /// Go on with new events until interrupted
+    #[arg(long)]
+    pub follow: bool,
+    /// Only events of this type, such as task_created; may be given several times
+    #[arg(long = "type", value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// Only events of this aggregate
+    #[arg(long, value_name = "UUID")]
+    pub aggregate: Option<Uuid>,
+    /// Only events of this workspace
+    #[arg(long, value_name = "UUID")]
+    pub workspace: Option<Uuid>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Token {
+    /// Who it is for
+    #[arg(long, value_name = "UUID")]
+    pub actor: Uuid,
+    /// In which workspace
+    #[arg(long, value_name = "UUID")]
+    pub workspace: Uuid,
+    /// viewer, member, admin, owner or service
+    #[arg(long)]
+    pub role: Role,
+    /// How long it is valid, such as 1h or 30days
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub ttl: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    #[command(subcommand)]
+    pub what: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Whether the settings can be used
+    Check,
+    /// Every setting, its value and where it came from; secrets are hidden
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Cli {
+    /// What the flags set, by the keys of the settings.
+    pub fn flags(&self) -> Flags {
+        let listen = match &self.command {
+            Command::Serve(serve) => serve.listen.clone(),
+            _ => None,
+        };
+        [
+            ("database_url", self.database_url.clone()),
+            ("kafka.bootstrap_servers", self.kafka_bootstrap_servers.clone()),
+            ("topics", self.catalogue.clone()),
+            ("log.filter", self.log.clone()),
+            ("log.format", self.log_format.clone()),
+            ("listen", listen),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
+    }
+}

@@ -1,0 +1,30 @@
+//! `milepost config`: check and show the settings.
+
+use super::table;
+use crate::cli::{Config, ConfigCommand};
+use crate::exit::Failure;
+use infrastructure::config::Configuration;
+use infrastructure::kafka::catalogue::Catalogue;
+
+/// Prints whether the settings can be used, or what they are.
+pub fn run(arguments: &Config, configuration: &Configuration) -> Result<(), Failure> {
+    match arguments.what {
+        ConfigCommand::Check => {
+            // Values by themselves were checked when they were read; this is what they lead to.
+            Catalogue::read(&configuration.settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
+            println!("the settings can be used");
+        }
+        ConfigCommand::Show { json: true } => {
+            println!("{}", serde_json::to_string_pretty(&configuration.origins).unwrap_or_default());
+        }
+        ConfigCommand::Show { json: false } => {
+            let rows: Vec<Vec<String>> = configuration
+                .origins
+                .iter()
+                .map(|origin| vec![origin.key.to_owned(), origin.env.to_owned(), origin.value.clone(), origin.origin.clone()])
+                .collect();
+            table::print(&["KEY", "VARIABLE", "VALUE", "FROM"], &rows);
+        }
+    }
+    Ok(())
+}

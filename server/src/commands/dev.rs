@@ -1,0 +1,235 @@
+//! `milepost dev`: everything on this machine, for the first minute.
+
+use super::serve::stop_signals;
+use crate::cli::Dev;
+use crate::exit::Failure;
+use crate::seed::{self, WORKSPACE, person};
+use crate::wire::{self, Core, Node};
+use application::caller::{Caller, Role};
+use infrastructure::config::{Configuration, Settings};
+use infrastructure::kafka::catalogue::Catalogue;
+use infrastructure::kafka::mock::MockKafka;
+use infrastructure::local_postgres::LocalPostgres;
+use infrastructure::postgres;
+use serde::Serialize;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+/// How long the token of a start is valid.
+const TOKEN_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What this command makes in the data folder, and `--fresh` removes.
+const MADE: [&str; 8] =
+    ["postgres", "postgres.new", "postgres.log", "postgres.password", "postgres.password.new", "postgres.port", "auth.secret", "dev.json"];
+
+/// What is written to `dev.json` once everything is ready.
+#[derive(Debug, Serialize)]
+struct About {
+    graphql: String,
+    graphiql: String,
+    database_url: String,
+    kafka_bootstrap_servers: String,
+    token: String,
+    workspace: String,
+    pid: u32,
+    version: &'static str,
+}
+
+/// Starts everything, and ends it when told to.
+pub async fn run(arguments: Dev, mut configuration: Configuration) -> Result<(), Failure> {
+    let mut stop = stop_signals()?;
+    let folder = arguments.data_dir.clone().unwrap_or_else(default_folder);
+    let lock = lock(&folder)?;
+    if arguments.fresh {
+        begin_with_nothing(&folder)?;
+    }
+    let about = folder.join("dev.json");
+    remove(&about)?;
+    let listener = listen(arguments.listen.as_deref().unwrap_or(&configuration.settings.listen)).await?;
+    let postgres = LocalPostgres::start(&folder).await.map_err(|error| Failure::wrong_use(error.to_string()))?;
+    let started = start(&arguments, &mut configuration.settings, &folder, listener, postgres.url()).await;
+    let result = match started {
+        Ok((node, kafka)) => {
+            let ready = announce(&node, &kafka, &configuration.settings, &about);
+            if ready.is_ok() {
+                stop.recv().await;
+                println!("\nstopping: finishing what was accepted");
+            }
+            let _ = fs::remove_file(&about);
+            node.stop().await;
+            drop(kafka);
+            ready
+        }
+        Err(failure) => Err(failure),
+    };
+    postgres.stop().await;
+    drop(lock);
+    result
+}
+
+async fn start(
+    arguments: &Dev,
+    settings: &mut Settings,
+    folder: &Path,
+    listener: TcpListener,
+    database_url: &str,
+) -> Result<(Node, MockKafka), Failure> {
+    let catalogue = Catalogue::read(&settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
+    let kafka =
+        MockKafka::start(&catalogue).map_err(|error| Failure::not_there(format!("the demo Kafka could not be started: {error}")))?;
+    settings.database_url = database_url.to_owned();
+    settings.kafka.bootstrap_servers = kafka.bootstrap_servers();
+    // Its topics are made; it could not be asked for them.
+    settings.kafka.create_topics = false;
+    if settings.auth.hs256_secret.is_empty() {
+        settings.auth.hs256_secret = secret(folder)?;
+    }
+    postgres::migrate(database_url).await?;
+    let core = Core::open(settings).await?;
+    if !arguments.no_seed {
+        seed::seed(&core.application).await.map_err(|error| Failure::not_there(format!("the demo data could not be made: {error}")))?;
+    }
+    let node = Node::start(core, settings, catalogue, listener).await?;
+    Ok((node, kafka))
+}
+
+/// `/var/lib/milepost/dev` for root, whose home others may not enter; else a place in the home.
+fn default_folder() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/lib/milepost/dev");
+    }
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home);
+    data.unwrap_or_else(std::env::temp_dir).join("milepost/dev")
+}
+
+fn file_failure(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::wrong_use(format!("{}: {error}; choose another --data-dir", path.display()))
+}
+
+/// One process for each data folder.
+fn lock(folder: &Path) -> Result<File, Failure> {
+    fs::create_dir_all(folder).map_err(|error| file_failure(folder, &error))?;
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| file_failure(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::wrong_use(format!(
+            "another `milepost dev` is using {}; stop it, or give this one a --data-dir of its own",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(file_failure(&path, &error)),
+    }
+}
+
+fn begin_with_nothing(folder: &Path) -> Result<(), Failure> {
+    MADE.iter().try_for_each(|name| remove(&folder.join(name)))
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_failure(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// The address that was asked for, or another port where it is taken.
+async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    let unusable =
+        |error: std::io::Error| Failure::wrong_use(format!("{address} cannot be listened on: {error}; give another with --listen"));
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let host = address.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
+            let listener = TcpListener::bind(format!("{host}:0")).await.map_err(unusable)?;
+            let taken = listener.local_addr().map_err(unusable)?;
+            println!("{address} is taken; using {taken} instead");
+            Ok(listener)
+        }
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+/// The key of this folder's tokens, made once, so that tokens outlive a restart.
+fn secret(folder: &Path) -> Result<String, Failure> {
+    let path = folder.join("auth.secret");
+    if let Ok(secret) = fs::read_to_string(&path) {
+        return Ok(secret);
+    }
+    let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let written = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(secret.as_bytes()));
+    written.map_err(|error| file_failure(&path, &error))?;
+    Ok(secret)
+}
+
+/// Says what there is, and writes the same to a file.
+fn announce(node: &Node, kafka: &MockKafka, settings: &Settings, path: &Path) -> Result<(), Failure> {
+    let caller = Caller { actor: person("ada"), workspace: WORKSPACE, role: Role::Owner };
+    let token = wire::tokens(settings).issue(&caller, TOKEN_LASTS).map_err(|error| Failure::wrong_use(error.to_string()))?;
+    let about = About {
+        graphql: format!("http://{}/graphql", node.address),
+        graphiql: format!("http://{}/graphiql", node.address),
+        database_url: settings.database_url.clone(),
+        kafka_bootstrap_servers: kafka.bootstrap_servers(),
+        token,
+        workspace: WORKSPACE.to_string(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    // Written beside its place and moved there: whoever waits for the file reads all of it.
+    let new = path.with_extension("json.new");
+    let text = serde_json::to_string_pretty(&about).unwrap_or_default();
+    let written = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.and_then(|()| fs::rename(&new, path)).map_err(|error| file_failure(path, &error))?;
+    println!("{}", banner(&about, path));
+    Ok(())
+}
+
+fn banner(about: &About, path: &Path) -> String {
+    let About { graphql, graphiql, database_url, kafka_bootstrap_servers, token, workspace, version, .. } = about;
+    let path = path.display();
+    format!(
+        "
+Milepost {version} is ready.
+
+  GraphiQL    {graphiql}#token={token}
+  GraphQL     {graphql}
+  PostgreSQL  {database_url}
+  Kafka       {kafka_bootstrap_servers}   (a demo broker inside this process; gone when it stops)
+  Workspace   {workspace}
+  Token       in {path}, with all of the above
+
+Three things to try:
+
+  1. Open the GraphiQL address above in a browser and press the play button.
+
+  2. Create a task from a shell:
+     TOKEN=$(sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p' {path})
+     curl -s {graphql} -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d '{{\"query\":\"mutation {{ projectCreate(input: {{key: \\\"TRY\\\", name: \\\"Try it\\\"}}) {{ project {{ id key }} position }} }}\"}}'
+
+  3. Watch the log, or the topics:
+     DATABASE_URL='{database_url}' milepost events tail --follow
+     kcat -b {kafka_bootstrap_servers} -t task-events -C -o beginning -e
+
+Ctrl-C stops all of it; the data stay in {folder}.
+",
+        folder = Path::new(&path.to_string()).parent().map(|folder| folder.display().to_string()).unwrap_or_default()
+    )
+}

@@ -1,0 +1,85 @@
+//! `milepost events`: read the log.
+
+use crate::cli::{Events, EventsCommand, Tail};
+use crate::exit::Failure;
+use crate::wire::Core;
+use application::ports::EventLog;
+use chrono::SecondsFormat;
+use domain::ids::WorkspaceId;
+use infrastructure::config::Configuration;
+use projections::activity::{EventFilter, EventRow, list_events};
+use serde_json::json;
+use std::io::Write;
+
+const PAGE: usize = 500;
+/// How many events are shown where no position is given.
+const LAST: i64 = 20;
+
+/// Prints events.
+pub async fn run(arguments: Events, configuration: &Configuration) -> Result<(), Failure> {
+    let EventsCommand::Tail(tail) = arguments.what;
+    let core = Core::open(&configuration.settings).await?;
+    let result = print_events(&core, &tail).await;
+    core.close().await;
+    result
+}
+
+async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {
+    let filter =
+        EventFilter { types: (!tail.types.is_empty()).then(|| tail.types.clone()), aggregate_id: tail.aggregate, ..EventFilter::default() };
+    let mut head = core.log.head();
+    let mut after = tail.after.unwrap_or_else(|| (*head.borrow() - LAST).max(0));
+    loop {
+        let workspace = tail.workspace.map(WorkspaceId);
+        let page = list_events(&core.database.worker, workspace, &filter, after, PAGE)
+            .await
+            .map_err(|error| Failure::not_there(error.to_string()))?;
+        let mut out = std::io::stdout().lock();
+        for row in &page.rows {
+            let line = if tail.json { json_line(row) } else { human_line(row) };
+            if writeln!(out, "{line}").is_err() {
+                return Ok(()); // Whoever read has gone.
+            }
+            after = row.position;
+        }
+        drop(out);
+        if page.has_next {
+            continue;
+        }
+        if !tail.follow {
+            return Ok(());
+        }
+        let known = *head.borrow_and_update();
+        if known > after && page.rows.is_empty() {
+            // What came is not of those asked for.
+            after = known;
+        }
+        if head.wait_for(|head| *head > after).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn human_line(row: &EventRow) -> String {
+    let at = row.metadata.occurred_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    format!(
+        "{:>8}  {at}  {:<24} {} v{:<4} {}  (by {})",
+        row.position, row.event_type, row.aggregate_id, row.version, row.summary, row.metadata.actor
+    )
+}
+
+fn json_line(row: &EventRow) -> String {
+    json!({
+        "position": row.position.to_string(),
+        "event_id": row.event_id,
+        "event_type": row.event_type,
+        "aggregate_type": row.aggregate_type,
+        "aggregate_id": row.aggregate_id,
+        "aggregate_version": row.version,
+        "recorded_at": row.recorded_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        "metadata": row.metadata,
+        "summary": row.summary,
+        "data": row.data,
+    })
+    .to_string()
+}

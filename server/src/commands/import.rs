@@ -1,0 +1,171 @@
+//! `milepost import`: many commands from a file.
+
+use super::table::thousands;
+use crate::cli::Import;
+use crate::exit::Failure;
+use crate::wire::Core;
+use application::caller::{Caller, Role};
+use application::import::{ImportError, LineOutcome, Reject, import};
+use domain::ids::{UserId, WorkspaceId, system};
+use futures::{Stream, StreamExt};
+use indicatif::{ProgressBar, ProgressStyle};
+use infrastructure::config::Configuration;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+
+/// What an import came to.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    done: u64,
+    replayed: u64,
+    nothing_to_do: u64,
+    rejected: u64,
+    seconds: f64,
+}
+
+/// Imports a file.
+pub async fn run(arguments: Import, configuration: &Configuration) -> Result<(), Failure> {
+    let (lines, bytes) = open(&arguments.file).await?;
+    let core = Core::open(&configuration.settings).await?;
+    let result = import_lines(&core, &arguments, lines, bytes).await;
+    core.close().await;
+    let summary = result?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&summary).unwrap_or_default());
+    } else {
+        let all = summary.done + summary.replayed + summary.nothing_to_do + summary.rejected;
+        println!(
+            "{} lines in {:.1} s: {} carried out, {} imported before, {} with nothing to do, {} rejected",
+            thousands(all as i64),
+            summary.seconds,
+            thousands(summary.done as i64),
+            thousands(summary.replayed as i64),
+            thousands(summary.nothing_to_do as i64),
+            thousands(summary.rejected as i64),
+        );
+    }
+    match summary.rejected {
+        0 => Ok(()),
+        rejected => Err(Failure::no(format!("{rejected} lines were rejected; see {}", rejects_file(&arguments).display()))),
+    }
+}
+
+type Input = Pin<Box<dyn AsyncRead + Send>>;
+
+/// The file and its length, if it has one.
+async fn open(file: &PathBuf) -> Result<(Input, Option<u64>), Failure> {
+    if file.as_os_str() == "-" {
+        return Ok((Box::pin(tokio::io::stdin()), None));
+    }
+    let opened =
+        tokio::fs::File::open(file).await.map_err(|error| Failure::wrong_use(format!("{} cannot be read: {error}", file.display())))?;
+    let length = opened.metadata().await.ok().map(|metadata| metadata.len());
+    Ok((Box::pin(opened), length))
+}
+
+fn rejects_file(arguments: &Import) -> PathBuf {
+    arguments.rejects.clone().unwrap_or_else(|| match arguments.file.as_os_str() == "-" {
+        true => PathBuf::from("import.rejects.ndjson"),
+        false => {
+            let mut name = arguments.file.as_os_str().to_owned();
+            name.push(".rejects.ndjson");
+            name.into()
+        }
+    })
+}
+
+async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Option<u64>) -> Result<Summary, Failure> {
+    let caller =
+        Caller { actor: arguments.actor.map_or(system::IMPORT, UserId), workspace: WorkspaceId(arguments.workspace), role: Role::Admin };
+    let bar = progress_bar(bytes);
+    let started = Instant::now();
+    let mut summary = Summary::default();
+    let mut rejects = Rejects::new(rejects_file(arguments));
+    let mut outcomes = std::pin::pin!(import(&core.application, caller, lines(input, bar.clone())));
+    while let Some(outcome) = outcomes.next().await {
+        match outcome {
+            Ok(LineOutcome::Done) => summary.done += 1,
+            Ok(LineOutcome::Replayed) => summary.replayed += 1,
+            Ok(LineOutcome::NothingToDo) => summary.nothing_to_do += 1,
+            Ok(LineOutcome::Rejected(reject)) => {
+                summary.rejected += 1;
+                rejects.write(&reject)?;
+            }
+            Err(ImportError::File(error)) => return Err(Failure::wrong_use(format!("the file cannot be read: {error}"))),
+            Err(error @ ImportError::Unavailable { .. }) => {
+                return Err(Failure::not_there(format!("{error}; importing the file again goes on from here")));
+            }
+        }
+        bar.set_message(format!("{} carried out, {} rejected", summary.done, summary.rejected));
+    }
+    bar.finish_and_clear();
+    rejects.finish()?;
+    summary.seconds = started.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+fn progress_bar(bytes: Option<u64>) -> ProgressBar {
+    let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    let template = match bytes {
+        Some(_) => "{bar:40} {percent:>3}%  {msg}  {bytes_per_sec}, {eta} left",
+        None => "{spinner} {msg}  {elapsed}",
+    };
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// The lines of a file, and how far it is read.
+fn lines(input: Input, bar: ProgressBar) -> impl Stream<Item = std::io::Result<String>> + Send {
+    let reader = BufReader::with_capacity(256 * 1024, input);
+    futures::stream::unfold((reader, bar), |(mut reader, bar)| async move {
+        let mut line = String::new();
+        match reader.read_line(&mut line).await {
+            Ok(0) => None,
+            Ok(length) => {
+                bar.inc(length as u64);
+                Some((Ok(line), (reader, bar)))
+            }
+            Err(error) => Some((Err(error), (reader, bar))),
+        }
+    })
+}
+
+/// The file of lines that were not carried out. It is made when there is one.
+struct Rejects {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Rejects {
+    fn new(path: PathBuf) -> Self {
+        Self { path, file: None }
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Failure {
+        Failure::wrong_use(format!("{} cannot be written: {error}", self.path.display()))
+    }
+
+    fn write(&mut self, reject: &Reject) -> Result<(), Failure> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => BufWriter::new(File::create(&self.path).map_err(|error| self.failed(&error))?),
+        };
+        let line = serde_json::to_string(reject).unwrap_or_default();
+        let written = writeln!(file, "{line}");
+        self.file = Some(file);
+        written.map_err(|error| self.failed(&error))
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        match self.file.take() {
+            Some(mut file) => file.flush().map_err(|error| self.failed(&error)),
+            None => Ok(()),
+        }
+    }
+}

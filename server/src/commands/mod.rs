@@ -1,0 +1,14 @@
+//! What the command line can ask for.
+
+pub mod config;
+pub mod dev;
+pub mod events;
+pub mod import;
+pub mod migrate;
+pub mod projections;
+pub mod serve;
+pub mod token;
+pub mod topics;
+pub mod verify;
+
+mod table;

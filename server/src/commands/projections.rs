@@ -1,0 +1,217 @@
+//! `milepost projections`: look after the read models.
+
+use super::table::{self, thousands};
+use crate::cli::{DeadLettersCommand, Projections, ProjectionsCommand};
+use crate::exit::Failure;
+use crate::wire::Core;
+use application::ports::EventLog;
+use indicatif::{ProgressBar, ProgressStyle};
+use infrastructure::config::Configuration;
+use infrastructure::leases::LeaseKeeper;
+use projections::dead_letters::{self, RetryError};
+use projections::registry::{Version, versions};
+use projections::runner::{BuildError, Built, Projection, all};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// How long another build of the same read model is waited for.
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Lists, rebuilds, verifies, or deals with parked events.
+pub async fn run(arguments: Projections, configuration: &Configuration) -> Result<(), Failure> {
+    let core = Core::open(&configuration.settings).await?;
+    let result = match arguments.what {
+        ProjectionsCommand::List { json } => list(&core, json).await,
+        ProjectionsCommand::Rebuild { name } => rebuild(&core, &name).await,
+        ProjectionsCommand::Verify { name, json } => verify(&core, name.as_deref(), json).await,
+        ProjectionsCommand::DeadLetters { what } => dead_letters(&core, what).await,
+    };
+    core.close().await;
+    result
+}
+
+fn named(name: &str) -> Result<Arc<dyn Projection>, Failure> {
+    let projections = all();
+    let names: Vec<_> = projections.iter().map(|projection| projection.name()).collect();
+    let known = format!("there is no read model {name:?}; there are {}", names.join(", "));
+    projections.into_iter().find(|projection| projection.name() == name).ok_or_else(|| Failure::wrong_use(known))
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Failure {
+    Failure::not_there(format!("the database cannot be read: {error}"))
+}
+
+async fn list(core: &Core, json: bool) -> Result<(), Failure> {
+    let head = *core.log.head().borrow();
+    let found = versions(&core.database.worker).await.map_err(unreadable)?;
+    if json {
+        let all: Vec<Value> = found.iter().map(|version| as_json(version, head)).collect();
+        println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .map(|version| {
+            vec![
+                version.name.clone(),
+                version.version.to_string(),
+                version.state.word().to_owned(),
+                thousands(version.position),
+                thousands((head - version.position).max(0)),
+                version.dead_letters.to_string(),
+                version.last_error.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table::print(&["NAME", "VERSION", "STATE", "POSITION", "LAG", "PARKED", "LAST ERROR"], &rows);
+    Ok(())
+}
+
+fn as_json(version: &Version, head: i64) -> Value {
+    json!({
+        "name": version.name,
+        "version": version.version,
+        "state": version.state.word(),
+        "position": version.position.to_string(),
+        "lagEvents": (head - version.position).max(0),
+        "parked": version.dead_letters,
+        "lastError": version.last_error,
+        "startedAt": version.started_at,
+        "liveSince": version.live_since,
+    })
+}
+
+fn bar(name: &str, begun_at: i64, head: i64) -> ProgressBar {
+    let bar = ProgressBar::new(head.max(0) as u64).with_prefix(name.to_owned()).with_position(begun_at.max(0) as u64);
+    let template = "{prefix:16} {bar:32} {percent:>3}%  {human_pos} of {human_len} events, {per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Shows how far a build is.
+fn show(bar: &ProgressBar) -> impl Fn(Built) + Sync + '_ {
+    |built| {
+        bar.set_length(built.head.max(0) as u64);
+        bar.set_position(built.position.max(0) as u64);
+    }
+}
+
+fn build_failed(error: BuildError) -> Failure {
+    match error {
+        BuildError::Busy => Failure::no("another process is building this read model"),
+        error => Failure::not_there(format!("the build stopped: {error}; started again, it goes on from there")),
+    }
+}
+
+/// Holds the lease for building a read model while something is done.
+async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut keeper = LeaseKeeper::new(core.database.worker.clone());
+    let mut lease = keeper.want(format!("projection/{name}/build"));
+    let (stop, stopping) = watch::channel(false);
+    let keeping = tokio::spawn(keeper.run(stopping));
+    let held = tokio::time::timeout(BUSY_PATIENCE, lease.wait_for(Option::is_some)).await.is_ok();
+    let result = match held {
+        true => work.await,
+        false => Err(Failure::no(format!("another process is building {name}"))),
+    };
+    let _ = stop.send(true);
+    let _ = keeping.await;
+    result
+}
+
+async fn rebuild(core: &Core, name: &str) -> Result<(), Failure> {
+    let projection = named(name)?;
+    let bar = bar(name, 0, *core.log.head().borrow());
+    let rebuilt = alone(core, name, async { projection.rebuild(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
+    bar.finish_and_clear();
+    println!(
+        "{name}: version {} is live, at position {}, from {} events; the version before is kept",
+        rebuilt.version,
+        thousands(rebuilt.position),
+        thousands(rebuilt.events)
+    );
+    Ok(())
+}
+
+async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failure> {
+    let projections = match name {
+        Some(name) => vec![named(name)?],
+        None => all(),
+    };
+    let (mut rows, mut answers, mut different) = (vec![], vec![], 0);
+    for projection in projections {
+        let name = projection.name();
+        let bar = bar(name, 0, *core.log.head().borrow());
+        let compared = alone(core, name, async { projection.verify(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
+        bar.finish_and_clear();
+        different += usize::from(!compared.equal);
+        answers.push(json!({
+            "name": name,
+            "position": compared.position.to_string(),
+            "liveRows": compared.live_rows,
+            "builtRows": compared.built_rows,
+            "equal": compared.equal,
+        }));
+        rows.push(vec![
+            name.to_owned(),
+            thousands(compared.position),
+            thousands(compared.live_rows),
+            thousands(compared.built_rows),
+            if compared.equal { "yes" } else { "NO" }.to_owned(),
+        ]);
+    }
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&answers).unwrap_or_default()),
+        false => table::print(&["NAME", "POSITION", "LIVE ROWS", "BUILT ROWS", "EQUAL"], &rows),
+    }
+    match different {
+        0 => Ok(()),
+        different => Err(Failure::no(format!("{different} read models differ from what the events say; rebuild them"))),
+    }
+}
+
+async fn dead_letters(core: &Core, what: DeadLettersCommand) -> Result<(), Failure> {
+    match what {
+        DeadLettersCommand::List { name, json } => {
+            let letters = dead_letters::list(&core.database.worker, name.as_deref()).await.map_err(unreadable)?;
+            if json {
+                let all: Vec<Value> = letters
+                    .iter()
+                    .map(|letter| {
+                        json!({
+                            "name": letter.name, "version": letter.version, "position": letter.position.to_string(),
+                            "aggregateId": letter.aggregate_id, "eventType": letter.event_type, "error": letter.error, "parkedAt": letter.parked_at,
+                        })
+                    })
+                    .collect();
+                println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+                return Ok(());
+            }
+            let rows: Vec<Vec<String>> = letters
+                .into_iter()
+                .map(|letter| {
+                    let error = letter.error.unwrap_or_else(|| "(waits behind the one before)".to_owned());
+                    vec![letter.name, letter.position.to_string(), letter.aggregate_id, letter.event_type, error]
+                })
+                .collect();
+            table::print(&["NAME", "POSITION", "AGGREGATE", "TYPE", "ERROR"], &rows);
+            Ok(())
+        }
+        DeadLettersCommand::Retry { name, aggregate } => retry(core, &name, aggregate, false).await,
+        DeadLettersCommand::Skip { name, aggregate } => retry(core, &name, aggregate, true).await,
+    }
+}
+
+async fn retry(core: &Core, name: &str, aggregate: Uuid, skip_first: bool) -> Result<(), Failure> {
+    match named(name)?.retry(&core.works, aggregate, skip_first).await {
+        Ok(taken) => {
+            println!("{name}: {taken} events of {aggregate} were taken in");
+            Ok(())
+        }
+        Err(error @ (RetryError::NothingParked | RetryError::StillPoison { .. })) => Err(Failure::no(error.to_string())),
+        Err(error) => Err(unreadable(error)),
+    }
+}

@@ -1,0 +1,72 @@
+//! `milepost verify`: prove that what was published is what happened.
+
+use super::table::thousands;
+use super::topics::require_kafka;
+use crate::cli::{Verify, VerifyCommand};
+use crate::exit::Failure;
+use crate::wire::Core;
+use application::ports::EventLog;
+use indicatif::{ProgressBar, ProgressStyle};
+use infrastructure::config::Configuration;
+use infrastructure::kafka::catalogue::Catalogue;
+use infrastructure::kafka::relay::read_position;
+use infrastructure::kafka::verify::{Report, read_topics};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the relay's position is asked for while it is waited for.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// Compares the topics with the log.
+pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(), Failure> {
+    let VerifyCommand::Kafka { wait, json } = arguments.what;
+    require_kafka(configuration)?;
+    let catalogue = Catalogue::read(&configuration.settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
+    let core = Core::open(&configuration.settings).await?;
+    let result = compare(&core, configuration, Arc::new(catalogue), wait).await;
+    core.close().await;
+    let (report, head) = result?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        report.faults.iter().for_each(|fault| println!("- {fault}"));
+    }
+    let behind = head - report.until;
+    if !report.is_clean() {
+        return Err(Failure::no(format!("{} faults up to position {}; the first are above", report.faults_total, report.until)));
+    }
+    if behind > 0 {
+        return Err(Failure::no(format!("the relay is {behind} events behind the log; up to position {} all is well", report.until)));
+    }
+    if !json {
+        let expired =
+            if report.expired > 0 { format!(", {} of them expired by retention", thousands(report.expired as i64)) } else { String::new() };
+        println!("{} positions{expired}: each is on Kafka once, in order for each key, and nothing else is", thousands(report.until));
+    }
+    Ok(())
+}
+
+async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Catalogue>, wait: Duration) -> Result<(Report, i64), Failure> {
+    let head = *core.log.head().borrow();
+    let begun = Instant::now();
+    let until = loop {
+        let (kafka, topics) = (configuration.settings.kafka.clone(), Arc::clone(&catalogue));
+        let position = tokio::task::spawn_blocking(move || read_position(&kafka, &topics)).await;
+        let position =
+            position.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| Failure::not_there(error.to_string()))?;
+        if position >= head || begun.elapsed() >= wait {
+            break position;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    };
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {human_pos} records read, {per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    let (kafka, topics, shown) = (configuration.settings.kafka.clone(), Arc::clone(&catalogue), bar.clone());
+    let read = tokio::task::spawn_blocking(move || read_topics(&kafka, &topics, &|records| shown.set_position(records))).await;
+    bar.finish_and_clear();
+    let read = read.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| Failure::not_there(error.to_string()))?;
+    let report = read.compare(&core.database.worker, &catalogue, until).await.map_err(|error| Failure::not_there(error.to_string()))?;
+    Ok((report, head))
+}

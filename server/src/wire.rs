@@ -1,0 +1,233 @@
+//! Puts the parts together.
+
+use crate::adapters::{NodeHealth, ProjectionLog, RelayProgress, ScheduleDeadlines};
+use crate::exit::Failure;
+use crate::telemetry;
+use api::graphql::{Limits, Services};
+use api::http::auth::Tokens;
+use api::http::{Doors, router};
+use application::ports::{Checkpoints, Clock};
+use application::{Application, reactions, scheduler};
+use infrastructure::checkpoints::PostgresCheckpoints;
+use infrastructure::clock::{SystemClock, TimeOrderedIds};
+use infrastructure::config::Settings;
+use infrastructure::event_store::PostgresEventLog;
+use infrastructure::kafka::catalogue::Catalogue;
+use infrastructure::kafka::relay::{self, Relay};
+use infrastructure::leases::LeaseKeeper;
+use infrastructure::postgres::{Database, PoolSizes};
+use projections::progress::Progress;
+use projections::runner::{self, BATCH_EVENTS_MAX, Works};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Longest time for requests that are being served when a node stops.
+pub const FINISH_WITHIN: Duration = Duration::from_secs(6);
+/// How often figures are tidied.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The service without its doors and workers: what the admin commands need.
+pub struct Core {
+    pub database: Database,
+    pub log: Arc<PostgresEventLog>,
+    pub application: Arc<Application>,
+    pub works: Works,
+}
+
+impl Core {
+    /// On the database of the settings, which has its tables already.
+    pub async fn open(settings: &Settings) -> Result<Self, Failure> {
+        Self::open_with(settings, Arc::new(SystemClock)).await
+    }
+
+    /// The same with a clock of one's own.
+    pub async fn open_with(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        if settings.database_url.is_empty() {
+            return Err(Failure::wrong_use(
+                "DATABASE_URL is not set: name the PostgreSQL to use, such as postgres://user:password@host:5432/name",
+            ));
+        }
+        let sizes = PoolSizes { worker: settings.pools.worker, service: settings.pools.service };
+        let database = Database::connect(&settings.database_url, sizes).await?;
+        let log = PostgresEventLog::open(database.clone()).await.map_err(|error| Failure::not_there(error.to_string()))?;
+        let log = Arc::new(log);
+        let application = Arc::new(Application::new(log.clone(), clock, Arc::new(TimeOrderedIds)));
+        let works = Works {
+            pool: database.projector.clone(),
+            log: Arc::new(ProjectionLog(Arc::clone(&log))),
+            progress: Arc::new(Progress::of(runner::all().iter().map(|projection| projection.name()))),
+            batch: BATCH_EVENTS_MAX,
+        };
+        Ok(Self { database, log, application, works })
+    }
+
+    /// Answers what was accepted, then ends all connections.
+    pub async fn close(self) {
+        self.log.close().await;
+        self.database.close().await;
+    }
+}
+
+/// A node that serves.
+pub struct Node {
+    pub address: SocketAddr,
+    core: Core,
+    stop: watch::Sender<bool>,
+    http: JoinHandle<()>,
+    leases: JoinHandle<()>,
+    relay: Option<relay::Running>,
+    workers: JoinSet<()>,
+}
+
+impl Node {
+    /// Starts workers and doors.
+    pub async fn start(core: Core, settings: &Settings, catalogue: Catalogue, listener: TcpListener) -> Result<Self, Failure> {
+        for projection in runner::all() {
+            projection
+                .prepare(&core.works.pool)
+                .await
+                .map_err(|error| Failure::not_there(format!("a read model could not be prepared: {error}")))?;
+        }
+        let (stop, stopping) = watch::channel(false);
+        let mut leases = LeaseKeeper::new(core.database.worker.clone());
+        let mut workers = JoinSet::new();
+        start_projections(&core, &mut leases, &mut workers);
+        start_reactions(&core, &mut leases, &mut workers);
+        start_scheduler(&core, &mut leases, &mut workers);
+        let configured = !settings.kafka.bootstrap_servers.is_empty();
+        let relay = match configured {
+            true => Some(start_relay(&core, settings, catalogue, &mut leases, &stopping)?),
+            false => None,
+        };
+        workers.spawn(async {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                telemetry::figures().run_upkeep();
+            }
+        });
+        let leases = tokio::spawn(leases.run(stopping.clone()));
+        let doors = Doors {
+            services: Arc::new(Services {
+                application: Arc::clone(&core.application),
+                pool: core.database.service.clone(),
+                progress: Arc::clone(&core.works.progress),
+                limits: limits(settings),
+                relay: Arc::new(RelayProgress { pool: core.database.service.clone(), configured }),
+            }),
+            tokens: Arc::new(tokens(settings)),
+            health: Arc::new(NodeHealth {
+                pool: core.database.service.clone(),
+                log: Arc::clone(&core.log),
+                figures: telemetry::figures(),
+                relay: relay.as_ref().map(|relay| relay.state.clone()),
+                stopping: stopping.clone(),
+            }),
+        };
+        let address = listener.local_addr().map_err(|error| Failure::wrong_use(format!("the address cannot be read: {error}")))?;
+        let http = tokio::spawn(serve(listener, router(doors), stopping));
+        Ok(Self { address, core, stop, http, leases, relay, workers })
+    }
+
+    /// The parts without doors.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Finishes what was accepted, hands the leases back, and ends.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(FINISH_WITHIN, &mut self.http).await.is_err() {
+            tracing::warn!("requests that took too long were given up");
+            self.http.abort();
+        }
+        if let Some(relay) = self.relay.take() {
+            let _ = tokio::time::timeout(FINISH_WITHIN, relay.stopped()).await;
+        }
+        let _ = self.leases.await;
+        self.workers.shutdown().await;
+        self.core.close().await;
+    }
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, mut stopping: watch::Receiver<bool>) {
+    let until = async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+        // Answers are small and whole; waiting to fill a packet only makes them late.
+        let _ = stream.set_nodelay(true);
+    });
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
+        tracing::error!(%error, "HTTP ended");
+    }
+}
+
+fn start_projections(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
+    for projection in runner::all() {
+        let lease = leases.want(runner::lease_name(projection.name()));
+        let works = core.works.clone();
+        workers.spawn(async move { projection.run(&works, lease).await });
+    }
+    let (progress, pool) = (Arc::clone(&core.works.progress), core.database.worker.clone());
+    workers.spawn(async move { progress.follow(&pool).await });
+}
+
+fn start_reactions(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
+    let checkpoints: Arc<dyn Checkpoints> = Arc::new(PostgresCheckpoints::new(core.database.worker.clone()));
+    for reaction in reactions::all() {
+        let lease = leases.want(reactions::lease_name(reaction.name()));
+        let (application, checkpoints) = (Arc::clone(&core.application), Arc::clone(&checkpoints));
+        workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease).await });
+    }
+}
+
+fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
+    let lease = leases.want(scheduler::LEASE);
+    let application = Arc::clone(&core.application);
+    let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.works.progress) };
+    workers.spawn(async move { scheduler::run(&application, &deadlines, lease).await });
+}
+
+fn start_relay(
+    core: &Core,
+    settings: &Settings,
+    catalogue: Catalogue,
+    leases: &mut LeaseKeeper,
+    stopping: &watch::Receiver<bool>,
+) -> Result<relay::Running, Failure> {
+    let relay = Relay {
+        kafka: settings.kafka.clone(),
+        catalogue: Arc::new(catalogue),
+        log: core.log.clone(),
+        pool: core.database.worker.clone(),
+        lease: leases.want(relay::LEASE),
+        stop: stopping.clone(),
+    };
+    relay.start().map_err(|error| Failure::not_there(format!("the relay could not be started: {error}")))
+}
+
+/// Tokens by the settings.
+pub fn tokens(settings: &Settings) -> Tokens {
+    Tokens::new(settings.auth.hs256_secret.as_bytes(), &settings.auth.issuer, &settings.auth.audience)
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let limits = settings.limits;
+    Limits {
+        body_bytes: limits.body_bytes,
+        tokens: limits.tokens,
+        depth: limits.depth,
+        introspection_depth: limits.introspection_depth,
+        selections: limits.selections,
+        root_fields: limits.root_fields,
+        directives: limits.directives,
+        cost: limits.cost,
+        page_rows: limits.page_rows,
+        timeout: Duration::from_millis(limits.timeout_ms),
+        position_wait: Duration::from_millis(limits.position_wait_ms),
+    }
+}
