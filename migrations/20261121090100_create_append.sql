@@ -44,6 +44,7 @@ declare
   bad boolean[];
   last_values bigint[];
   first_values bigint[];
+  old record;
   i int; k int; s int; p bigint;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
@@ -86,18 +87,20 @@ begin
     u_aggregate := array_fill(null::text, array[units]);
     foreach k in array known_commands loop
       bad[k] := true;
-      select case when old.request_hash = u_hash[k] then 1 else 2 end, old.first, old.last, old.version, old.aggregate_id
-        into u_code[k], u_from[k], u_to[k], u_found[k], u_aggregate[k]
-      from (
-        select e.request_hash, e.position as first, e.position + e.unit_size - 1 as last, e.aggregate_id,
-          (select max(l.sequence) from events l
-           where l.position between e.position and e.position + e.unit_size - 1 and l.aggregate_id = e.aggregate_id) as version
-        from events e
-        where e.workspace_id = u_workspace[k] and e.command_source = u_source[k] and e.command_id = u_command[k]
-        union all
-        select c.request_hash, c.position, c.position, c.aggregate_id, c.version
-        from settled_commands c
-        where c.workspace_id = u_workspace[k] and c.command_source = u_source[k] and c.command_id = u_command[k]) old;
+      select e.request_hash, e.position as first, e.position + e.unit_size - 1 as last, e.aggregate_id,
+        (select max(l.sequence) from events l
+         where l.position between e.position and e.position + e.unit_size - 1 and l.aggregate_id = e.aggregate_id) as version
+      into old from events e
+      where e.workspace_id = u_workspace[k] and e.command_source = u_source[k] and e.command_id = u_command[k]
+      union all
+      select c.request_hash, c.position, c.position, c.aggregate_id, c.version
+      from settled_commands c
+      where c.workspace_id = u_workspace[k] and c.command_source = u_source[k] and c.command_id = u_command[k];
+      if old.request_hash = u_hash[k] then
+        u_code[k] := 1; u_from[k] := old.first; u_to[k] := old.last; u_found[k] := old.version; u_aggregate[k] := old.aggregate_id;
+      else
+        u_code[k] := 2;
+      end if;
     end loop;
     foreach i in array moved_streams loop
       k := e_unit[i];
@@ -115,8 +118,8 @@ begin
       k := c_unit[i];
       continue when bad[k];
       bad[k] := true; u_code[k] := 5;
-      select held.held_by into u_aggregate[k] from claims held
-      where held.workspace_id = u_workspace[k] and held.kind = c_kind[i] and held.value = c_value[i];
+      u_aggregate[k] := (select held.held_by from claims held
+                         where held.workspace_id = u_workspace[k] and held.kind = c_kind[i] and held.value = c_value[i]);
     end loop;
     p := base;
     for k in 1..units loop

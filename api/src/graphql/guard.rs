@@ -115,8 +115,9 @@ pub(crate) fn check(
         }
     }
     // As are fragments that nobody spreads.
-    for name in document.fragments.keys() {
-        counter.fragment(name, false)?.check(limits)?;
+    for (name, fragment) in &document.fragments {
+        let introspection = fragment.node.type_condition.node.on.node.starts_with("__");
+        counter.fragment(name, introspection)?.check(limits)?;
     }
     Ok(operation(document, name).map(|operation| operation.ty))
 }
