@@ -1,1 +1,11 @@
+//! What the workspace's suites stand on: real servers that are shared, databases and topics that are not, a node in the
+//! process, the binary beside it, and time that moves.
 
+pub mod app;
+pub mod builders;
+pub mod clock;
+pub mod database;
+pub mod kafka;
+pub mod process;
+pub mod servers;
+pub mod wait;
