@@ -4,7 +4,7 @@ use crate::event::{AggregateType, DecodeError, Event, Metadata};
 use crate::fields::Fields;
 use crate::ids::{ProjectId, ScheduleId, TaskId, UserId, derived, system};
 use crate::project::{Project, ProjectError};
-use crate::rule::Rule;
+use crate::rule::{CODES, Rule};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::task::{Status, Task, TaskError, TaskEvent, TaskPriorityChanged};
 use crate::testing::{APOLLO, BEN, day, instant, text};
@@ -86,6 +86,13 @@ fn every_refusal_has_its_code_and_its_path() {
     for (refusal, code, path) in refusals() {
         assert_eq!((refusal.code(), refusal.path()), (code, path), "{refusal:?}");
     }
+}
+
+#[test]
+fn the_list_of_codes_is_that_of_the_refusals_and_of_values() {
+    let of_values = ["INVALID_VALUE", "TOO_MANY_ASSIGNEES", "TOO_MANY_TAGS", "TOO_MANY_THRESHOLDS"];
+    let used: BTreeSet<&str> = refusals().map(|(refusal, _, _)| refusal.code()).chain(of_values).collect();
+    assert_eq!(CODES.iter().map(|(code, _)| *code).collect::<BTreeSet<_>>(), used);
 }
 
 #[test]

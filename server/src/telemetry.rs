@@ -11,6 +11,53 @@ const SECONDS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
 /// Upper bounds of batch sizes.
 const UNITS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
+/// A figure: its name, what kind it is, its labels, and what it says.
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: &'static str,
+    pub labels: &'static str,
+    pub help: &'static str,
+}
+
+const fn metric(name: &'static str, kind: &'static str, labels: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind, labels, help }
+}
+
+/// Every figure. `docs/METRICS.md` is made from this list, and a check compares it with the code.
+pub const METRICS: [Metric; 21] = [
+    metric("milepost_api_internal_errors_total", "counter", "", "Requests that met something the service cannot handle."),
+    metric("milepost_api_request_duration_seconds", "histogram", "", "Time to execute a GraphQL request."),
+    metric("milepost_append_batch_units", "histogram", "", "Commands that one statement appended."),
+    metric("milepost_append_duration_seconds", "histogram", "", "Time of one append statement."),
+    metric("milepost_append_events_total", "counter", "", "Events that this node appended."),
+    metric("milepost_append_lost_total", "counter", "", "Append statements whose answer was lost; they are sent again."),
+    metric("milepost_append_overloaded_total", "counter", "", "Commands turned away because too many were waiting."),
+    metric("milepost_command_duration_seconds", "histogram", "`command`, `outcome`", "Time to carry out a command, by what came of it."),
+    metric("milepost_log_position_events", "gauge", "", "Where the log ends, as far as this node knows."),
+    metric("milepost_projection_batch_duration_seconds", "histogram", "`projection`", "Time to take a batch of events into a read model."),
+    metric("milepost_projection_events_total", "counter", "`projection`", "Events that this node took into a read model."),
+    metric(
+        "milepost_projection_lag_events",
+        "gauge",
+        "`projection`",
+        "How many events a read model is behind the log, on the node that keeps it.",
+    ),
+    metric(
+        "milepost_projection_parked_events_total",
+        "counter",
+        "`projection`",
+        "Events that a read model could not take in, and those that wait behind them.",
+    ),
+    metric("milepost_reaction_lag_events", "gauge", "`reaction`", "How many events a reaction is behind the log, on the node that reacts."),
+    metric("milepost_reaction_refused_total", "counter", "`reaction`", "Reactions that were refused and passed over."),
+    metric("milepost_relay_events_total", "counter", "", "Events that this node brought to Kafka."),
+    metric("milepost_relay_lag_events", "gauge", "", "How many events Kafka is behind the log, on the node that relays."),
+    metric("milepost_relay_transaction_duration_seconds", "histogram", "", "Time of one transaction on Kafka."),
+    metric("milepost_relay_troubles_total", "counter", "", "How often the relay to Kafka could not get on."),
+    metric("milepost_scheduler_firings_total", "counter", "", "Deadline events that this node fired."),
+    metric("milepost_scheduler_lateness_seconds", "histogram", "", "Time from the moment of a deadline event to its firing."),
+];
+
 /// Starts writing log lines to standard error. Only the first call counts.
 pub fn start_log(log: &Log) {
     // librdkafka speaks of its own retries; what they mean is said by the relay.
@@ -35,6 +82,13 @@ pub fn figures() -> &'static PrometheusHandle {
         let handle = recorder.handle();
         // A second recorder would be a second process.
         let _ = metrics::set_global_recorder(recorder);
+        for metric in METRICS {
+            match metric.kind {
+                "counter" => metrics::describe_counter!(metric.name, metric.help),
+                "gauge" => metrics::describe_gauge!(metric.name, metric.help),
+                _ => metrics::describe_histogram!(metric.name, metric.help),
+            }
+        }
         handle
     })
 }

@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::telemetry;
 use api::graphql::{Limits, Services};
 use api::http::auth::Tokens;
-use api::http::{Doors, router};
+use api::http::{Doors, serve};
 use application::ports::{Checkpoints, Clock};
 use application::{Application, reactions, scheduler};
 use infrastructure::checkpoints::PostgresCheckpoints;
@@ -128,7 +128,7 @@ impl Node {
             }),
         };
         let address = listener.local_addr().map_err(|error| Failure::wrong_use(format!("the address cannot be read: {error}")))?;
-        let http = tokio::spawn(serve(listener, router(doors), stopping));
+        let http = tokio::spawn(serve(listener, doors, stopping));
         Ok(Self { address, core, stop, http, leases, relay, workers })
     }
 
@@ -150,19 +150,6 @@ impl Node {
         let _ = self.leases.await;
         self.workers.shutdown().await;
         self.core.close().await;
-    }
-}
-
-async fn serve(listener: TcpListener, router: axum::Router, mut stopping: watch::Receiver<bool>) {
-    let until = async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        // Answers are small and whole; waiting to fill a packet only makes them late.
-        let _ = stream.set_nodelay(true);
-    });
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
-        tracing::error!(%error, "HTTP ended");
     }
 }
 

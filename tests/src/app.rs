@@ -31,6 +31,9 @@ pub struct TestApp {
     pub client: Client,
 }
 
+/// A change of the settings.
+pub type Change = Box<dyn FnOnce(&mut Settings) + Send>;
+
 /// How a node is to be.
 #[derive(Default)]
 pub struct How {
@@ -38,7 +41,7 @@ pub struct How {
     pub clock: Option<Arc<MovedClock>>,
     pub topics: Option<TestTopics>,
     /// Changes the settings before the start.
-    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    pub settings: Option<Change>,
     /// The workspace of the client; a new one if none is given.
     pub workspace: Option<Uuid>,
 }

@@ -9,6 +9,28 @@ use projections::error::QueryError;
 use projections::progress::NotReached;
 use uuid::Uuid;
 
+/// Every code that an error can have, with what it means. `docs/ERRORS.md` is made from it.
+pub const CODES: [(&str, &str); 12] = [
+    ("BAD_USER_INPUT", "The request or a value in it is malformed; `path` points to it where that is known."),
+    ("UNAUTHENTICATED", "There is no token, or it is not accepted; the message says why."),
+    ("FORBIDDEN", "The role does not allow it."),
+    ("NOT_FOUND", "A mutation names something that is not in the workspace. Queries answer null instead."),
+    (
+        "VERSION_CONFLICT",
+        "A field that the command sets has changed since `expectedVersion`; see `currentVersion` and `conflictingFields`.",
+    ),
+    ("COMMAND_ID_REUSED", "The `commandId` was used for another request."),
+    ("LIMIT_EXCEEDED", "The request goes beyond the limit named in `limit`; see `value` and `allowed`."),
+    ("POSITION_NOT_REACHED", "Read models did not reach `minPosition` in time; try again."),
+    ("OVERLOADED", "Too many commands are waiting; try again after `retryAfterMs`."),
+    (
+        "UNAVAILABLE",
+        "Something the service needs is not there, or took too long. Sending a command again with the same `commandId` is safe.",
+    ),
+    ("METHOD_NOT_ALLOWED", "Mutations are taken by POST only."),
+    ("INTERNAL", "A fault of ours; `errorId` finds it in the log."),
+];
+
 /// A failure with a code for programs.
 pub(crate) fn failure(code: &'static str, message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code))

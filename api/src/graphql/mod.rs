@@ -21,6 +21,7 @@ mod task;
 mod variables;
 
 pub use context::{Asked, RelayWatch, Services};
+pub use error::CODES;
 pub use execute::{Executed, GraphQL, GraphQLRequest};
 pub use limits::{Limits, PAGE_ROWS_DEFAULT, TOKEN_BYTES_MAX};
 

@@ -8,4 +8,4 @@ mod negotiate;
 mod router;
 
 pub use health::Health;
-pub use router::{Doors, router};
+pub use router::{Doors, serve};

@@ -1,0 +1,164 @@
+//! Who may know whom: the edges of `docs/ARCHITECTURE.md`, compared with `cargo metadata`.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::path::Path;
+use std::process::Command;
+
+/// Which crates of the workspace a crate may use.
+const MAY_USE: [(&str, &[&str]); 8] = [
+    ("domain", &[]),
+    ("application", &["domain"]),
+    ("infrastructure", &["domain", "application"]),
+    ("projections", &["domain"]),
+    ("api", &["domain", "application", "projections"]),
+    ("server", &["domain", "application", "infrastructure", "projections", "api"]),
+    ("tests", &["domain", "application", "infrastructure", "projections", "api", "server"]),
+    ("xtask", &["domain", "application", "infrastructure", "projections", "api", "server"]),
+];
+
+/// Which crates may know a library of the world. `tests` may know all of them.
+const KNOWN_BY: [(&str, &[&str]); 8] = [
+    ("axum", &["api"]),
+    ("async-graphql", &["api"]),
+    ("jsonwebtoken", &["api"]),
+    ("rdkafka", &["infrastructure"]),
+    ("postgres-es", &["infrastructure"]),
+    ("sqlx", &["infrastructure", "projections"]),
+    ("clap", &["server"]),
+    ("anyhow", &["server", "xtask"]),
+];
+
+/// Everything that the domain may depend on: it cannot reach the world because the means are missing.
+const DOMAIN: [&str; 7] = ["chrono", "chrono-tz", "cqrs-es", "serde", "serde_json", "thiserror", "uuid"];
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    name: String,
+    /// `null` for an ordinary one.
+    kind: Option<String>,
+    #[serde(default)]
+    features: Vec<String>,
+    #[serde(default)]
+    uses_default_features: bool,
+}
+
+/// What cargo says of the workspace.
+pub(crate) fn metadata(root: &Path) -> Result<Metadata> {
+    let output = Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root).output();
+    let output = output.context("cargo metadata")?;
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).context("cargo metadata")
+}
+
+/// Edges that should not be.
+pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
+    let mut found = vec![];
+    for package in &metadata.packages {
+        let Some((_, may_use)) = MAY_USE.iter().find(|(name, _)| *name == package.name) else {
+            found.push(format!("{} has no place in the layers; give it one in xtask/src/layers.rs", package.name));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let (user, used) = (package.name.as_str(), dependency.name.as_str());
+            if MAY_USE.iter().any(|(name, _)| *name == used) && !may_use.contains(&used) {
+                found.push(format!("{user} must not use {used}"));
+            }
+            if let Some((_, known_by)) = KNOWN_BY.iter().find(|(library, _)| *library == used)
+                && !known_by.contains(&user)
+                && user != "tests"
+            {
+                found.push(format!("{user} must not know {used}; only {} may", known_by.join(" and ")));
+            }
+            if user == "domain" && dependency.kind.is_none() {
+                check_domain(dependency, &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// The domain has neither clock nor random numbers.
+fn check_domain(dependency: &Dependency, found: &mut Vec<String>) {
+    let name = dependency.name.as_str();
+    if !DOMAIN.contains(&name) && !MAY_USE.iter().any(|(known, _)| *known == name) {
+        found.push(format!("domain must not depend on {name}"));
+    }
+    let forbidden: &[&str] = match name {
+        "chrono" => &["clock", "now"],
+        "uuid" => &["v1", "v4", "v6", "v7", "rng"],
+        _ => &[],
+    };
+    for feature in dependency.features.iter().filter(|feature| forbidden.contains(&feature.as_str())) {
+        found.push(format!("domain must not have {name} with {feature}"));
+    }
+    if ["chrono", "uuid"].contains(&name) && dependency.uses_default_features {
+        found.push(format!("domain must have {name} without its default features"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn with(package: &str, dependency: Value) -> Vec<String> {
+        let metadata = json!({ "packages": [{ "name": package, "dependencies": [dependency] }] });
+        check(&serde_json::from_value(metadata).expect("metadata"))
+    }
+
+    fn ordinary(name: &str) -> Value {
+        json!({ "name": name, "kind": null, "features": [], "uses_default_features": false })
+    }
+
+    #[test]
+    fn the_workspace_keeps_to_its_layers() {
+        let metadata = metadata(&crate::root()).expect("cargo metadata");
+        assert_eq!(metadata.packages.len(), MAY_USE.len());
+        assert_eq!(check(&metadata), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wrong_edge_is_found() {
+        assert_eq!(with("api", ordinary("infrastructure")), ["api must not use infrastructure"]);
+        assert_eq!(with("domain", ordinary("application")), ["domain must not use application"]);
+        assert_eq!(with("projections", ordinary("application")), ["projections must not use application"]);
+        assert_eq!(with("api", ordinary("domain")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_library_in_the_wrong_crate_is_found() {
+        assert_eq!(with("application", ordinary("sqlx")), ["application must not know sqlx; only infrastructure and projections may"]);
+        assert_eq!(with("server", ordinary("axum")), ["server must not know axum; only api may"]);
+        assert_eq!(with("tests", ordinary("sqlx")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_domain_that_could_reach_the_world_is_found() {
+        assert_eq!(with("domain", ordinary("tokio")), ["domain must not depend on tokio"]);
+        let clock = json!({ "name": "chrono", "kind": null, "features": ["clock"], "uses_default_features": false });
+        assert_eq!(with("domain", clock), ["domain must not have chrono with clock"]);
+        let generator = json!({ "name": "uuid", "kind": null, "features": ["v4"], "uses_default_features": false });
+        assert_eq!(with("domain", generator), ["domain must not have uuid with v4"]);
+        let default = json!({ "name": "chrono", "kind": null, "features": [], "uses_default_features": true });
+        assert_eq!(with("domain", default), ["domain must have chrono without its default features"]);
+        let for_tests = json!({ "name": "tokio", "kind": "dev", "features": [], "uses_default_features": false });
+        assert_eq!(with("domain", for_tests), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_crate_without_a_place_is_found() {
+        assert_eq!(with("helpers", ordinary("domain")), ["helpers has no place in the layers; give it one in xtask/src/layers.rs"]);
+    }
+}

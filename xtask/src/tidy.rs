@@ -1,0 +1,259 @@
+//! The house in order: migrations that never change, files of a size to read, nothing stray, links that lead somewhere.
+
+use crate::read;
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Longest file of code. Think at 500 lines.
+const LINES_MAX: usize = 600;
+/// What may stand in the root.
+const ROOT: [&str; 28] = [
+    ".cargo",
+    ".ci",
+    ".gitattributes",
+    ".gitignore",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "api",
+    "application",
+    "benches",
+    "changelog.d",
+    "clippy.toml",
+    "deploy",
+    "docs",
+    "domain",
+    "examples",
+    "infrastructure",
+    "migrations",
+    "projections",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "schemas",
+    "scripts",
+    "server",
+    "tests",
+    "xtask",
+];
+/// Hashes of migrations that have landed.
+const HASHES: &str = "migrations/hashes.txt";
+/// Words that tell of a machine somebody worked on.
+const FOREIGN: [&str; 3] = ["/work/", "/root/", "/home/"];
+
+/// Everything that is out of order.
+pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
+    let files = tracked(root)?;
+    let mut found = migrations(root)?;
+    found.extend(stray(&files));
+    for file in &files {
+        let path = root.join(file);
+        // Removed, and not yet committed.
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        found.extend(sizes(file, &text));
+        found.extend(foreign(file, &text));
+        if file.ends_with(".md") {
+            found.extend(links(root, file, &text));
+        }
+        if file.ends_with(".rs") {
+            found.extend(dead(root, file));
+        }
+    }
+    Ok(found)
+}
+
+/// The files that git knows or would take.
+fn tracked(root: &Path) -> Result<Vec<String>> {
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()
+        .context("git ls-files")?;
+    ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+}
+
+fn hash(text: &[u8]) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn present(root: &Path) -> Result<BTreeMap<String, String>> {
+    let mut hashes = BTreeMap::new();
+    for entry in std::fs::read_dir(root.join("migrations"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            hashes.insert(name, hash(&std::fs::read(&path)?));
+        }
+    }
+    Ok(hashes)
+}
+
+/// A migration that has landed is never edited, renamed or removed.
+fn migrations(root: &Path) -> Result<Vec<String>> {
+    let landed = read(&root.join(HASHES))?;
+    Ok(compare_migrations(&landed, &present(root)?))
+}
+
+fn compare_migrations(landed: &str, present: &BTreeMap<String, String>) -> Vec<String> {
+    let landed: BTreeMap<&str, &str> = landed.lines().filter_map(|line| line.split_once("  ")).map(|(hash, name)| (name, hash)).collect();
+    let mut found = vec![];
+    for (name, hash) in &landed {
+        match present.get(*name) {
+            None => found.push(format!("migrations/{name} is gone; it has landed and stays")),
+            Some(now) if now != hash => found.push(format!("migrations/{name} was edited; it has landed, so mend it by a new file")),
+            Some(_) => {}
+        }
+    }
+    for name in present.keys().filter(|name| !landed.contains_key(name.as_str())) {
+        found.push(format!("migrations/{name} is not in {HASHES}; when it is final, run `cargo xtask tidy --write`"));
+    }
+    found
+}
+
+/// Takes the migrations as they are for landed.
+pub(crate) fn write_hashes(root: &Path) -> Result<()> {
+    let lines: String = present(root)?.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect();
+    std::fs::write(root.join(HASHES), lines).context(HASHES)
+}
+
+fn stray(files: &[String]) -> Vec<String> {
+    let top: BTreeSet<&str> = files.iter().filter_map(|file| file.split('/').next()).collect();
+    top.into_iter()
+        .filter(|name| !ROOT.contains(name))
+        .map(|name| format!("{name} is stray in the root; put it where it belongs, or name it in xtask/src/tidy.rs"))
+        .collect()
+}
+
+fn sizes(file: &str, text: &str) -> Option<String> {
+    let code = [".rs", ".py", ".sh", ".sql"].iter().any(|ending| file.ends_with(ending)) || file.starts_with("scripts/");
+    let lines = text.lines().count();
+    (code && lines > LINES_MAX).then(|| format!("{file} has {lines} lines; {LINES_MAX} is the most, think at 500"))
+}
+
+fn foreign(file: &str, text: &str) -> Vec<String> {
+    // Bundles of others are as they are; this file names the words.
+    if file.starts_with("api/graphiql/dist") || file == "xtask/src/tidy.rs" || file == "Cargo.lock" {
+        return vec![];
+    }
+    let lines = text.lines().enumerate();
+    lines
+        .filter_map(|(number, line)| Some((number, FOREIGN.iter().find(|word| line.contains(**word))?)))
+        .map(|(number, word)| format!("{file}:{} names a place on somebody's machine ({word})", number + 1))
+        .collect()
+}
+
+/// Links to files that are not there.
+fn links(root: &Path, file: &str, text: &str) -> Vec<String> {
+    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let mut found = vec![];
+    for part in text.split("](").skip(1) {
+        let Some((target, _)) = part.split_once(')') else { continue };
+        let target = target.split(['#', ' ']).next().unwrap_or_default();
+        if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
+            continue;
+        }
+        if !root.join(folder).join(target).exists() {
+            found.push(format!("{file} links to {target}, which is not there"));
+        }
+    }
+    found
+}
+
+/// Files of code that no module declares.
+fn dead(root: &Path, file: &str) -> Option<String> {
+    let path = Path::new(file);
+    let (stem, folder) = (path.file_stem()?.to_str()?, path.parent()?);
+    if ["lib", "main", "build"].contains(&stem) || file.contains("/bin/") || file.contains("/fuzz_targets/") || file.contains("benches/") {
+        return None;
+    }
+    let (name, above) = match stem {
+        "mod" => (folder.file_name()?.to_str()?, folder.parent()?),
+        stem => (stem, folder),
+    };
+    let beside: Vec<PathBuf> = match (above.file_name(), above.parent()) {
+        (Some(last), Some(parent)) => {
+            vec![above.join("lib.rs"), above.join("main.rs"), above.join("mod.rs"), parent.join(format!("{}.rs", last.to_string_lossy()))]
+        }
+        _ => vec![],
+    };
+    let declared = beside
+        .iter()
+        .filter_map(|parent| std::fs::read_to_string(root.join(parent)).ok())
+        .any(|text| text.contains(&format!("mod {name};")));
+    (!declared).then(|| format!("{file} is dead: no module declares it"))
+}
+
+/// The names of all metrics that the code emits.
+pub(crate) fn metric_names(root: &Path) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for file in tracked(root)?.iter().filter(|file| file.ends_with(".rs") && file.contains("/src/") && !file.starts_with("xtask/")) {
+        let Ok(text) = std::fs::read_to_string(root.join(file)) else { continue };
+        for macro_name in ["counter!(", "gauge!(", "histogram!("] {
+            let arguments = text.split(macro_name).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+            names.extend(arguments.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_house_is_in_order() {
+        assert_eq!(check(&crate::root()).expect("checked"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_edited_a_removed_and_a_new_migration_are_found() {
+        let landed = "aa  1_first.sql\nbb  2_second.sql\n";
+        let present = |names: &[(&str, &str)]| names.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())).collect();
+        assert!(compare_migrations(landed, &present(&[("1_first.sql", "aa"), ("2_second.sql", "bb")])).is_empty());
+        assert!(compare_migrations(landed, &present(&[("1_first.sql", "xx"), ("2_second.sql", "bb")]))[0].contains("was edited"));
+        assert!(compare_migrations(landed, &present(&[("1_first.sql", "aa")]))[0].contains("is gone"));
+        let more = present(&[("1_first.sql", "aa"), ("2_second.sql", "bb"), ("3_third.sql", "cc")]);
+        assert!(compare_migrations(landed, &more)[0].contains("is not in"));
+    }
+
+    #[test]
+    fn a_stray_file_is_found() {
+        assert_eq!(stray(&["README.md".to_owned(), "domain/src/lib.rs".to_owned()]), Vec::<String>::new());
+        assert!(stray(&["notes.txt".to_owned()])[0].contains("notes.txt is stray"));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_found() {
+        assert!(sizes("domain/src/lib.rs", &"x\n".repeat(LINES_MAX)).is_none());
+        assert!(sizes("domain/src/lib.rs", &"x\n".repeat(LINES_MAX + 1)).is_some());
+        assert!(sizes("README.md", &"x\n".repeat(LINES_MAX + 1)).is_none());
+    }
+
+    #[test]
+    fn a_place_on_somebodys_machine_is_found() {
+        assert_eq!(foreign("docs/a.md", "one\nsee /home/ada/notes\n"), ["docs/a.md:2 names a place on somebody's machine (/home/)"]);
+        assert_eq!(foreign("docs/a.md", "one\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_found() {
+        let root = crate::root();
+        assert_eq!(links(&root, "README.md", "[a](Cargo.toml#x) [b](https://example.org) [c](#here)"), Vec::<String>::new());
+        assert_eq!(links(&root, "README.md", "[a](nowhere.md)"), ["README.md links to nowhere.md, which is not there"]);
+    }
+
+    #[test]
+    fn a_dead_file_is_found() {
+        let root = crate::root();
+        assert_eq!(dead(&root, "xtask/src/layers.rs"), None);
+        assert_eq!(dead(&root, "domain/src/task/decide.rs"), None);
+        assert!(dead(&root, "xtask/src/planted.rs").is_some());
+        assert!(dead(&root, "domain/src/task/planted.rs").is_some());
+    }
+}
