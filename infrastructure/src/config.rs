@@ -50,7 +50,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("listen", "MILEPOST_LISTEN", Kind::Text, "127.0.0.1:8080", "Address and port that HTTP is served on."),
     setting("topics", "MILEPOST_TOPICS", Kind::Text, "", "File with the topic catalogue. Without it the built-in one is used."),
-    setting("log.filter", "MILEPOST_LOG", Kind::Text, "info", "Which log lines are written, such as `info,sqlx=warn`."),
+    setting("log.filter", "MILEPOST_LOG", Kind::Text, "info,sqlx::postgres::notice=warn", "Which log lines are written, such as `info,sqlx=warn`."),
     setting("log.format", "MILEPOST_LOG_FORMAT", Kind::Text, "human", "`human` or `json`."),
     setting(
         "auth.hs256_secret",

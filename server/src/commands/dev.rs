@@ -204,6 +204,7 @@ fn announce(node: &Node, kafka: &MockKafka, settings: &Settings, path: &Path) ->
 
 fn banner(about: &About, path: &Path) -> String {
     let About { graphql, graphiql, database_url, kafka_bootstrap_servers, token, workspace, version, .. } = about;
+    let program = std::env::current_exe().map_or_else(|_| "milepost".to_owned(), |program| program.display().to_string());
     let path = path.display();
     format!(
         "
@@ -220,12 +221,12 @@ Three things to try:
 
   1. Open the GraphiQL address above in a browser and press the play button.
 
-  2. Create a task from a shell:
+  2. Create a project from a shell:
      TOKEN=$(sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p' {path})
      curl -s {graphql} -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d '{{\"query\":\"mutation {{ projectCreate(input: {{key: \\\"TRY\\\", name: \\\"Try it\\\"}}) {{ project {{ id key }} position }} }}\"}}'
 
   3. Watch the log, or the topics:
-     DATABASE_URL='{database_url}' milepost events tail --follow
+     DATABASE_URL='{database_url}' {program} events tail --follow
      kcat -b {kafka_bootstrap_servers} -t task-events -C -o beginning -e
 
 Ctrl-C stops all of it; the data stay in {folder}.
