@@ -21,3 +21,17 @@ pub fn may_give_history(caller: &Caller) -> bool {
         Role::Admin | Role::Owner | Role::Service => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{caller, command};
+    use serde_json::json;
+
+    #[test]
+    fn everybody_but_a_viewer_sends_commands_and_who_looks_after_the_workspace_gives_history() {
+        let wish = command("projectArchive", json!({ "id": uuid::Uuid::nil() }));
+        let may = |role| (may_send(&caller(role), &wish).is_ok(), may_give_history(&caller(role)));
+        assert_eq!(Role::ALL.map(may), [(false, false), (true, false), (true, true), (true, true), (true, true)]);
+    }
+}

@@ -99,3 +99,24 @@ pub struct Circumstances {
     /// The W3C trace context of the sender.
     pub traceparent: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_reads_from_its_word_and_from_nothing_else() {
+        for role in Role::ALL {
+            assert_eq!(role.to_string().parse(), Ok(role));
+            assert_eq!(serde_json::to_value(role).expect("JSON"), role.word());
+        }
+        let error = "Owner".parse::<Role>().expect_err("words are lower case");
+        assert!(Role::ALL.iter().all(|role| error.contains(role.word())), "{error}");
+    }
+
+    #[test]
+    fn the_stored_numbers_of_the_doors_never_change() {
+        let sources = [Source::Client, Source::Import, Source::Inbound, Source::Reaction, Source::Scheduler];
+        assert_eq!(sources.map(Source::number), [1, 2, 3, 4, 5]);
+    }
+}

@@ -52,6 +52,26 @@ impl From<LogError> for CommandError {
 }
 
 impl CommandError {
+    /// The same, with refusals about fields that the input does not have pointing to its `id`.
+    pub(crate) fn pointing_to_id(mut self, fields: &[&str]) -> Self {
+        let refusals = match &mut self {
+            Self::Refused(refusals) => refusals.as_mut_slice(),
+            Self::NotFound(refusal) => std::slice::from_mut(refusal),
+            Self::Forbidden(_)
+            | Self::Conflict { .. }
+            | Self::CommandIdReused
+            | Self::Overloaded { .. }
+            | Self::Unavailable(_)
+            | Self::OutcomeUnknown
+            | Self::Contended
+            | Self::Broken(_) => &mut [],
+        };
+        for refusal in refusals.iter_mut().filter(|refusal| refusal.path.len() == 1 && fields.contains(&refusal.path[0].as_str())) {
+            refusal.path = vec!["id".to_owned()];
+        }
+        self
+    }
+
     /// Whether sending the command again, unchanged, may well succeed.
     pub fn is_passing(&self) -> bool {
         match self {

@@ -306,3 +306,6 @@ fn id_taken() -> Refusal {
     let message = "this id names something already; leave it out or choose a new UUID".to_owned();
     Refusal { code: ID_TAKEN, message, path: vec!["id".to_owned()] }
 }
+
+#[cfg(test)]
+mod tests;

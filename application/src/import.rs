@@ -7,6 +7,7 @@
 use crate::caller::{Caller, Circumstances, Source};
 use crate::commands::Command;
 use crate::error::CommandError;
+use crate::nearest::with_hint;
 use crate::{Application, access};
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::ids::UserId;
@@ -86,17 +87,18 @@ pub enum ImportError {
     File(#[source] std::io::Error),
 }
 
-/// Imports lines and gives the outcome of each, in order of completion.
+/// Imports lines and gives the outcome of each, in order of completion. Of a line longer than [`LINE_BYTES_MAX`] the
+/// beginning is enough, as long as it is longer too.
 pub fn import<'a>(
     application: &'a Application,
     caller: Caller,
-    lines: impl Stream<Item = std::io::Result<String>> + Send + 'a,
+    lines: impl Stream<Item = std::io::Result<Vec<u8>>> + Send + 'a,
 ) -> impl Stream<Item = Result<LineOutcome, ImportError>> + Send + 'a {
     let room = Arc::new(Semaphore::new(COMMANDS_AT_ONCE));
     let mut order = Order::default();
     lines
         .zip(futures::stream::iter(1_u64..))
-        .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| line.trim().is_empty())))
+        .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())))
         .map(move |(line, number)| {
             let parsed = line.map_err(ImportError::File).map(|line| parse(&line, number, &caller));
             let turn = match &parsed {
@@ -128,19 +130,19 @@ struct Parsed {
     record: Value,
 }
 
-fn parse(text: &str, line: u64, caller: &Caller) -> Result<Parsed, Reject> {
+fn parse(line_bytes: &[u8], line: u64, caller: &Caller) -> Result<Parsed, Reject> {
     let reject = |command_id, message: String, record| Reject { line, command_id, code: "BAD_USER_INPUT".to_owned(), message, record };
-    if text.len() > LINE_BYTES_MAX {
-        let message = format!("a line has at most {LINE_BYTES_MAX} bytes; this one has {}", text.len());
-        return Err(reject(None, message, Value::Null));
+    if line_bytes.len() > LINE_BYTES_MAX {
+        return Err(reject(None, format!("a line has at most {LINE_BYTES_MAX} bytes; this one has more"), Value::Null));
     }
-    let record: Value = serde_json::from_str(text)
-        .map_err(|error| reject(None, format!("the line is no JSON: {error}"), Value::String(text.to_owned())))?;
+    let lossy = || Value::String(String::from_utf8_lossy(line_bytes).into_owned());
+    let text = std::str::from_utf8(line_bytes).map_err(|error| reject(None, format!("the line is not UTF-8: {error}"), lossy()))?;
+    let record: Value = serde_json::from_str(text).map_err(|error| reject(None, format!("the line is no JSON: {error}"), lossy()))?;
     let ImportLine { command, command_id, actor, at, input } =
-        serde_json::from_value(record.clone()).map_err(|error| reject(None, error.to_string(), record.clone()))?;
+        serde_json::from_value(record.clone()).map_err(|error| reject(None, with_hint(error.to_string()), record.clone()))?;
     let tagged = serde_json::json!({ "command": command, "input": input });
     let mut command: Command =
-        serde_json::from_value(tagged).map_err(|error| reject(Some(command_id), error.to_string(), record.clone()))?;
+        serde_json::from_value(tagged).map_err(|error| reject(Some(command_id), with_hint(error.to_string()), record.clone()))?;
     if command.command_id().is_some_and(|id| id != command_id) {
         let message = "input.commandId differs from commandId; leave it out of the input".to_owned();
         return Err(reject(Some(command_id), message, record));
@@ -296,3 +298,6 @@ fn things_of(command: &Command) -> (Vec<Thing>, Vec<Thing>) {
         Command::ScheduleMeet(input) | Command::ScheduleDelete(input) => (ids(&[Some(input.id)]), vec![]),
     }
 }
+
+#[cfg(test)]
+mod tests;

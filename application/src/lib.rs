@@ -9,6 +9,7 @@ pub mod commands;
 pub mod error;
 pub mod executor;
 pub mod import;
+pub mod nearest;
 pub mod ports;
 pub mod reactions;
 pub mod scheduler;
@@ -17,6 +18,8 @@ mod projects;
 mod schedules;
 mod states;
 mod tasks;
+#[cfg(test)]
+mod testing;
 
 pub use projects::PROJECT_KEY_CLAIM;
 pub use states::STATES_MAX;
@@ -66,7 +69,8 @@ impl Application {
     pub async fn execute(&self, how: Circumstances, command: Command) -> Result<Outcome, CommandError> {
         let name = command.name();
         let started = Instant::now();
-        let result = self.carry_out(&how, command).await;
+        let by_id = command.meant_by_id();
+        let result = self.carry_out(&how, command).await.map_err(|error| error.pointing_to_id(by_id));
         let outcome = match &result {
             Ok(outcome) if outcome.replayed => "replayed",
             Ok(outcome) if outcome.recorded.is_empty() => "nothing_to_do",

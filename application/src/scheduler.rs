@@ -8,13 +8,13 @@ use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::error::CommandError;
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::ids::{ScheduleId, derived, system};
 use futures::StreamExt;
 use futures::stream;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -24,8 +24,9 @@ pub const LEASE: &str = "scheduler";
 pub const BATCH_SCHEDULES_MAX: i64 = 500;
 /// Most ticks at the same time.
 pub const TICKS_AT_ONCE: usize = 64;
-/// How long a schedule whose tick came to nothing is left alone: what was read of it is out of date.
-pub const ASIDE_FOR_MS: i64 = 1_000;
+/// How long a schedule whose tick came to nothing is left alone: what was read of it is out of date. This is no time of
+/// the port's clock, which may be set back.
+pub const ASIDE_FOR: Duration = Duration::from_secs(1);
 /// Least time between two looks at the read model.
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
 /// Longest wait for the read model to take in what has just fired.
@@ -58,13 +59,10 @@ async fn tick_on(application: &Application, deadlines: &dyn Deadlines) -> Result
     let mut aside = HashMap::new();
     loop {
         position.mark_unchanged();
-        fire(application, deadlines, &mut aside).await?;
+        let looked_at = fire(application, deadlines, &mut aside).await?;
         let next = deadlines.next_fire_at().await?;
-        let now = application.clock().now();
-        // What is due and was put aside is looked at again later; it must not keep the scheduler turning.
-        let next = next.map(|next| if next <= now { now + TimeDelta::milliseconds(ASIDE_FOR_MS) } else { next });
         tokio::select! {
-            () = sleep_until(application, next) => {}
+            () = sleep_until(application, next, looked_at) => {}
             changed = position.changed() => {
                 if changed.is_err() {
                     return Ok(());
@@ -75,19 +73,22 @@ async fn tick_on(application: &Application, deadlines: &dyn Deadlines) -> Result
     }
 }
 
-async fn sleep_until(application: &Application, moment: Option<DateTime<Utc>>) {
+async fn sleep_until(application: &Application, moment: Option<DateTime<Utc>>, looked_at: DateTime<Utc>) {
     match moment {
+        // It was due already when it was looked at, so it was put aside. It must not keep the scheduler turning.
+        Some(moment) if moment <= looked_at => tokio::time::sleep(ASIDE_FOR).await,
         Some(moment) => application.clock().sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }
 
-type Aside = HashMap<(Uuid, i64, DateTime<Utc>), DateTime<Utc>>;
+/// What is left alone, and since when.
+type Aside = HashMap<(Uuid, i64, DateTime<Utc>), Instant>;
 
-/// Sends a tick to every schedule whose moment has come.
-async fn fire(application: &Application, deadlines: &dyn Deadlines, aside: &mut Aside) -> Result<(), LogError> {
+/// Sends a tick to every schedule whose moment has come by now, and says which moment that is.
+async fn fire(application: &Application, deadlines: &dyn Deadlines, aside: &mut Aside) -> Result<DateTime<Utc>, LogError> {
     let now = application.clock().now();
-    aside.retain(|_, until| *until > now);
+    aside.retain(|_, since| since.elapsed() < ASIDE_FOR);
     let mut last = None;
     loop {
         let page = deadlines.due(now, last.clone(), BATCH_SCHEDULES_MAX).await?;
@@ -101,7 +102,7 @@ async fn fire(application: &Application, deadlines: &dyn Deadlines, aside: &mut 
             .collect()
             .await;
         for (due, _) in fired.iter().filter(|(_, position)| position.is_none()) {
-            aside.insert(name(due), now + TimeDelta::milliseconds(ASIDE_FOR_MS));
+            aside.insert(name(due), Instant::now());
         }
         // Wait until the read model knows, or the same schedules would be read again.
         if let Some(newest) = fired.iter().filter_map(|(_, position)| *position).max() {
@@ -113,7 +114,7 @@ async fn fire(application: &Application, deadlines: &dyn Deadlines, aside: &mut 
             break;
         }
     }
-    Ok(())
+    Ok(now)
 }
 
 fn name(due: &DueSchedule) -> (Uuid, i64, DateTime<Utc>) {

@@ -117,6 +117,16 @@ commands! {
 }
 
 impl Command {
+    /// Fields by which rules speak of a project, a task or a status, and which the input does not have: what it has is an `id`.
+    pub(crate) fn meant_by_id(&self) -> &'static [&'static str] {
+        match self {
+            Self::ScheduleCreate(_) => &[],
+            Self::TaskCreate(_) | Self::TaskMove(_) => &["taskId"],
+            Self::TaskChangeStatus(_) => &["projectId", "taskId"],
+            _ => &["projectId", "taskId", "status"],
+        }
+    }
+
     /// What the command asks, as 32 bytes: its name, its input as sent and who sent it. Generated values and the
     /// command id are left out, so sending it again gives the same bytes and asking for something else does not.
     pub fn request_hash(&self, actor: UserId) -> [u8; 32] {
@@ -168,3 +178,6 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

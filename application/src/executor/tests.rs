@@ -1,0 +1,146 @@
+//! What the executor asks of a log and makes of its answers. That the real log keeps its part is tested on PostgreSQL.
+
+use super::*;
+use crate::caller::{Role, Source};
+use crate::ports::LogError;
+use crate::testing::{MemoryLog, NOW, by, caller, command, node, project, send, task};
+use serde_json::json;
+
+fn log() -> Arc<MemoryLog> {
+    Arc::new(MemoryLog::default())
+}
+
+#[tokio::test]
+async fn a_stale_state_is_read_again_and_the_command_decided_anew() {
+    let log = log();
+    let (here, there) = (node(&log, 1), node(&log, 2));
+    let project = project(&here, "APOLLO").await;
+    let task = task(&here, project, "Known here").await;
+    send(&there, "taskAssign", json!({ "id": task, "userId": Uuid::nil() })).await.expect("assigned elsewhere");
+    let done = send(&here, "taskComplete", json!({ "id": task })).await.expect("done here");
+    assert_eq!((done.version, log.asked().len()), (3, 5), "one try on version 1, one on version 2");
+}
+
+#[tokio::test]
+async fn a_refusal_decided_on_a_stale_state_is_not_given() {
+    let log = log();
+    let (here, there) = (node(&log, 1), node(&log, 2));
+    let project = project(&here, "APOLLO").await;
+    send(&here, "projectArchive", json!({ "id": project })).await.expect("archived here");
+    send(&there, "projectUnarchive", json!({ "id": project })).await.expect("unarchived elsewhere");
+    send(&here, "taskCreate", json!({ "projectId": project, "title": "In time" })).await.expect("the refusal would be out of date");
+}
+
+#[tokio::test]
+async fn a_decision_that_relied_on_a_moved_project_is_made_again() {
+    let log = log();
+    let (here, there) = (node(&log, 1), node(&log, 2));
+    let project = project(&here, "APOLLO").await;
+    let task = task(&here, project, "In it").await;
+    send(&there, "projectArchive", json!({ "id": project })).await.expect("archived elsewhere");
+    let refused = send(&here, "taskComplete", json!({ "id": task })).await.expect_err("the project rests");
+    assert_eq!((refused.code(), log.names().len()), ("PROJECT_ARCHIVED", 3));
+}
+
+#[tokio::test]
+async fn what_is_always_in_motion_is_given_up_after_three_retries() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    log.plan((0..10).map(|found| Ok(Appended::Moved { aggregate_id: project, found })));
+    let contended = send(&node, "projectArchive", json!({ "id": project })).await.expect_err("it moves all the time");
+    assert!(matches!(contended, CommandError::Contended) && contended.is_passing());
+    assert_eq!(log.asked().len(), 1 + 1 + RETRIES_MAX as usize);
+}
+
+#[tokio::test]
+async fn a_stale_expected_version_conflicts_only_where_the_same_field_changed() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let task = task(&node, project, "First").await;
+    send(&node, "taskChangePriority", json!({ "id": task, "priority": "HIGH" })).await.expect("another field");
+    let update = |title: &str, version: i64| json!({ "id": task, "title": title, "expectedVersion": version });
+    let changed = send(&node, "taskUpdate", update("Second", 1)).await.expect("nobody changed the title since");
+    assert_eq!(changed.version, 3);
+    for (version, fields) in [(2, ["title"]), (9, ["version"]), (0, ["version"])] {
+        let conflict = send(&node, "taskUpdate", update("Third", version)).await.expect_err("a conflict");
+        let CommandError::Conflict { current_version: 3, conflicting_fields } = &conflict else { panic!("{conflict:?}") };
+        assert_eq!((conflicting_fields.as_slice(), conflict.code()), (fields.as_slice(), "VERSION_CONFLICT"));
+    }
+}
+
+#[tokio::test]
+async fn a_unit_holds_what_the_decision_relied_on_and_says_who_and_when() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let key = Uuid::from_u128(77);
+    let how =
+        Circumstances { at: Some("2001-01-01T00:00:00Z".parse().expect("a moment")), source: Source::Import, ..by(caller(Role::Owner)) };
+    let wish = command("taskCreate", json!({ "projectId": project, "title": "Old", "commandId": key }));
+    node.execute(how.clone(), wish).await.expect("a task");
+    let [creation, unit] = &log.asked()[..] else { panic!("two units") };
+    assert_eq!(creation.claims, [Claim { kind: crate::PROJECT_KEY_CLAIM, value: "APOLLO".to_owned() }]);
+    assert!(creation.guards.is_empty() && creation.key.is_none());
+    assert_eq!(unit.guards, [Guard { aggregate_id: project, version: 1 }]);
+    assert_eq!(unit.key.as_ref().map(|key| (key.source, key.id)), Some((Source::Import, key)));
+    let metadata = &unit.events[0].metadata;
+    assert_eq!((Some(metadata.occurred_at), metadata.actor), (how.at, how.caller.actor));
+    assert_eq!((metadata.command_id, metadata.project_id), (Some(key), Some(ProjectId(project))));
+    assert_eq!(creation.events[0].metadata.occurred_at, NOW.parse::<chrono::DateTime<chrono::Utc>>().expect("a moment"));
+}
+
+#[tokio::test]
+async fn nothing_to_do_is_proved_and_kept_under_its_id() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let input = json!({ "id": project, "commandId": Uuid::from_u128(5) });
+    let first = send(&node, "projectUnarchive", input.clone()).await.expect("it is active");
+    let again = send(&node, "projectUnarchive", input).await.expect("the same answer");
+    assert_eq!((first.replayed, first.version, first.recorded.len()), (false, 1, 0));
+    assert_eq!((again.replayed, again.version, again.position), (true, first.version, first.position));
+    let unit = &log.asked()[1];
+    assert!(unit.events.is_empty() && unit.key.is_some());
+    assert_eq!((unit.subject, unit.guards.as_slice()), (project, [Guard { aggregate_id: project, version: 1 }].as_slice()));
+}
+
+#[tokio::test]
+async fn an_id_or_a_key_in_use_is_refused_by_its_own_code() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let used = send(&node, "taskCreate", json!({ "projectId": project, "id": project, "title": "Twice" })).await.expect_err("in use");
+    assert_eq!(used.code(), "ID_TAKEN");
+    let taken = send(&node, "projectCreate", json!({ "key": "APOLLO", "name": "Another" })).await.expect_err("in use");
+    assert_eq!(taken.code(), "KEY_TAKEN");
+}
+
+#[tokio::test]
+async fn trouble_with_the_log_is_sorted_by_who_must_act() {
+    let log = log();
+    let node = node(&log, 1);
+    let away = || Arc::new(std::io::Error::other("away")) as Arc<dyn std::error::Error + Send + Sync>;
+    let troubles = [
+        (LogError::Overloaded { retry_after: Duration::from_millis(5) }, "OVERLOADED", true),
+        (LogError::Unreachable(away()), "UNAVAILABLE", true),
+        (LogError::OutcomeUnknown, "UNAVAILABLE", true),
+        (LogError::Corrupt(away()), "INTERNAL", false),
+        (LogError::Rejected("too large".to_owned()), "INTERNAL", false),
+    ];
+    for (trouble, code, passing) in troubles {
+        log.plan([Err(trouble)]);
+        let error = send(&node, "projectCreate", json!({ "key": "APOLLO", "name": "A" })).await.expect_err("the log is in trouble");
+        assert_eq!((error.code(), error.is_passing()), (code, passing));
+    }
+    project(&node, "APOLLO").await;
+}
+
+#[tokio::test]
+async fn who_may_only_read_changes_nothing() {
+    let log = log();
+    let wish = command("projectCreate", json!({ "key": "APOLLO", "name": "A" }));
+    let forbidden = node(&log, 1).execute(by(caller(Role::Viewer)), wish).await.expect_err("a viewer");
+    assert_eq!((forbidden.code(), log.asked().len()), ("FORBIDDEN", 0));
+}

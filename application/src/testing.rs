@@ -1,0 +1,194 @@
+//! A log in memory, a clock that stands and ids that count: the application without a world.
+
+use crate::Application;
+use crate::caller::{Caller, Circumstances, Role, Source};
+use crate::commands::Command;
+use crate::error::CommandError;
+use crate::executor::Outcome;
+use crate::ports::{Appended, Clock, CommandKey, EventLog, Ids, LogError, Settled, Unit};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::event::{AggregateType, Event, Fact, Recorded};
+use domain::ids::{UserId, WorkspaceId};
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// When everything happens, unless a test says otherwise.
+pub(crate) const NOW: &str = "2031-03-01T12:00:00Z";
+
+/// Somebody of the one workspace, with a role.
+pub(crate) fn caller(role: Role) -> Caller {
+    Caller { actor: UserId(Uuid::from_u128(1)), workspace: WorkspaceId(Uuid::from_u128(2)), role }
+}
+
+/// A command as callers send it: the mutation's name and its input.
+pub(crate) fn command(name: &str, input: Value) -> Command {
+    serde_json::from_value(json!({ "command": name, "input": input })).expect("a command")
+}
+
+/// Keeps events as the real log does, and remembers every unit it was asked to append.
+#[derive(Default)]
+pub(crate) struct MemoryLog {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    events: Vec<Arc<Recorded>>,
+    commands: HashMap<(i16, Uuid), Settled>,
+    claims: HashSet<(&'static str, String)>,
+    asked: Vec<Unit>,
+    /// Answers to give before any unit is looked at.
+    planned: VecDeque<Result<Appended, LogError>>,
+}
+
+impl MemoryLog {
+    /// Gives these answers to the next units, without looking at them.
+    pub(crate) fn plan(&self, answers: impl IntoIterator<Item = Result<Appended, LogError>>) {
+        self.kept.lock().expect("no panic").planned.extend(answers);
+    }
+
+    /// Every unit so far.
+    pub(crate) fn asked(&self) -> Vec<Unit> {
+        self.kept.lock().expect("no panic").asked.clone()
+    }
+
+    /// The names of the events so far.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.kept.lock().expect("no panic").events.iter().map(|event| event.event.name()).collect()
+    }
+}
+
+impl Kept {
+    fn version(&self, id: Uuid) -> i64 {
+        self.events.iter().filter(|event| event.aggregate_id == id).count() as i64
+    }
+
+    fn append(&mut self, unit: Unit) -> Appended {
+        if let Some(key) = &unit.key
+            && let Some(earlier) = self.commands.get(&(key.source.number(), key.id))
+        {
+            let same = earlier.request_hash == key.request_hash;
+            return if same { Appended::Replayed(earlier.clone()) } else { Appended::CommandIdReused };
+        }
+        let written = unit.events.first().map(|new| (new.aggregate_id, new.version - 1));
+        for (aggregate_id, version) in written.into_iter().chain(unit.guards.iter().map(|guard| (guard.aggregate_id, guard.version))) {
+            let found = self.version(aggregate_id);
+            if found != version {
+                return Appended::Moved { aggregate_id, found };
+            }
+        }
+        if unit.claims.iter().any(|claim| !self.claims.insert((claim.kind, claim.value.clone()))) {
+            return Appended::ClaimTaken;
+        }
+        let first = self.events.len();
+        for new in unit.events {
+            let drawn = self.events.iter().filter(|event| new.event.draw().is_some() && event.event.draw() == new.event.draw()).count();
+            self.events.push(Arc::new(Recorded {
+                position: self.events.len() as i64 + 1,
+                workspace_id: unit.workspace,
+                aggregate_id: new.aggregate_id,
+                version: new.version,
+                event_id: new.event_id,
+                recorded_at: new.metadata.occurred_at,
+                metadata: new.metadata,
+                event: new.event.with_drawn(drawn as u32 + 1),
+            }));
+        }
+        let position = self.events.len() as i64;
+        if let Some(key) = unit.key {
+            let version = self.version(unit.subject);
+            let settled = Settled { aggregate_id: unit.subject, position, version, request_hash: key.request_hash };
+            self.commands.insert((key.source.number(), key.id), settled);
+        }
+        Appended::Done { recorded: self.events[first..].to_vec(), position }
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryLog {
+    async fn append(&self, unit: Unit) -> Result<Appended, LogError> {
+        let mut kept = self.kept.lock().expect("no panic");
+        kept.asked.push(unit.clone());
+        match kept.planned.pop_front() {
+            Some(answer) => answer,
+            None => Ok(kept.append(unit)),
+        }
+    }
+
+    async fn stream(&self, kind: AggregateType, id: Uuid) -> Result<Vec<Event>, LogError> {
+        let events = self.stream_after(id, 0).await?.into_iter().map(|recorded| recorded.event.clone());
+        Ok(events.filter(|event| event.aggregate_type() == kind).collect())
+    }
+
+    async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
+        let kept = self.kept.lock().expect("no panic");
+        Ok(kept.events.iter().filter(|event| event.aggregate_id == id && event.version > version).cloned().collect())
+    }
+
+    async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {
+        let kept = self.kept.lock().expect("no panic");
+        Ok(ids.iter().map(|id| kept.version(*id)).collect())
+    }
+
+    async fn settled(&self, _: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError> {
+        Ok(self.kept.lock().expect("no panic").commands.get(&(key.source.number(), key.id)).cloned())
+    }
+
+    async fn after(&self, _: i64, _: usize) -> Result<Vec<Arc<Fact>>, LogError> {
+        Ok(vec![])
+    }
+
+    fn head(&self) -> watch::Receiver<i64> {
+        watch::Sender::new(0).subscribe()
+    }
+}
+
+struct Standing;
+
+#[async_trait]
+impl Clock for Standing {
+    fn now(&self) -> DateTime<Utc> {
+        NOW.parse().expect("a moment")
+    }
+
+    async fn sleep_until(&self, _: DateTime<Utc>) {}
+}
+
+/// Ids are shared by the nodes of a test, so each has a beginning of its own.
+struct Counting(AtomicU64);
+
+impl Ids for Counting {
+    fn new_id(&self) -> Uuid {
+        Uuid::from_u64_pair(self.0.load(Ordering::SeqCst) >> 32, self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// A node on a log. Nodes with different numbers make different ids.
+pub(crate) fn node(log: &Arc<MemoryLog>, number: u64) -> Application {
+    Application::new(log.clone(), Arc::new(Standing), Arc::new(Counting(AtomicU64::new(number << 32))))
+}
+
+/// The circumstances of a client's command.
+pub(crate) fn by(caller: Caller) -> Circumstances {
+    Circumstances { caller, source: Source::Client, at: None, correlation_id: Uuid::nil(), causation_id: None, traceparent: None }
+}
+
+/// Sends a command as an owner.
+pub(crate) async fn send(node: &Application, name: &str, input: Value) -> Result<Outcome, CommandError> {
+    node.execute(by(caller(Role::Owner)), command(name, input)).await
+}
+
+/// The id of a new project under a key.
+pub(crate) async fn project(node: &Application, key: &str) -> Uuid {
+    send(node, "projectCreate", json!({ "key": key, "name": "A project" })).await.expect("a project").aggregate_id
+}
+
+/// The id of a new task.
+pub(crate) async fn task(node: &Application, project: Uuid, title: &str) -> Uuid {
+    send(node, "taskCreate", json!({ "projectId": project, "title": title })).await.expect("a task").aggregate_id
+}
