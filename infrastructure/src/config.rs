@@ -3,6 +3,11 @@
 //! [`SETTINGS`] is the one list of them; the reference in `docs/CONFIGURATION.md` and `milepost config show` are made
 //! from it. A secret can be read from a file by the variable's name with `_FILE` behind it, and is never shown.
 
+use crate::postgres::connect_options;
+use application::nearest::nearest;
+#[cfg(test)]
+mod tests;
+
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -50,7 +55,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("listen", "MILEPOST_LISTEN", Kind::Text, "127.0.0.1:8080", "Address and port that HTTP is served on."),
     setting("topics", "MILEPOST_TOPICS", Kind::Text, "", "File with the topic catalogue. Without it the built-in one is used."),
-    setting("log.filter", "MILEPOST_LOG", Kind::Text, "info,sqlx::postgres::notice=warn", "Which log lines are written, such as `info,sqlx=warn`."),
+    setting(
+        "log.filter",
+        "MILEPOST_LOG",
+        Kind::Text,
+        "info,sqlx::postgres::notice=error",
+        "Which log lines are written, such as `info,sqlx=warn`.",
+    ),
     setting("log.format", "MILEPOST_LOG_FORMAT", Kind::Text, "human", "`human` or `json`."),
     setting(
         "auth.hs256_secret",
@@ -342,7 +353,10 @@ impl Configuration {
             if !file.is_file() {
                 return Err(vec![error("MILEPOST_CONFIG", &file.display().to_string(), "a file that is there")]);
             }
-            figment = figment.merge(Toml::file_exact(file));
+            let toml = Toml::file_exact(&file);
+            toml.data()
+                .map_err(|wrong| vec![error("MILEPOST_CONFIG", &file.display().to_string(), &format!("TOML: {}", one_line(&wrong)))])?;
+            figment = figment.merge(toml);
         }
         let mut from_env = BTreeMap::new();
         for setting in SETTINGS {
@@ -375,7 +389,7 @@ impl Configuration {
 
     /// Everything that is wrong with the values, taken by themselves.
     fn check(&self) -> Vec<SettingError> {
-        let Settings { log, auth, listen, kafka, limits, pools, .. } = &self.settings;
+        let Settings { database_url, migrate_database_url, log, auth, listen, kafka, limits, pools, topics: _ } = &self.settings;
         let mut errors = vec![];
         let mut expect = |holds: bool, key: &str, value: &str, expected: &str| {
             if !holds {
@@ -392,6 +406,10 @@ impl Configuration {
             &length,
             "at least 32 bytes, such as the output of `openssl rand -hex 32`",
         );
+        for (key, url) in [("database_url", database_url), ("migrate_database_url", migrate_database_url)] {
+            let reads = url.is_empty() || connect_options(url).is_ok();
+            expect(reads, key, "a secret that is no such URL", "postgres://user:password@host:5432/name");
+        }
         expect(!auth.issuer.is_empty(), "auth.issuer", "empty", "the issuer of your tokens");
         expect(!auth.audience.is_empty(), "auth.audience", "empty", "the audience of your tokens");
         expect((2..=1_000).contains(&pools.worker), "pools.worker", &pools.worker.to_string(), "2 to 1000 connections");
@@ -426,6 +444,7 @@ impl Configuration {
         let well_formed = servers
             .iter()
             .all(|server| server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()));
+        let well_formed = well_formed && (kafka.bootstrap_servers.is_empty() || !servers.is_empty());
         expect(well_formed, "kafka.bootstrap_servers", &kafka.bootstrap_servers, "host:port, or several separated by commas");
         expect(
             !sasl || !kafka.sasl_username.is_empty(),
@@ -507,6 +526,13 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// What is wrong with a file, without the picture of the place, which takes several lines.
+fn one_line(wrong: &figment::Error) -> String {
+    let text = wrong.to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('|') && !line.contains(" | "));
+    lines.collect::<Vec<_>>().join(", ")
+}
+
 /// A value of the wrong kind, such as a word where a number belongs.
 fn unreadable(figment: &Figment, error: &figment::Error) -> SettingError {
     let key = error.path.join(".");
@@ -519,7 +545,9 @@ fn unreadable(figment: &Figment, error: &figment::Error) -> SettingError {
     let expected = match setting.map(|setting| setting.kind) {
         Some(Kind::Number) => "a whole number".to_owned(),
         Some(Kind::Switch) => "true or false".to_owned(),
-        Some(Kind::Text | Kind::Secret) | None => error.kind.to_string(),
+        // What figment says would show the value.
+        Some(Kind::Text | Kind::Secret) => "a text".to_owned(),
+        None => error.kind.to_string(),
     };
     SettingError { name, value: format!("{shown:?}"), expected }
 }
@@ -540,7 +568,11 @@ fn unknown_keys(figment: &Figment) -> Result<(), Vec<SettingError>> {
     if let Ok(data) = figment.data() {
         data.values().for_each(|dict| walk("", dict, &mut unknown));
     }
-    let errors: Vec<_> =
-        unknown.iter().map(|key| error(key, "set in the file of MILEPOST_CONFIG", "a known key; see docs/CONFIGURATION.md")).collect();
+    let expected = |key: &str| match nearest(key, SETTINGS.iter().map(|setting| setting.key)) {
+        Some(meant) => format!("a known key, perhaps {meant}; see docs/CONFIGURATION.md"),
+        None => "a known key; see docs/CONFIGURATION.md".to_owned(),
+    };
+    let file = std::env::var("MILEPOST_CONFIG").unwrap_or_default();
+    let errors: Vec<_> = unknown.iter().map(|key| error(&format!("a key in {file}"), key, &expected(key))).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }

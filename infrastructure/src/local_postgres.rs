@@ -104,7 +104,7 @@ impl LocalPostgres {
         let data = folder.join("postgres");
         open_way(&run_as, &folder).await?;
         let bin = binaries(&data)?;
-        stop_left_over(&data).await;
+        stop_left_over(&folder).await;
         let password = password(&folder)?;
         if !data.join("PG_VERSION").is_file() {
             make_data(&run_as, &bin, &folder, &data, &password).await?;
@@ -243,7 +243,7 @@ async fn make_data(run_as: &RunAs, bin: &Path, folder: &Path, data: &Path, passw
     run_as.own(&secret)?;
     let mut initdb = run_as.command(&bin.join("initdb"));
     initdb.args(["--username=milepost", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]);
-    let made = initdb.arg(format!("--pwfile={}", secret.display())).arg("--pgdata").arg(&new).output().await;
+    let made = initdb.arg(format!("--pwfile={}", secret.display())).arg("--pgdata").arg(&new).kill_on_drop(true).output().await;
     let _ = fs::remove_file(&secret);
     let made = made.map_err(|error| file(&bin.join("initdb"), error))?;
     if !made.status.success() {
@@ -276,8 +276,10 @@ fn spawn(run_as: &RunAs, bin: &Path, data: &Path, log: &Path, port: u16) -> Resu
     command.spawn().map_err(|error| file(Path::new("setpriv (Debian: apt-get install util-linux)"), error))
 }
 
-/// A server on these data that outlived its process, which cannot be one that somebody else uses.
-async fn stop_left_over(data: &Path) {
+/// Stops a server on the data in a folder that outlived its process. It cannot be one that somebody else uses.
+pub async fn stop_left_over(folder: &Path) {
+    let Ok(data) = folder.join("postgres").canonicalize() else { return };
+    let data = data.as_path();
     let pid_file = data.join("postmaster.pid");
     let Some(pid) = fs::read_to_string(&pid_file).ok().and_then(|text| text.lines().next()?.trim().parse::<i32>().ok()) else { return };
     let begun = Instant::now();

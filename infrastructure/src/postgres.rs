@@ -19,6 +19,9 @@ pub const SERVICE_ROLE: &str = "milepost_service";
 /// Oldest server that Milepost runs on.
 pub const SERVER_VERSION_MIN: i32 = 140_000;
 
+/// Longest wait for a server that takes a connection and then says nothing.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
 /// Any number that no other program is likely to lock: it keeps nodes that start together from creating the schema twice.
 const MIGRATION_LOCK: i64 = 0x6d69_6c65_706f_5374;
 
@@ -71,6 +74,10 @@ pub enum DatabaseError {
 
 /// Reads a connection URL.
 pub fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
+    // The driver would take any scheme.
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(DatabaseError::Url("it begins otherwise".to_owned()));
+    }
     let options = PgConnectOptions::from_str(url).map_err(|error| DatabaseError::Url(error.to_string()))?;
     Ok(options
         .application_name("milepost")
@@ -115,8 +122,14 @@ fn pool(options: &PgConnectOptions, role: &'static str, size: u32) -> PgPool {
         .connect_lazy_with(options.clone())
 }
 
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
+    let connection = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(options)).await;
+    let silent = || DatabaseError::Unreachable { place: place(options), reason: format!("no answer within {CONNECT_WITHIN:?}") };
+    connection.map_err(|_| silent())?.map_err(|error| unusable(options, error))
+}
+
 async fn check_server(options: &PgConnectOptions) -> Result<(), DatabaseError> {
-    let mut connection = PgConnection::connect_with(options).await.map_err(|error| unusable(options, error))?;
+    let mut connection = connect(options).await?;
     let number: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(&mut connection)
         .await
@@ -151,7 +164,7 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, DatabaseErro
 /// Creates the schema and runs the migrations that are missing. Nodes that do so at once wait for each other.
 pub async fn migrate(url: &str) -> Result<usize, DatabaseError> {
     let options = connect_options(url)?;
-    let mut connection = PgConnection::connect_with(&options).await.map_err(|error| unusable(&options, error))?;
+    let mut connection = connect(&options).await?;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut connection).await.map_err(DatabaseError::Other)?;
     let before = applied(&mut connection).await?.len();
     connection

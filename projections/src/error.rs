@@ -9,6 +9,9 @@ pub enum QueryError {
     /// The caller: the cursor is not of this list.
     #[error(transparent)]
     Cursor(#[from] ForeignCursor),
+    /// The caller: a value that no row can have, so that the database does not even compare.
+    #[error("a text of the question holds the character U+0000, which no stored text has")]
+    Value(#[source] sqlx::Error),
     /// Us, for a moment: the database is not there, or has too much to do.
     #[error("the database cannot be reached")]
     Unavailable(#[source] sqlx::Error),
@@ -20,9 +23,14 @@ pub enum QueryError {
 impl From<sqlx::Error> for QueryError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::Unavailable(error)
-            }
+            // A connection that ends at its very beginning is a broken protocol to sqlx.
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            sqlx::Error::Database(refused) if refused.code().as_deref() == Some("22021") => Self::Value(error),
             // Connection exceptions, insufficient resources, and what an administrator does.
             sqlx::Error::Database(refused)
                 if refused.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))) =>

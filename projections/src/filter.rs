@@ -111,13 +111,16 @@ impl<'q, 'a> Conditions<'q, 'a> {
         self.null(column, by.is_null);
     }
 
-    /// Every word occurs in one of the columns, whatever its case.
+    /// Every word occurs in one of the columns, whatever its case. The collation is named, since by others, such as that
+    /// of many databases, only the letters A to Z have two cases.
     pub(crate) fn words(&mut self, columns: &[&str], text: &str) {
         for word in text.split_whitespace() {
             let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
             self.and().push("(");
             for (index, column) in columns.iter().enumerate() {
-                self.query.push(format!("{}{column} ILIKE ", if index > 0 { " OR " } else { "" })).push_bind(pattern.clone());
+                self.query
+                    .push(format!("{}{column} COLLATE \"und-x-icu\" ILIKE ", if index > 0 { " OR " } else { "" }))
+                    .push_bind(pattern.clone());
             }
             self.query.push(")");
         }

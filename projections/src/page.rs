@@ -1,6 +1,6 @@
 //! Pages by keyset: a cursor says after which row to go on, so rows that come and go elsewhere move nothing.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, QueryBuilder, Row};
@@ -50,11 +50,37 @@ pub(crate) enum KeyValue {
     Uuid(Uuid),
 }
 
+/// What kind of values a level of a sort has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Int,
+    Time,
+    TimeOrNever,
+    Uuid,
+}
+
+/// The earliest year of a cursor: PostgreSQL knows none before 4713 BC.
+const YEAR_MIN: i32 = -4_000;
+
+impl Kind {
+    /// Whether a value of a cursor is one that the database can compare rows with.
+    fn takes(self, value: &KeyValue) -> bool {
+        match (self, value) {
+            (Self::Text, KeyValue::Text(text)) => !text.contains('\0'),
+            (Self::Time | Self::TimeOrNever, KeyValue::Time(at)) => at.year() >= YEAR_MIN,
+            (Self::TimeOrNever, KeyValue::Never) | (Self::Int, KeyValue::Int(_)) | (Self::Uuid, KeyValue::Uuid(_)) => true,
+            (Self::Text | Self::Int | Self::Time | Self::TimeOrNever | Self::Uuid, _) => false,
+        }
+    }
+}
+
 /// One level of a sort.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SortKey {
     /// Stands in cursors for this level.
     pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
     /// What SQL sorts by. Never null.
     pub(crate) expression: &'static str,
     pub(crate) descending: bool,
@@ -81,7 +107,8 @@ pub(crate) fn cursor(sort: &[SortKey], values: Vec<KeyValue>) -> String {
 fn read_cursor(sort: &[SortKey], text: &str) -> Result<Vec<KeyValue>, ForeignCursor> {
     let json = unhex(text).ok_or(ForeignCursor)?;
     let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| ForeignCursor)?;
-    let fits = cursor.s == signature(sort) && cursor.v.len() == sort.len();
+    let kinds = || sort.iter().zip(&cursor.v).all(|(key, value)| key.kind.takes(value));
+    let fits = cursor.s == signature(sort) && cursor.v.len() == sort.len() && kinds();
     if fits { Ok(cursor.v) } else { Err(ForeignCursor) }
 }
 

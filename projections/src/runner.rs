@@ -184,6 +184,11 @@ impl<M: ReadModel> Projection for Of<M> {
         let mut build = Build::<M>::begin(works).await?;
         // Not beyond the live version, which must be met exactly.
         let near = registry::live(&works.pool, M::NAME).await?.map_or(0, |live| live.position);
+        if build.position > near {
+            // A build that was interrupted is ahead of it.
+            registry::drop_version::<M>(&works.pool, build.version).await?;
+            build = Build::<M>::begin(works).await?;
+        }
         build.up_to(works, near, tell).await?;
 
         let mut snapshot = works.pool.begin().await?;
@@ -231,7 +236,8 @@ async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), Build
             continue;
         };
         let started = std::time::Instant::now();
-        match take_in::<M>(&works.pool, version, Some(fence), Batch { from: position, to: last, facts: &facts }).await {
+        let taking = take_in::<M>(&works.pool, version, Some(fence), Batch { from: position, to: last, facts: &facts });
+        match showing_lag(taking, position, &mut head, &lag).await {
             Ok(()) => position = last,
             // Another version became live, or another node holds the lease: look again.
             Err(ApplyError::Fenced) => {
@@ -244,6 +250,18 @@ async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), Build
         lag.set((*head.borrow() - position).max(0) as f64);
         metrics::counter!("milepost_projection_events_total", "projection" => M::NAME).increment(facts.len() as u64);
         metrics::histogram!("milepost_projection_batch_duration_seconds", "projection" => M::NAME).record(started.elapsed());
+    }
+}
+
+/// Shows how far behind the log a position is while something is done: it may take long, or never end.
+async fn showing_lag<T>(work: impl Future<Output = T>, position: i64, head: &mut watch::Receiver<i64>, lag: &metrics::Gauge) -> T {
+    tokio::pin!(work);
+    loop {
+        lag.set((*head.borrow_and_update() - position).max(0) as f64);
+        tokio::select! {
+            done = &mut work => return done,
+            Ok(()) = head.changed() => {}
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where parts that do not know each other meet.
 
+use crate::standstill::{STANDSTILL, Standstills};
 use api::graphql::RelayWatch;
 use api::http::Health;
 use application::ports::{Deadlines, DueSchedule, EventLog, LogError};
@@ -89,7 +90,8 @@ impl RelayWatch for RelayProgress {
             if !self.configured {
                 return None;
             }
-            projections::registry::checkpoint(&self.pool, CHECKPOINT).await.ok().flatten()
+            // Before the relay has ever reached Kafka, everything is still to be sent.
+            projections::registry::checkpoint(&self.pool, CHECKPOINT).await.ok().map(|position| position.unwrap_or(0))
         })
     }
 }
@@ -100,6 +102,7 @@ pub struct NodeHealth {
     pub log: Arc<PostgresEventLog>,
     pub figures: &'static PrometheusHandle,
     pub relay: Option<watch::Receiver<RelayState>>,
+    pub standstills: Standstills,
     /// True once the node is shutting down: whoever sends it work should stop.
     pub stopping: watch::Receiver<bool>,
 }
@@ -124,6 +127,19 @@ impl Health for NodeHealth {
                             .any(|version| version.name == projection.name() && version.state == registry::VersionState::Live);
                         if !live {
                             problems.push(format!("the read model {} is not built yet", projection.name()));
+                        }
+                    }
+                    let head = *EventLog::head(&*self.log).borrow();
+                    for live in versions.iter().filter(|version| version.state == registry::VersionState::Live) {
+                        let stands = self.standstills.at(&live.name, live.position, head);
+                        if stands >= STANDSTILL {
+                            problems.push(format!(
+                                "the read model {} has stood at position {} for {} s, {} events behind the log; the log of the node that keeps it says why",
+                                live.name,
+                                live.position,
+                                stands.as_secs(),
+                                head - live.position
+                            ));
                         }
                     }
                 }

@@ -183,7 +183,7 @@ pub enum TopicsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Create the topics that are missing, then check all
+    /// Create the topics that are missing, set what differs, then check all
     Apply,
 }
 
@@ -251,9 +251,20 @@ pub struct Token {
     /// viewer, member, admin, owner or service
     #[arg(long)]
     pub role: Role,
-    /// How long it is valid, such as 1h or 30days
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    /// How long it is valid, such as 1h or 30days; at most ten years
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
     pub ttl: Duration,
+}
+
+/// Longest time that a token is valid.
+const TTL_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match (1..=TTL_MAX.as_secs()).contains(&ttl.as_secs()) {
+        true => Ok(ttl),
+        false => Err("a token is valid for one second to ten years".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,14 @@
 //! The composition root: the only place that knows every part, and the admin commands.
 
-// What the commands print is their answer.
-#![allow(clippy::print_stdout)]
+#[macro_use]
+mod output;
 
 pub mod adapters;
 pub mod cli;
 pub mod commands;
 pub mod exit;
 pub mod seed;
+pub mod standstill;
 pub mod telemetry;
 pub mod wire;
 
@@ -30,27 +31,33 @@ pub fn main() -> ExitCode {
     let configuration = match Configuration::read(cli.flags()) {
         Ok(configuration) => configuration,
         Err(errors) => {
-            errors.iter().for_each(|error| eprintln!("milepost: {error}"));
+            errors.iter().for_each(|error| output::complain(&error.to_string()));
             return ExitCode::from(exit::WRONG_USE);
         }
     };
-    telemetry::start_log(&configuration.settings.log);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("milepost: the runtime could not be started: {error}");
-            return ExitCode::from(exit::NOT_THERE);
-        }
+    let failure = match telemetry::start_log(&configuration.settings.log) {
+        Ok(()) => run_to_the_end(cli.command, configuration).err(),
+        Err(failure) => Some(failure),
     };
-    match runtime.block_on(run(cli.command, configuration)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+    let lost = || output::lost().map(|reason| Failure::wrong_use(format!("the answer could not be written: {reason}")));
+    match failure.or_else(lost) {
+        None => ExitCode::SUCCESS,
+        Some(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("milepost: {}", failure.message);
+                output::complain(&failure.message);
             }
             ExitCode::from(failure.code)
         }
     }
+}
+
+fn run_to_the_end(command: Command, configuration: Configuration) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::not_there(format!("the runtime could not be started: {error}")))?;
+    let result = runtime.block_on(run(command, configuration));
+    // A thread that still waits, for a line of standard input or for Kafka, must not keep the process.
+    runtime.shutdown_background();
+    result
 }
 
 async fn run(command: Command, configuration: Configuration) -> Result<(), Failure> {

@@ -131,6 +131,13 @@ const PROJECTS: [Project; 3] = [
     },
 ];
 
+/// When the projects of the demo began.
+const PROJECTS_BEGUN_DAYS_AGO: f64 = 40.0;
+
+fn days(days: f64) -> TimeDelta {
+    TimeDelta::minutes((days * 24.0 * 60.0) as i64)
+}
+
 /// Sends commands as somebody, at a moment of the past.
 struct Story<'a> {
     application: &'a Application,
@@ -139,13 +146,12 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn tell(&self, who: usize, days_ago: f64, mut command: Command, words: &[&str]) -> Result<(), CommandError> {
-        let minutes = (days_ago * 24.0 * 60.0) as i64;
         command.set_command_id(derived(&[&["demo", command.name()], words].concat()));
         let caller = Caller { actor: person(PEOPLE[who % PEOPLE.len()]), workspace: WORKSPACE, role: Role::Owner };
         let how = Circumstances {
             caller,
             source: Source::Import,
-            at: Some(self.now - TimeDelta::minutes(minutes)),
+            at: Some(self.now - days(days_ago)),
             correlation_id: self.application.new_id(),
             causation_id: None,
             traceparent: None,
@@ -166,7 +172,7 @@ impl Story<'_> {
             time_zone: Some(project.zone.to_owned()),
             command_id: None,
         };
-        self.tell(index, 40.0, Command::ProjectCreate(begin), &[project.key]).await?;
+        self.tell(index, PROJECTS_BEGUN_DAYS_AGO, Command::ProjectCreate(begin), &[project.key]).await?;
         for step in 1..4 {
             let (user_id, expected_version) = (person(PEOPLE[(index + step) % PEOPLE.len()]).0, None);
             let role = Wire([CollaboratorRole::Manager, CollaboratorRole::Editor, CollaboratorRole::Viewer][step - 1]);
@@ -254,9 +260,15 @@ impl Story<'_> {
     }
 }
 
-/// Makes the demo workspace. Done again, it changes nothing.
+/// The moment that the story was first told by, if it was: told by another, its commands would be other commands.
+async fn first_told(application: &Application) -> Result<Option<DateTime<Utc>>, CommandError> {
+    let begun = application.log().stream_after(derived(&["demo", "project", PROJECTS[0].key]), 0).await?;
+    Ok(begun.first().map(|created| created.metadata.occurred_at + days(PROJECTS_BEGUN_DAYS_AGO)))
+}
+
+/// Makes the demo workspace. Done again, it goes on where it was interrupted, or changes nothing.
 pub async fn seed(application: &Application) -> Result<(), CommandError> {
-    let story = Story { application, now: application.clock().now() };
+    let story = Story { application, now: first_told(application).await?.unwrap_or_else(|| application.clock().now()) };
     for (index, project) in PROJECTS.iter().enumerate() {
         story.project(index, project).await?;
     }

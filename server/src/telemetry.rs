@@ -1,5 +1,6 @@
 //! Logs and figures.
 
+use crate::exit::Failure;
 use infrastructure::config::Log;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal;
@@ -59,7 +60,12 @@ pub const METRICS: [Metric; 21] = [
 ];
 
 /// Starts writing log lines to standard error. Only the first call counts.
-pub fn start_log(log: &Log) {
+pub fn start_log(log: &Log) -> Result<(), Failure> {
+    let unreadable = |error| {
+        let filter = &log.filter;
+        Failure::wrong_use(format!("MILEPOST_LOG is {filter:?}: expected levels by place, such as info,sqlx=warn: {error}"))
+    };
+    EnvFilter::try_new(&log.filter).map_err(unreadable)?;
     // librdkafka speaks of its own retries; what they mean is said by the relay.
     let filter = format!("{},rdkafka=error,librdkafka=error", log.filter);
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new("info"));
@@ -68,6 +74,7 @@ pub fn start_log(log: &Log) {
         "json" => lines.json().flatten_event(true).try_init(),
         _ => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
     };
+    Ok(())
 }
 
 /// The figures of this process.

@@ -2,6 +2,7 @@
 
 use crate::adapters::{NodeHealth, ProjectionLog, RelayProgress, ScheduleDeadlines};
 use crate::exit::Failure;
+use crate::standstill::Standstills;
 use crate::telemetry;
 use api::graphql::{Limits, Services};
 use api::http::auth::Tokens;
@@ -124,6 +125,7 @@ impl Node {
                 log: Arc::clone(&core.log),
                 figures: telemetry::figures(),
                 relay: relay.as_ref().map(|relay| relay.state.clone()),
+                standstills: Standstills::default(),
                 stopping: stopping.clone(),
             }),
         };
@@ -202,7 +204,8 @@ pub fn tokens(settings: &Settings) -> Tokens {
     Tokens::new(settings.auth.hs256_secret.as_bytes(), &settings.auth.issuer, &settings.auth.audience)
 }
 
-fn limits(settings: &Settings) -> Limits {
+/// What one request may ask for, by the settings.
+pub fn limits(settings: &Settings) -> Limits {
     let limits = settings.limits;
     Limits {
         body_bytes: limits.body_bytes,

@@ -79,6 +79,7 @@ fn unavailable(message: String, cause: Option<&dyn std::error::Error>) -> Error 
 pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
     match error.into() {
         QueryError::Cursor(cursor) => bad_input(&["after"], cursor.to_string()),
+        error @ QueryError::Value(_) => bad_input(&[], error.to_string()),
         error @ QueryError::Unavailable(_) => {
             unavailable("the service cannot reach its database at the moment; try again".to_owned(), Some(&error))
         }

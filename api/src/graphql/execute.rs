@@ -1,13 +1,14 @@
 //! One request from its text to its answer.
 
 use super::context::{Asked, Services};
-use super::error::{failure, internal};
+use super::error::{bad_input, failure, internal};
+use super::limits::FRAGMENTS_INSIDE_MAX;
 use super::loaders::Loaders;
 use super::{Built, builder, guard, variables};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, Response, ServerError, Value};
+use async_graphql::{Pos, Request, Response, ServerError, Value};
 use futures::FutureExt;
 use serde::Deserialize;
 use std::panic::AssertUnwindSafe;
@@ -46,7 +47,7 @@ impl GraphQL {
         let limits = services.limits;
         let schema = builder()
             .data(Arc::clone(&services))
-            .limit_recursive_depth(limits.introspection_depth.max(limits.depth) + guard::FRAGMENTS_INSIDE_MAX)
+            .limit_recursive_depth(limits.introspection_depth.max(limits.depth) + FRAGMENTS_INSIDE_MAX)
             .finish();
         Self { schema, services }
     }
@@ -73,14 +74,14 @@ impl GraphQL {
                 let words =
                     panic.downcast_ref::<&str>().map(|words| (*words).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
                 let error = std::io::Error::other(words.unwrap_or_else(|| "a resolver panicked".to_owned()));
-                Response::from_errors(vec![internal(&error).into_server_error(Default::default())])
+                Response::from_errors(vec![of_the_whole(internal(&error))])
             }
             Err(_) => {
                 let message = format!(
                     "the request took longer than {} ms; if it was a command, send it again with the same commandId to learn its outcome",
                     self.services.limits.timeout.as_millis()
                 );
-                Response::from_errors(vec![failure("UNAVAILABLE", message).into_server_error(Default::default())])
+                Response::from_errors(vec![of_the_whole(failure("UNAVAILABLE", message))])
             }
         };
         metrics::histogram!("milepost_api_request_duration_seconds").record(started.elapsed());
@@ -92,7 +93,7 @@ impl GraphQL {
     /// Parses, checks the limits, and takes out variables that were left out.
     fn prepare(&self, sent: GraphQLRequest, only_read: bool) -> Result<Request, Box<ServerError>> {
         let limits = &self.services.limits;
-        let refuse = |error: async_graphql::Error| Box::new(error.into_server_error(Default::default()));
+        let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
         let variables = sent.variables.unwrap_or_default();
         let name = sent.operation_name.filter(|name| !name.is_empty());
         guard::check_text(&sent.query, limits).map_err(refuse)?;
@@ -100,6 +101,10 @@ impl GraphQL {
         let kind = guard::check(&document, name.as_deref(), &variables, limits).map_err(refuse)?;
         if only_read && kind != Some(OperationType::Query) {
             return Err(refuse(failure("METHOD_NOT_ALLOWED", "only queries are answered to GET; send mutations by POST")));
+        }
+        let wrong = guard::operation(&document, name.as_deref()).and_then(|operation| variables::wrong(&document, operation, &variables));
+        if let Some((variable, message)) = wrong {
+            return Err(refuse(bad_input(&["variables", &variable], message)));
         }
         variables::drop_absent(&mut document, name.as_deref(), &variables);
         let single = matches!(document.operations, async_graphql::parser::types::DocumentOperations::Single(_));
@@ -111,6 +116,13 @@ impl GraphQL {
         request.set_parsed_query(document);
         Ok(request)
     }
+}
+
+/// An error about the request as a whole: it has no place in the query.
+fn of_the_whole(error: async_graphql::Error) -> ServerError {
+    let mut error = error.into_server_error(Pos::default());
+    error.locations.clear();
+    error
 }
 
 fn with_code(mut error: ServerError, code: &str) -> ServerError {

@@ -4,7 +4,7 @@
 //! on the parsed document with each fragment looked at once, and additions that stop at the top.
 
 use super::error::{bad_input, limit_exceeded};
-use super::limits::{Limits, PAGE_ROWS_DEFAULT};
+use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PAGE_ROWS_DEFAULT};
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
 };
@@ -14,9 +14,6 @@ use std::collections::HashMap;
 
 /// Fields whose rows can be many, by their `first` and `last`.
 const LISTS: [&str; 7] = ["tasks", "projects", "schedules", "deadlines", "events", "history", "comments"];
-
-/// Most fragments that may spread one another in a row.
-pub(crate) const FRAGMENTS_INSIDE_MAX: usize = 24;
 
 /// Checks the text of a query: its tokens, and how deep its brackets go, since the parser follows them.
 pub(crate) fn check_text(query: &str, limits: &Limits) -> Result<(), Error> {
@@ -105,7 +102,7 @@ pub(crate) fn check(
     variables: &Variables,
     limits: &Limits,
 ) -> Result<Option<OperationType>, Error> {
-    let mut counter = Counter { document, variables, limits, fragments: HashMap::new(), open_fragments: 0 };
+    let mut counter = Counter { document, numbers: numbers(document, variables), limits, fragments: HashMap::new(), open_fragments: 0 };
     // Every operation is looked at: also one that is not executed is validated.
     for (_, operation) in document.operations.iter() {
         let weight = counter.set(&operation.node.selection_set.node, false)?;
@@ -164,9 +161,25 @@ impl Weight {
     }
 }
 
+/// What variables stand for, where that is a number: as given, or else the greatest default of any operation, since
+/// operations may share fragments.
+fn numbers<'a>(document: &'a ExecutableDocument, variables: &'a Variables) -> HashMap<&'a Name, i64> {
+    let number = |value: &ConstValue| if let ConstValue::Number(number) = value { number.as_i64() } else { None };
+    let mut numbers: HashMap<&Name, i64> = HashMap::new();
+    let definitions = document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+    for definition in definitions.map(|definition| &definition.node) {
+        if let Some(default) = definition.default_value.as_ref().and_then(|value| number(&value.node)) {
+            let known = numbers.entry(&definition.name.node).or_insert(default);
+            *known = default.max(*known);
+        }
+    }
+    numbers.extend(variables.iter().filter_map(|(name, value)| Some((name, number(value)?))));
+    numbers
+}
+
 struct Counter<'a> {
     document: &'a ExecutableDocument,
-    variables: &'a Variables,
+    numbers: HashMap<&'a Name, i64>,
     limits: &'a Limits,
     /// By name and whether it is below introspection; `None` while it is being counted.
     fragments: HashMap<(&'a Name, bool), Option<Weight>>,
@@ -228,10 +241,7 @@ impl<'a> Counter<'a> {
     fn number(&self, value: &Value) -> Option<i64> {
         match value {
             Value::Number(number) => number.as_i64(),
-            Value::Variable(name) => match self.variables.get(name) {
-                Some(ConstValue::Number(number)) => number.as_i64(),
-                _ => None,
-            },
+            Value::Variable(name) => self.numbers.get(name).copied(),
             _ => None,
         }
     }

@@ -29,6 +29,46 @@ pub struct Limits {
     pub position_wait: Duration,
 }
 
+impl Limits {
+    /// Every limit by the name that errors give it, with what is allowed. Times are in milliseconds.
+    pub fn named(&self) -> [(&'static str, usize); 13] {
+        // In full, so that a new limit gets a name.
+        let Self {
+            body_bytes,
+            tokens,
+            depth,
+            introspection_depth,
+            selections,
+            root_fields,
+            directives,
+            cost,
+            page_rows,
+            timeout,
+            position_wait,
+        } = *self;
+        let ms = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
+        [
+            ("bodyBytes", body_bytes),
+            ("tokens", tokens),
+            ("depth", depth),
+            ("introspectionDepth", introspection_depth),
+            ("selections", selections),
+            ("rootFields", root_fields),
+            ("directives", directives),
+            ("cost", cost),
+            ("pageRows", page_rows),
+            ("fragmentDepth", FRAGMENTS_INSIDE_MAX),
+            ("sortLevels", SORT_LEVELS_MAX),
+            ("timeoutMs", ms(timeout)),
+            ("positionWaitMs", ms(position_wait)),
+        ]
+    }
+}
+
+/// Most fragments that may spread one another in a row.
+pub const FRAGMENTS_INSIDE_MAX: usize = 24;
+/// Most levels of an order.
+pub const SORT_LEVELS_MAX: usize = 6;
 /// Rows of a page whose size is not said.
 pub const PAGE_ROWS_DEFAULT: usize = 50;
 /// Longest access token, in bytes.

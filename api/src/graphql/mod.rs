@@ -23,7 +23,7 @@ mod variables;
 pub use context::{Asked, RelayWatch, Services};
 pub use error::CODES;
 pub use execute::{Executed, GraphQL, GraphQLRequest};
-pub use limits::{Limits, PAGE_ROWS_DEFAULT, TOKEN_BYTES_MAX};
+pub use limits::{FRAGMENTS_INSIDE_MAX, Limits, PAGE_ROWS_DEFAULT, SORT_LEVELS_MAX, TOKEN_BYTES_MAX};
 
 use application::commands::Patch;
 use async_graphql::{EmptySubscription, MaybeUndefined, MergedObject, Schema, SchemaBuilder};

@@ -1,11 +1,11 @@
 //! Variables that are declared and left out.
 //!
-//! The specification says that an argument or input field given by such a variable counts as not given. async-graphql
-//! gives null instead, which would clear fields that an ordinary client did not mean to touch. So what uses them is
-//! taken out of the query before it is executed.
+//! Where one is needed, the request is refused. Of the others, the specification says that an argument or input field
+//! given by such a variable counts as not given. async-graphql gives null instead, which would clear fields that an
+//! ordinary client did not mean to touch. So what uses them is taken out of the query before it is executed.
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Positioned, Variables};
+use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 use async_graphql_value::Value;
 use std::collections::HashSet;
 
@@ -31,6 +31,23 @@ pub(crate) fn drop_absent(document: &mut ExecutableDocument, name: Option<&str>,
     for fragment in document.fragments.values_mut() {
         clean(&mut fragment.node.selection_set.node, &absent);
     }
+}
+
+/// What is wrong with a variable. async-graphql looks only at those that are arguments of fields, not of directives.
+pub(crate) fn wrong(document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> Option<(Name, String)> {
+    let in_directives = in_directives(operation, document.fragments.values().map(|fragment| &fragment.node.selection_set.node));
+    operation.variable_definitions.iter().map(|definition| &definition.node).find_map(|definition| {
+        let name = &definition.name.node;
+        let value = variables.get(name).or(definition.default_value.as_ref().map(|value| &value.node));
+        let given = value.is_some_and(|value| *value != ConstValue::Null);
+        if !given && !definition.var_type.node.nullable {
+            return Some((name.clone(), format!("the variable ${name} is needed and not given")));
+        }
+        if in_directives.contains(name) && !matches!(value, Some(ConstValue::Boolean(_))) {
+            return Some((name.clone(), format!("the variable ${name} stands in a directive: it must be true or false")));
+        }
+        None
+    })
 }
 
 /// Leaves only the operation that is executed: others may use the same fragments with other variables.

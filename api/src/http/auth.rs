@@ -132,10 +132,10 @@ fn refusal(kind: &jsonwebtoken::errors::ErrorKind) -> Refused {
         ErrorKind::InvalidIssuer => Refused::Invalid("it has another issuer"),
         ErrorKind::InvalidAudience => Refused::Invalid("it is for another audience"),
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Refused::Invalid("it is signed in another way than HS256"),
-        ErrorKind::MissingRequiredClaim(_) => Refused::Invalid("a claim is missing: exp, iss, aud and sub are required"),
-        ErrorKind::Json(_) => {
-            Refused::Invalid("its claims do not read: sub and ws are UUIDs, role is viewer, member, admin, owner or service")
-        }
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => Refused::Invalid(
+            "its claims do not read: sub, ws, role, iss, aud, exp and iat are required; sub and ws are UUIDs, exp and iat are numbers, \
+             role is viewer, member, admin, owner or service",
+        ),
         _ => Refused::Invalid("it does not read"),
     }
 }

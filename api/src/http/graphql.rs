@@ -6,6 +6,7 @@ use crate::graphql::{Asked, GraphQL, GraphQLRequest};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -26,10 +27,12 @@ struct Unfit {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// The limit that it goes beyond, what it has, and what is allowed.
+    limit: Option<(&'static str, usize, usize)>,
 }
 
 fn unfit(status: StatusCode, code: &'static str, message: impl Into<String>) -> Unfit {
-    Unfit { status, code, message: message.into() }
+    Unfit { status, code, message: message.into(), limit: None }
 }
 
 pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Request<Body>) -> Response<Body> {
@@ -47,7 +50,7 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
     let limit = door.graphql.services().limits.body_bytes;
     let (sent, only_read) = match parts.method {
         Method::GET => (from_query(parts.uri.query().unwrap_or_default()), true),
-        Method::POST if is_json(text(header::CONTENT_TYPE)) => (from_body(body, limit).await, false),
+        Method::POST if is_json(text(header::CONTENT_TYPE)) => (from_body(body, &parts.headers, limit).await, false),
         Method::POST => {
             let message = "the body must be application/json in UTF-8; say so in the header Content-Type";
             (Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message)), false)
@@ -59,11 +62,9 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
         Ok(sent) => {
             let executed = door.graphql.execute(sent, asked, only_read).await;
             let status = status(format, &executed.response, executed.began);
-            let mut value = serde_json::to_value(&executed.response).unwrap_or_default();
-            if let (false, Some(value)) = (executed.began, value.as_object_mut()) {
-                // Nothing was executed, so there is no data, not even null.
-                value.remove("data");
-            }
+            // Where nothing was executed, there is no data, not even null.
+            let data = executed.began.then_some(&executed.response.data);
+            let value = Answered { data, errors: &executed.response.errors };
             respond(format, status, &value)
         }
     };
@@ -71,6 +72,15 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     response
+}
+
+/// What is written. Not by way of a map, since fields are to be in the order of the query.
+#[derive(Serialize)]
+struct Answered<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a async_graphql::Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [async_graphql::ServerError],
 }
 
 fn status(format: Answer, response: &async_graphql::Response, began: bool) -> StatusCode {
@@ -111,9 +121,17 @@ fn is_traceparent(text: &str) -> bool {
     matches!(parts.as_slice(), [version, trace, span, flags] if hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2))
 }
 
-async fn from_body(body: Body, limit: usize) -> Result<GraphQLRequest, Unfit> {
-    let too_long = || unfit(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("the body is longer than bodyBytes, {limit}"));
-    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| too_long())?;
+async fn from_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<GraphQLRequest, Unfit> {
+    let too_long = |length: usize| Unfit {
+        limit: Some(("bodyBytes", length, limit)),
+        ..unfit(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("bodyBytes is {length}, and {limit} is allowed"))
+    };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if let Some(length) = announced.filter(|length| *length > limit) {
+        return Err(too_long(length));
+    }
+    // Of a body that does not say how long it is, no more is read than tells that it is too long.
+    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| too_long(limit + 1))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| bad_request(format!("the body is no JSON: {error}")))?;
     if value.is_array() {
         return Err(bad_request("several requests in one are not taken; send one object with a query".to_owned()));
@@ -186,7 +204,11 @@ fn bad_request(message: String) -> Unfit {
 }
 
 fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
-    let body = json!({ "errors": [{ "message": unfit.message, "extensions": { "code": unfit.code } }] });
+    let mut extensions = json!({ "code": unfit.code });
+    if let Some((limit, value, allowed)) = unfit.limit {
+        extensions = json!({ "code": unfit.code, "limit": limit, "value": value, "allowed": allowed });
+    }
+    let body = json!({ "errors": [{ "message": unfit.message, "extensions": extensions }] });
     let mut response = respond(format, unfit.status, &body);
     let headers = response.headers_mut();
     if unfit.status == StatusCode::UNAUTHORIZED {
@@ -195,8 +217,8 @@ fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
     response
 }
 
-fn respond(format: Answer, status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn respond(format: Answer, status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));

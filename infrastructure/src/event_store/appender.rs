@@ -20,28 +20,34 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 pub const BATCH_UNITS_MAX: usize = 512;
 /// Most bytes in one batch.
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Most units waiting to be appended; the next one is turned away.
+/// Most units accepted and not answered; the next one is turned away.
 pub const QUEUE_UNITS_MAX: usize = 4_096;
-/// Most bytes waiting to be appended.
+/// Most bytes of such units.
 pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest wait for one statement. Then its connection is given up and its outcome is unknown.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long units whose outcome is unknown are sent again before their senders are told so.
 pub const RESEND_FOR: Duration = Duration::from_secs(15);
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
+/// How soon the server notices that a node has died in mid-append. Servers on systems that cannot tell do without.
+const NOTICE_DEATH: &str = "SET client_connection_check_interval = '1s'";
 
 /// Accepts units and answers when they are in the log.
 pub(crate) struct Appender {
     queue: mpsc::Sender<Job>,
+    units: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
+
+/// Its place among [`QUEUE_UNITS_MAX`] and [`QUEUE_BYTES_MAX`], kept until it is answered.
+type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 struct Job {
     encoded: EncodedUnit,
     answer: oneshot::Sender<Result<Appended, LogError>>,
     /// When it was first sent without an answer. From then on it may be in the log already.
     sent_in_vain: Option<Instant>,
-    _bytes: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl Appender {
@@ -52,7 +58,8 @@ impl Appender {
         let options = options.options([("plan_cache_mode", "force_generic_plan")]).application_name("milepost appender");
         let worker = Worker { options, role, connection: None, waiting, jobs: VecDeque::new(), tail };
         let task = tokio::spawn(worker.run());
-        (Self { queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)) }, task)
+        let room = |places| Arc::new(Semaphore::new(places));
+        (Self { queue, units: room(QUEUE_UNITS_MAX), bytes: room(QUEUE_BYTES_MAX) }, task)
     }
 
     pub(crate) async fn append(&self, encoded: EncodedUnit) -> Result<Appended, LogError> {
@@ -63,9 +70,10 @@ impl Appender {
             metrics::counter!("milepost_append_overloaded_total").increment(1);
             LogError::Overloaded { retry_after: Duration::from_millis(100) }
         };
+        let unit = Arc::clone(&self.units).try_acquire_owned().map_err(|_| overloaded())?;
         let bytes = Arc::clone(&self.bytes).try_acquire_many_owned(encoded.bytes as u32).map_err(|_| overloaded())?;
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Job { encoded, answer, sent_in_vain: None, _bytes: bytes }).map_err(|_| overloaded())?;
+        self.queue.try_send(Job { encoded, answer, sent_in_vain: None, _room: (unit, bytes) }).map_err(|_| overloaded())?;
         answered.await.unwrap_or(Err(LogError::OutcomeUnknown))
     }
 }
@@ -139,6 +147,7 @@ impl Worker {
             let connect = async {
                 let mut connection = self.options.connect().await?;
                 connection.execute(format!("SET ROLE {}", self.role).as_str()).await?;
+                let _ = connection.execute(NOTICE_DEATH).await;
                 Ok::<_, sqlx::Error>(connection)
             };
             let connection = tokio::time::timeout(STATEMENT_TIMEOUT, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
@@ -150,13 +159,13 @@ impl Worker {
     async fn send(&mut self, batch: Vec<Job>) {
         let Some(mut connection) = self.connection.take() else { return };
         let (encoded, rest): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|job| (job.encoded, (job.answer, job.sent_in_vain, job._bytes))).unzip();
+            batch.into_iter().map(|job| (job.encoded, (job.answer, job.sent_in_vain, job._room))).unzip();
         let started = Instant::now();
         let result = tokio::time::timeout(STATEMENT_TIMEOUT, batch::append(&mut connection, &encoded)).await;
         let jobs = encoded
             .into_iter()
             .zip(rest)
-            .map(|(encoded, (answer, sent_in_vain, _bytes))| Job { encoded, answer, sent_in_vain, _bytes })
+            .map(|(encoded, (answer, sent_in_vain, _room))| Job { encoded, answer, sent_in_vain, _room })
             .collect::<Vec<_>>();
         metrics::histogram!("milepost_append_duration_seconds").record(started.elapsed());
         metrics::histogram!("milepost_append_batch_units").record(jobs.len() as f64);
@@ -183,8 +192,11 @@ impl Worker {
             return;
         }
         let error = match refused.code().as_deref() {
-            // Insufficient resources, such as a full disk; and a server that only reads.
-            Some(code) if code.starts_with("53") || code == "25006" => {
+            // It may have been taken when it was sent before, so only a next try tells.
+            Some(code) if is_passing(code) && jobs.iter().any(|job| job.sent_in_vain.is_some()) => {
+                return self.lost(jobs, refused.message()).await;
+            }
+            Some(code) if is_passing(code) => {
                 LogError::Unreachable(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(refused.message().to_owned())))
             }
             _ => LogError::Rejected(refused.message().to_owned()),
@@ -271,6 +283,12 @@ impl Worker {
 /// Errors after which the server ends the connection: whether the statement was carried out is not known for sure.
 fn is_fatal(refused: &dyn sqlx::error::DatabaseError) -> bool {
     refused.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+}
+
+/// Refusals that say nothing about the unit: insufficient resources, such as a full disk; a server that only reads;
+/// a lock that could not be had, a statement that was cancelled, a transaction that was rolled back, trouble with files.
+fn is_passing(code: &str) -> bool {
+    code == "25006" || ["40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }
 
 /// Looks for the events of a unit that was sent before: at their places, with their ids.

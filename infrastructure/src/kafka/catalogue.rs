@@ -1,5 +1,8 @@
 //! Which topics there are: a TOML file, with a built-in default.
 
+#[cfg(test)]
+mod tests;
+
 use domain::event::AggregateType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -45,6 +48,9 @@ pub struct RelayTopic {
     pub replication: i32,
 }
 
+/// Brokers count copies in 16 bits.
+const REPLICATION_MAX: i32 = 32_767;
+
 fn left_to_brokers() -> i32 {
     -1
 }
@@ -79,15 +85,25 @@ impl Catalogue {
 
     fn check(&self) -> Result<(), CatalogueError> {
         let problem = |topic: &str, problem: String| Err(CatalogueError::Topic { topic: topic.to_owned(), problem });
-        let mut names = BTreeSet::from([self.relay.name.as_str()]);
+        let mut names = BTreeSet::new();
         let known: BTreeSet<&str> = AggregateType::ALL.into_iter().flat_map(AggregateType::event_names).copied().collect();
         let mut routed = BTreeSet::new();
-        for topic in &self.topics {
-            if !is_topic_name(&format!("{}{}", self.prefix, topic.name)) {
-                return problem(&topic.name, "a name has 1 to 249 letters, digits, dots, dashes and underscores".to_owned());
+        let relay = (&self.relay.name, self.relay.replication);
+        for (name, replication) in self.topics.iter().map(|topic| (&topic.name, topic.replication)).chain([relay]) {
+            if name.is_empty() || !is_topic_name(&self.full_name(name)) {
+                return problem(name, "a name has 1 to 249 letters, digits, dots, dashes and underscores".to_owned());
             }
-            if !names.insert(&topic.name) {
-                return problem(&topic.name, "two topics have this name".to_owned());
+            if !names.insert(name) {
+                return problem(name, "two topics have this name".to_owned());
+            }
+            if replication != left_to_brokers() && !(1..=REPLICATION_MAX).contains(&replication) {
+                let expected = format!("expected 1 to {REPLICATION_MAX}, or -1 to leave it to the brokers");
+                return problem(name, format!("replication is {replication}: {expected}"));
+            }
+        }
+        for topic in &self.topics {
+            if topic.retention_ms < -1 {
+                return problem(&topic.name, format!("retention_ms is {}: expected 0 or more, or -1 for ever", topic.retention_ms));
             }
             if topic.partitions < 1 {
                 return problem(&topic.name, format!("partitions is {}: expected 1 or more", topic.partitions));

@@ -43,6 +43,8 @@ pub fn consumer_config(kafka: &Kafka) -> ClientConfig {
         .set("session.timeout.ms", kafka.session_timeout_ms.to_string())
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
+        // The end of a partition is told only with an answer, and brokers hold an empty one back for so long.
+        .set("fetch.wait.max.ms", "20")
         .set("enable.partition.eof", "true");
     config
 }

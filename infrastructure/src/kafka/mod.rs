@@ -4,8 +4,10 @@ pub mod catalogue;
 mod client;
 pub mod contract;
 pub mod mock;
+mod position;
 pub mod relay;
 pub mod topics;
 pub mod verify;
 
 pub use client::{client_config, consumer_config};
+pub use position::read_position;

@@ -7,20 +7,19 @@
 //! Transaction calls block, so the relay has a thread of its own.
 
 use super::catalogue::Catalogue;
-use super::client::{consumer_config, producer_config};
+use super::client::producer_config;
 use super::contract::Envelope;
+use super::position::{read_position, written};
 use super::topics::{Topics, TopicsError};
 use crate::config::Kafka;
 use application::ports::{EventLog, LogError};
 use domain::event::{Fact, Recorded};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{Message, Offset, TopicPartitionList};
-use serde::{Deserialize, Serialize};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use sqlx::PgPool;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -38,8 +37,10 @@ pub const CHECKPOINT: &str = "relay";
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const SHOW_EVERY: Duration = Duration::from_millis(500);
-/// How many records from the end of its topic the position is looked for, at first.
-const LOOK_BACK: i64 = 100;
+/// How long aborting waits before it looks what has come.
+const ABORT_STEP: Duration = Duration::from_millis(20);
+/// How long records may be on their way before somebody is told.
+const SLOW_AFTER: Duration = Duration::from_secs(2);
 
 /// How the relay is doing on this node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,21 +84,43 @@ pub enum RelayError {
     #[error("{0}")]
     Log(#[from] LogError),
     #[error("the transaction was aborted: {0}")]
-    Aborted(KafkaError),
+    Aborted(String),
     #[error("records were not taken within {} s", BROKERS_TIMEOUT.as_secs())]
     Slow,
     #[error("event {position} cannot be read, and nothing behind it is sent: {reason}")]
     Unreadable { position: i64, reason: String },
+    #[error("event {position} is not taken by Kafka, and nothing behind it is sent: {reason}")]
+    Refused { position: i64, reason: String },
+    #[error("the topic {0} is not there; run `milepost topics apply`")]
+    TopicMissing(String),
     #[error("no topic of the catalogue takes {0:?}")]
     NoTopic(String),
     #[error("the position in {topic} does not read: {reason}")]
     Position { topic: String, reason: String },
 }
 
-/// The value of a record on the relay's topic.
-#[derive(Debug, Serialize, Deserialize)]
-struct PositionRecord {
-    position: String,
+type RelayProducer = BaseProducer<Deliveries>;
+
+/// Keeps what brokers had against a record: the transaction itself does not tell.
+#[derive(Default)]
+struct Deliveries {
+    refused: Mutex<Option<String>>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        // Records that are dropped because of another one say nothing.
+        if let Err((error, record)) = result
+            && error.rdkafka_error_code().is_none_or(|code| !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
+        {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.get_or_insert_with(|| format!("a record for {}: {error}", record.topic()));
+        }
+    }
 }
 
 impl Relay {
@@ -105,26 +128,15 @@ impl Relay {
     pub fn start(self) -> std::io::Result<Running> {
         let (state, watching) = watch::channel(RelayState::default());
         let runtime = Handle::current();
+        tokio::spawn(show_lag(self.pool.clone(), self.log.head(), watching.clone(), self.lease.clone()));
         let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(move || self.run(&runtime, &state))?;
         Ok(Running { state: watching, thread })
     }
 
     fn run(self, runtime: &Handle, state: &watch::Sender<RelayState>) {
         while self.wait_for_lease(runtime) {
-            let trouble = match self.session(runtime, state) {
-                Ok(()) => None,
-                Err(error) => Some(error.to_string()),
-            };
-            let news = state.send_if_modified(|state| {
-                let news = state.trouble != trouble;
-                state.trouble.clone_from(&trouble);
-                news
-            });
-            if let (true, Some(trouble)) = (news, &trouble) {
-                metrics::counter!("milepost_relay_troubles_total").increment(1);
-                tracing::warn!(error = trouble, "the relay to Kafka does not get on; it goes on trying");
-            }
-            if trouble.is_some() {
+            if let Err(error) = self.session(runtime, state) {
+                tell(state, Some(error.to_string()));
                 self.pause(runtime, RETRY_PAUSE);
             }
         }
@@ -159,21 +171,19 @@ impl Relay {
                 tracing::info!(topics = created.join(", "), "topics were created");
             }
         }
-        let producer: BaseProducer = producer_config(&self.kafka).create()?;
+        let producer: RelayProducer = producer_config(&self.kafka).create_with_context(Deliveries::default())?;
         producer.init_transactions(BROKERS_TIMEOUT)?;
         let mut position = read_position(&self.kafka, &self.catalogue)?;
         tracing::info!(position, "the relay to Kafka goes on");
         let mut shown = Instant::now();
         self.show(runtime, position);
         let mut head = self.log.head();
+        let mut most = BATCH_EVENTS_MAX;
         while self.may_go_on() {
-            state.send_if_modified(|state| {
-                let now = RelayState { position: Some(position), trouble: None };
-                std::mem::replace(state, now.clone()) != now
-            });
-            metrics::gauge!("milepost_relay_lag_events").set((*head.borrow() - position).max(0) as f64);
-            let facts = runtime.block_on(self.log.after(position, BATCH_EVENTS_MAX))?;
+            state.send_if_modified(|state| state.position.replace(position) != Some(position));
+            let facts = runtime.block_on(self.log.after(position, most))?;
             if facts.is_empty() {
+                tell(state, None);
                 producer.poll(Duration::ZERO);
                 let mut stop = self.stop.clone();
                 runtime.block_on(async {
@@ -184,10 +194,15 @@ impl Relay {
                 });
                 continue;
             }
-            match self.send(&producer, &facts) {
-                Ok(sent) => position = sent,
-                Err(RelayError::Aborted(error)) => tracing::warn!(%error, "a transaction was aborted; its events are sent again"),
-                Err(error) => return Err(error),
+            match self.send(&producer, &facts, state) {
+                Ok(sent) => {
+                    (position, most) = (sent, BATCH_EVENTS_MAX.min(most * 2));
+                    tell(state, None);
+                }
+                Err(error) => {
+                    most = fewer(&facts, error, state)?;
+                    continue;
+                }
             }
             if shown.elapsed() > SHOW_EVERY || *head.borrow() <= position {
                 self.show(runtime, position);
@@ -198,20 +213,20 @@ impl Relay {
     }
 
     /// Sends facts and the position after them in one transaction.
-    fn send(&self, producer: &BaseProducer, facts: &[Arc<Fact>]) -> Result<i64, RelayError> {
+    fn send(&self, producer: &RelayProducer, facts: &[Arc<Fact>], state: &watch::Sender<RelayState>) -> Result<i64, RelayError> {
         let started = Instant::now();
+        let _ = refusal(producer);
         producer.begin_transaction()?;
         failpoint("relay_after_begin");
         let result = self.fill(producer, facts).and_then(|last| {
-            self.settle(producer)?;
+            settle(producer, state)?;
             failpoint("relay_before_commit");
             Ok(last)
         });
         let last = match result {
             Ok(last) => last,
             Err(error) => {
-                // Whether the abort succeeds or not, nothing of it was committed.
-                let _ = producer.abort_transaction(BROKERS_TIMEOUT);
+                abort(producer)?;
                 return Err(error);
             }
         };
@@ -222,26 +237,35 @@ impl Relay {
         Ok(last)
     }
 
-    fn fill(&self, producer: &BaseProducer, facts: &[Arc<Fact>]) -> Result<i64, RelayError> {
+    fn fill(&self, producer: &RelayProducer, facts: &[Arc<Fact>]) -> Result<i64, RelayError> {
         let mut last = 0;
         for (index, fact) in facts.iter().enumerate() {
             let recorded =
                 fact.recorded.as_ref().map_err(|error| RelayError::Unreadable { position: fact.position, reason: error.to_string() })?;
             let topic = self.catalogue.topic_of(recorded.event.name());
             let topic = topic.ok_or_else(|| RelayError::NoTopic(recorded.event.name().to_owned()))?;
-            self.put_event(producer, &self.catalogue.full_name(&topic.name), recorded)?;
+            self.put_event(producer, &self.catalogue.full_name(&topic.name), recorded).map_err(|error| match error {
+                RelayError::Kafka(KafkaError::MessageProduction(code @ RDKafkaErrorCode::MessageSizeTooLarge)) => {
+                    RelayError::Refused { position: fact.position, reason: code.to_string() }
+                }
+                // Brokers refused a record of this transaction while more were put into it.
+                RelayError::Kafka(KafkaError::MessageProduction(RDKafkaErrorCode::State)) => {
+                    RelayError::Aborted(refusal(producer).unwrap_or_else(|| "brokers did not take a record".to_owned()))
+                }
+                error => error,
+            })?;
             last = fact.position;
             if index == facts.len() / 2 {
                 failpoint("relay_after_half");
             }
         }
-        let value = serde_json::to_string(&PositionRecord { position: last.to_string() }).unwrap_or_default();
+        let value = written(last);
         let topic = self.catalogue.relay_topic();
         put(producer, BaseRecord::to(&topic).key(self.kafka.transactional_id.as_str()).payload(value.as_bytes()).partition(0))?;
         Ok(last)
     }
 
-    fn put_event(&self, producer: &BaseProducer, topic: &str, recorded: &Recorded) -> Result<(), RelayError> {
+    fn put_event(&self, producer: &RelayProducer, topic: &str, recorded: &Recorded) -> Result<(), RelayError> {
         let envelope = Envelope::of(recorded);
         let value = serde_json::to_vec(&envelope).unwrap_or_default();
         let key = recorded.aggregate_id.to_string();
@@ -251,18 +275,6 @@ impl Relay {
             .fold(OwnedHeaders::new_with_capacity(names.len()), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         // Without a timestamp: a record bears the time of sending, or retention would treat imported history as old.
         put(producer, BaseRecord::to(topic).key(key.as_str()).payload(value.as_slice()).headers(headers))
-    }
-
-    /// Waits until the brokers have all records: committing while some are on the way costs at least 100 ms.
-    fn settle(&self, producer: &BaseProducer) -> Result<(), RelayError> {
-        let begun = Instant::now();
-        while producer.in_flight_count() > 0 {
-            producer.poll(Duration::from_millis(1));
-            if begun.elapsed() > BROKERS_TIMEOUT {
-                return Err(RelayError::Slow);
-            }
-        }
-        Ok(())
     }
 
     /// Shows other nodes and people how far the relay is.
@@ -280,8 +292,90 @@ impl Relay {
     }
 }
 
+/// Waits until the brokers have all records: committing while some are on the way costs at least 100 ms.
+fn settle(producer: &RelayProducer, state: &watch::Sender<RelayState>) -> Result<(), RelayError> {
+    let begun = Instant::now();
+    while producer.in_flight_count() > 0 {
+        producer.poll(Duration::from_millis(1));
+        if begun.elapsed() > SLOW_AFTER {
+            tell(state, Some(format!("records have been on their way for more than {} s", SLOW_AFTER.as_secs())));
+        }
+        if begun.elapsed() > BROKERS_TIMEOUT {
+            return Err(RelayError::Slow);
+        }
+    }
+    Ok(())
+}
+
+/// How many of these facts to try next, after they could not be sent together. What stands in the way is told with its
+/// position, and everything before it is sent; brokers refuse a whole batch for one record in it.
+fn fewer(facts: &[Arc<Fact>], error: RelayError, state: &watch::Sender<RelayState>) -> Result<usize, RelayError> {
+    let first = facts.first().map_or(0, |fact| fact.position);
+    let most = match &error {
+        RelayError::Unreadable { position, .. } | RelayError::Refused { position, .. } => usize::try_from(position - first).unwrap_or(0),
+        RelayError::Aborted(_) => facts.len() / 2,
+        RelayError::Kafka(_)
+        | RelayError::Topics(_)
+        | RelayError::Log(_)
+        | RelayError::Slow
+        | RelayError::TopicMissing(_)
+        | RelayError::NoTopic(_)
+        | RelayError::Position { .. } => return Err(error),
+    };
+    match (most, error) {
+        (0, RelayError::Aborted(reason)) => Err(RelayError::Refused { position: first, reason }),
+        (0, error) => Err(error),
+        (most, error) => {
+            tell(state, Some(error.to_string()));
+            Ok(most)
+        }
+    }
+}
+
+/// Says how the relay is doing: in the log when that is news, and to whoever asks for the health of the node.
+fn tell(state: &watch::Sender<RelayState>, trouble: Option<String>) {
+    let news = state.send_if_modified(|state| {
+        let news = state.trouble != trouble;
+        state.trouble.clone_from(&trouble);
+        news
+    });
+    match (news, &trouble) {
+        (true, Some(trouble)) => {
+            metrics::counter!("milepost_relay_troubles_total").increment(1);
+            tracing::warn!(error = trouble, "the relay to Kafka does not get on; it goes on trying");
+        }
+        (true, None) => tracing::info!("the relay to Kafka gets on again"),
+        (false, _) => {}
+    }
+}
+
+/// Keeps the figure of the lag true while the relay itself waits for brokers.
+async fn show_lag(
+    pool: PgPool,
+    mut head: watch::Receiver<i64>,
+    mut state: watch::Receiver<RelayState>,
+    lease: watch::Receiver<Option<i64>>,
+) {
+    let shown = sqlx::query_scalar("SELECT position FROM milepost.checkpoints WHERE name = $1").bind(CHECKPOINT).fetch_optional(&pool);
+    let shown: i64 = shown.await.ok().flatten().unwrap_or(0);
+    loop {
+        let position = state.borrow_and_update().position.unwrap_or(shown);
+        let lag = if lease.borrow().is_some() { (*head.borrow_and_update() - position).max(0) } else { 0 };
+        metrics::gauge!("milepost_relay_lag_events").set(lag as f64);
+        let changed = tokio::time::timeout(SHOW_EVERY, async {
+            tokio::select! {
+                changed = state.changed() => changed,
+                changed = head.changed() => changed,
+            }
+        });
+        if let Ok(Err(_)) = changed.await {
+            return;
+        }
+    }
+}
+
 /// Puts a record into the producer's queue, and waits while the queue is full.
-fn put(producer: &BaseProducer, mut record: BaseRecord<'_, str, [u8]>) -> Result<(), RelayError> {
+fn put(producer: &RelayProducer, mut record: BaseRecord<'_, str, [u8]>) -> Result<(), RelayError> {
     let begun = Instant::now();
     loop {
         match producer.send(record) {
@@ -296,60 +390,40 @@ fn put(producer: &BaseProducer, mut record: BaseRecord<'_, str, [u8]>) -> Result
 }
 
 /// Commits. An error other than an abort leaves the outcome unknown.
-fn commit(producer: &BaseProducer) -> Result<(), RelayError> {
+fn commit(producer: &RelayProducer) -> Result<(), RelayError> {
     let begun = Instant::now();
     loop {
         match producer.commit_transaction(BROKERS_TIMEOUT) {
             Ok(()) => return Ok(()),
             Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < BROKERS_TIMEOUT => {}
             Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                producer.abort_transaction(BROKERS_TIMEOUT)?;
-                return Err(RelayError::Aborted(KafkaError::Transaction(error)));
+                let reason = refusal(producer).unwrap_or_else(|| error.to_string());
+                abort(producer)?;
+                return Err(RelayError::Aborted(reason));
             }
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// The position after the last committed transaction, 0 if there was none. Blocks.
-pub fn read_position(kafka: &Kafka, catalogue: &Catalogue) -> Result<i64, RelayError> {
-    let topic = catalogue.relay_topic();
-    let consumer: BaseConsumer = consumer_config(kafka).create()?;
-    let (low, high) = consumer.fetch_watermarks(&topic, 0, BROKERS_TIMEOUT)?;
-    let mut look_back = LOOK_BACK;
+/// Aborts. It waits for word of every record, which comes by polling only.
+fn abort(producer: &RelayProducer) -> Result<(), RelayError> {
+    let begun = Instant::now();
     loop {
-        let from = low.max(high - look_back);
-        match last_position(&consumer, &topic, from, &kafka.transactional_id)? {
-            Some(position) => return Ok(position),
-            None if from <= low => return Ok(0),
-            // Only aborted transactions so far back.
-            None => look_back *= 10,
+        match producer.abort_transaction(ABORT_STEP) {
+            Ok(()) => return Ok(()),
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < BROKERS_TIMEOUT => {
+                producer.poll(ABORT_STEP);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// The last committed position from an offset on, or `None` if there is none.
-fn last_position(consumer: &BaseConsumer, topic: &str, from: i64, key: &str) -> Result<Option<i64>, RelayError> {
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(topic, 0, Offset::Offset(from))?;
-    consumer.assign(&assignment)?;
-    let begun = Instant::now();
-    let mut found = None;
-    loop {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) if message.key() == Some(key.as_bytes()) => {
-                let unreadable = |reason: String| RelayError::Position { topic: topic.to_owned(), reason };
-                let record: PositionRecord =
-                    serde_json::from_slice(message.payload().unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
-                found = Some(record.position.parse().map_err(|_| unreadable(record.position))?);
-            }
-            Some(Ok(_)) => {}
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
-            Some(Err(error)) => return Err(error.into()),
-            None if begun.elapsed() > BROKERS_TIMEOUT => return Err(RelayError::Slow),
-            None => {}
-        }
-    }
+/// What brokers had against a record of the transaction, if they said so.
+fn refusal(producer: &RelayProducer) -> Option<String> {
+    producer.poll(Duration::ZERO);
+    producer.context().refused.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Where a test may make the process die without a word, as a power cut would.

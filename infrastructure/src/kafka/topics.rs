@@ -4,15 +4,16 @@ use super::catalogue::Catalogue;
 use super::client::client_config;
 use crate::config::Kafka;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Longest wait for the brokers.
 pub const BROKERS_TIMEOUT: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A topic as the catalogue wants it or the brokers have it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -43,6 +44,8 @@ pub enum TopicsError {
     Unreachable { servers: String, reason: String },
     #[error("topic {topic} could not be created: {reason}")]
     Create { topic: String, reason: String },
+    #[error("topic {topic} could not be changed: {reason}")]
+    Change { topic: String, reason: String },
     #[error(transparent)]
     Kafka(#[from] KafkaError),
 }
@@ -160,5 +163,54 @@ impl Topics {
             }
         }
         Ok(created)
+    }
+
+    /// Sets what is otherwise than the catalogue says, and gives what was changed. The number of partitions is left
+    /// alone: with another one the events of a key would go to another partition, and their order be lost.
+    pub async fn mend(&self) -> Result<Vec<(String, Difference)>, TopicsError> {
+        let mut mended = self.differences().await?;
+        mended.retain(|(_, difference)| matches!(difference, Difference::Drift { field, .. } if *field != "partitions"));
+        let mut names: Vec<&str> = mended.iter().map(|(name, _)| name.as_str()).collect();
+        names.dedup();
+        let options = AdminOptions::new().request_timeout(Some(BROKERS_TIMEOUT));
+        for name in names {
+            let fault = |reason: String| TopicsError::Change { topic: name.to_owned(), reason };
+            let mut configs = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await?;
+            let config = configs.pop().ok_or_else(|| fault("brokers do not describe it".to_owned()))?;
+            let config = config.map_err(|code| fault(code.to_string()))?;
+            let values = self.values(name, &config);
+            let change =
+                values.iter().fold(AlterConfig::new(ResourceSpecifier::Topic(name)), |change, (key, value)| change.set(key, value));
+            for result in self.admin.alter_configs(&[change], &options).await? {
+                result.map_err(|(_, code)| fault(code.to_string()))?;
+            }
+        }
+        self.seen(&mended).await?;
+        Ok(mended)
+    }
+
+    /// Returns once brokers show that none of this differs any more: they hear of a change a moment after it is made.
+    async fn seen(&self, mended: &[(String, Difference)]) -> Result<(), TopicsError> {
+        let begun = Instant::now();
+        while let Some((topic, _)) = self.differences().await?.iter().find(|difference| mended.contains(difference)) {
+            if begun.elapsed() > BROKERS_TIMEOUT {
+                return Err(TopicsError::Change { topic: topic.clone(), reason: "brokers took it and do not show it".to_owned() });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Everything that is set for this topic, as it is to be. A change replaces all of it.
+    fn values(&self, name: &str, config: &ConfigResource) -> BTreeMap<String, String> {
+        let set = config.entries.iter().filter(|entry| matches!(entry.source, ConfigSource::DynamicTopic));
+        let mut values: BTreeMap<String, String> = set.filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?))).collect();
+        if let Some((wanted, _)) = self.wanted.get(name) {
+            values.insert("cleanup.policy".to_owned(), wanted.cleanup_policy.clone());
+            if let Some(retention_ms) = wanted.retention_ms {
+                values.insert("retention.ms".to_owned(), retention_ms.to_string());
+            }
+        }
+        values
     }
 }

@@ -3,7 +3,7 @@
 use super::FiringRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
 use domain::ids::{ScheduleId, WorkspaceId};
@@ -41,7 +41,7 @@ pub async fn list_firings(
     window: &Window,
     selection: FiringSelection,
 ) -> Result<Page<FiringView>, QueryError> {
-    let keys = [SortKey { name: "position", expression: "f.position", descending: false }];
+    let keys = [SortKey { name: "position", kind: Kind::Int, expression: "f.position", descending: false }];
     let list = List { sort: &keys, window };
     let (mut columns, mut joins) = (select_list("f", super::COLUMNS), "");
     if selection.schedule {

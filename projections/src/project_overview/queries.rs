@@ -3,7 +3,7 @@
 use super::ProjectRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator};
-use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::sql::select_list;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WorkspaceId};
@@ -115,8 +115,10 @@ pub async fn list_projects(
     selection: ProjectSelection,
     now: DateTime<Utc>,
 ) -> Result<Page<ProjectView>, QueryError> {
-    let keys =
-        [SortKey { name: "key", expression: "p.key", descending: false }, SortKey { name: "id", expression: "p.id", descending: false }];
+    let keys = [
+        SortKey { name: "key", kind: Kind::Text, expression: "p.key", descending: false },
+        SortKey { name: "id", kind: Kind::Uuid, expression: "p.id", descending: false },
+    ];
     let source = Source { selection, now };
     let list = List { sort: &keys, window };
     let mut query = list.build(

@@ -3,7 +3,7 @@
 use super::ScheduleRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, ProjectRow};
 use crate::sql::select_list;
 use crate::task_list::{self, TaskRow};
@@ -85,8 +85,10 @@ pub async fn list_schedules(
     window: &Window,
     selection: ScheduleSelection,
 ) -> Result<Page<ScheduleView>, QueryError> {
-    let keys =
-        [SortKey { name: "due", expression: "s.due_at", descending: false }, SortKey { name: "id", expression: "s.id", descending: false }];
+    let keys = [
+        SortKey { name: "due", kind: Kind::Time, expression: "s.due_at", descending: false },
+        SortKey { name: "id", kind: Kind::Uuid, expression: "s.id", descending: false },
+    ];
     let list = List { sort: &keys, window };
     let mut query = list.build(
         &selection.columns(),

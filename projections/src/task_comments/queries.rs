@@ -2,14 +2,14 @@
 
 use super::CommentRow;
 use crate::error::QueryError;
-use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::sql::select_list;
 use domain::ids::{CommentId, TaskId, WorkspaceId};
 use sqlx::postgres::PgPool;
 
 /// A page of the comments on a task, the oldest first.
 pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, window: &Window) -> Result<Page<CommentRow>, QueryError> {
-    let keys = [SortKey { name: "position", expression: "c.position", descending: false }];
+    let keys = [SortKey { name: "position", kind: Kind::Int, expression: "c.position", descending: false }];
     let list = List { sort: &keys, window };
     let mut query = list.build(
         &select_list("c", super::COLUMNS),

@@ -3,7 +3,7 @@
 use super::TaskRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
-use crate::page::{KeyValue, List, Page, SortKey, Window, read_list};
+use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, ProjectRow};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
@@ -143,16 +143,16 @@ impl Source {
 }
 
 fn sort_key(sort: TaskSort) -> SortKey {
-    let (name, expression) = match sort.field {
-        TaskSortField::Number => ("number", "t.number"),
-        TaskSortField::Created => ("created", "t.created_at"),
-        TaskSortField::Updated => ("updated", "t.updated_at"),
-        TaskSortField::Due if sort.descending => ("due", "coalesce(t.due_at, '-infinity')"),
-        TaskSortField::Due => ("due", "coalesce(t.due_at, 'infinity')"),
-        TaskSortField::Priority => ("priority", "t.priority"),
-        TaskSortField::Title => ("title", "t.title"),
+    let (name, kind, expression) = match sort.field {
+        TaskSortField::Number => ("number", Kind::Int, "t.number"),
+        TaskSortField::Created => ("created", Kind::Time, "t.created_at"),
+        TaskSortField::Updated => ("updated", Kind::Time, "t.updated_at"),
+        TaskSortField::Due if sort.descending => ("due", Kind::TimeOrNever, "coalesce(t.due_at, '-infinity')"),
+        TaskSortField::Due => ("due", Kind::TimeOrNever, "coalesce(t.due_at, 'infinity')"),
+        TaskSortField::Priority => ("priority", Kind::Int, "t.priority"),
+        TaskSortField::Title => ("title", Kind::Text, "t.title"),
     };
-    SortKey { name, expression, descending: sort.descending }
+    SortKey { name, kind, expression, descending: sort.descending }
 }
 
 fn sort_value(field: &str, task: &TaskRow) -> KeyValue {
@@ -218,7 +218,7 @@ pub async fn list_tasks(
     let sort = if sort.is_empty() { &default } else { sort };
     let mut keys: Vec<SortKey> = sort.iter().copied().map(sort_key).collect();
     let descending = keys.last().is_some_and(|key| key.descending);
-    keys.push(SortKey { name: "id", expression: "t.id", descending });
+    keys.push(SortKey { name: "id", kind: Kind::Uuid, expression: "t.id", descending });
 
     let source = Source { selection, now };
     let list = List { sort: &keys, window };

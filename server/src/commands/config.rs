@@ -12,10 +12,10 @@ pub fn run(arguments: &Config, configuration: &Configuration) -> Result<(), Fail
         ConfigCommand::Check => {
             // Values by themselves were checked when they were read; this is what they lead to.
             Catalogue::read(&configuration.settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
-            println!("the settings can be used");
+            say!("the settings can be used");
         }
         ConfigCommand::Show { json: true } => {
-            println!("{}", serde_json::to_string_pretty(&configuration.origins).unwrap_or_default());
+            say!("{}", serde_json::to_string_pretty(&configuration.origins).unwrap_or_default());
         }
         ConfigCommand::Show { json: false } => {
             let rows: Vec<Vec<String>> = configuration

@@ -1,6 +1,6 @@
 //! `milepost dev`: everything on this machine, for the first minute.
 
-use super::serve::stop_signals;
+use super::serve::{stop_signals, unless_told};
 use crate::cli::Dev;
 use crate::exit::Failure;
 use crate::seed::{self, WORKSPACE, person};
@@ -9,7 +9,7 @@ use application::caller::{Caller, Role};
 use infrastructure::config::{Configuration, Settings};
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::mock::MockKafka;
-use infrastructure::local_postgres::LocalPostgres;
+use infrastructure::local_postgres::{self, LocalPostgres, LocalPostgresError};
 use infrastructure::postgres;
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -25,6 +25,9 @@ const TOKEN_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What this command makes in the data folder, and `--fresh` removes.
 const MADE: [&str; 8] =
     ["postgres", "postgres.new", "postgres.log", "postgres.password", "postgres.password.new", "postgres.port", "auth.secret", "dev.json"];
+
+/// Locked while a process uses the folder.
+const LOCK: &str = "milepost-dev.lock";
 
 /// What is written to `dev.json` once everything is ready.
 #[derive(Debug, Serialize)]
@@ -45,26 +48,30 @@ pub async fn run(arguments: Dev, mut configuration: Configuration) -> Result<(),
     let folder = arguments.data_dir.clone().unwrap_or_else(default_folder);
     let lock = lock(&folder)?;
     if arguments.fresh {
+        local_postgres::stop_left_over(&folder).await;
         begin_with_nothing(&folder)?;
     }
     let about = folder.join("dev.json");
     remove(&about)?;
     let listener = listen(arguments.listen.as_deref().unwrap_or(&configuration.settings.listen)).await?;
-    let postgres = LocalPostgres::start(&folder).await.map_err(|error| Failure::wrong_use(error.to_string()))?;
-    let started = start(&arguments, &mut configuration.settings, &folder, listener, postgres.url()).await;
+    // Told to stop before it runs, PostgreSQL ends with this process.
+    let Some(postgres) = unless_told(&mut stop, LocalPostgres::start(&folder)).await else { return Ok(()) };
+    let postgres = postgres.map_err(no_postgres)?;
+    let started = unless_told(&mut stop, start(&arguments, &mut configuration.settings, &folder, listener, postgres.url())).await;
     let result = match started {
-        Ok((node, kafka)) => {
+        None => Ok(()),
+        Some(Ok((node, kafka))) => {
             let ready = announce(&node, &kafka, &configuration.settings, &about);
             if ready.is_ok() {
                 stop.recv().await;
-                println!("\nstopping: finishing what was accepted");
+                say!("\nstopping: finishing what was accepted");
             }
             let _ = fs::remove_file(&about);
             node.stop().await;
             drop(kafka);
             ready
         }
-        Err(failure) => Err(failure),
+        Some(Err(failure)) => Err(failure),
     };
     postgres.stop().await;
     drop(lock);
@@ -111,10 +118,30 @@ fn file_failure(path: &Path, error: &std::io::Error) -> Failure {
     Failure::wrong_use(format!("{}: {error}; choose another --data-dir", path.display()))
 }
 
-/// One process for each data folder.
+fn no_postgres(error: LocalPostgresError) -> Failure {
+    let message = error.to_string();
+    match error {
+        LocalPostgresError::NoBinaries | LocalPostgresError::OtherVersion { .. } | LocalPostgresError::Failed { .. } => {
+            Failure::not_there(message)
+        }
+        LocalPostgresError::Unreachable { .. } | LocalPostgresError::NoUser | LocalPostgresError::File { .. } => {
+            Failure::wrong_use(message)
+        }
+    }
+}
+
+/// One process for each data folder. The file is also the mark of a folder that is ours: others are left alone, since we
+/// open them to another user, and delete in them.
 fn lock(folder: &Path) -> Result<File, Failure> {
     fs::create_dir_all(folder).map_err(|error| file_failure(folder, &error))?;
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
+    let empty = fs::read_dir(folder).map_err(|error| file_failure(folder, &error))?.next().is_none();
+    if !empty && !path.is_file() {
+        return Err(Failure::wrong_use(format!(
+            "{} holds things that `milepost dev` did not make; give it a --data-dir that is empty or not there yet",
+            folder.display()
+        )));
+    }
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| file_failure(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -148,7 +175,7 @@ async fn listen(address: &str) -> Result<TcpListener, Failure> {
             let host = address.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
             let listener = TcpListener::bind(format!("{host}:0")).await.map_err(unusable)?;
             let taken = listener.local_addr().map_err(unusable)?;
-            println!("{address} is taken; using {taken} instead");
+            say!("{address} is taken; using {taken} instead");
             Ok(listener)
         }
         Err(error) => Err(unusable(error)),
@@ -198,7 +225,7 @@ fn announce(node: &Node, kafka: &MockKafka, settings: &Settings, path: &Path) ->
         .open(&new)
         .and_then(|mut file| file.write_all(text.as_bytes()));
     written.and_then(|()| fs::rename(&new, path)).map_err(|error| file_failure(path, &error))?;
-    println!("{}", banner(&about, path));
+    say!("{}", banner(&about, path));
     Ok(())
 }
 

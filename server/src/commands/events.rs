@@ -2,14 +2,16 @@
 
 use crate::cli::{Events, EventsCommand, Tail};
 use crate::exit::Failure;
+use crate::output;
 use crate::wire::Core;
+use application::nearest::nearest;
 use application::ports::EventLog;
 use chrono::SecondsFormat;
 use domain::ids::WorkspaceId;
 use infrastructure::config::Configuration;
-use projections::activity::{EventFilter, EventRow, list_events};
+use projections::activity::{Activity, EventFilter, EventRow, list_events};
+use projections::model::ReadModel;
 use serde_json::json;
-use std::io::Write;
 
 const PAGE: usize = 500;
 /// How many events are shown where no position is given.
@@ -18,10 +20,21 @@ const LAST: i64 = 20;
 /// Prints events.
 pub async fn run(arguments: Events, configuration: &Configuration) -> Result<(), Failure> {
     let EventsCommand::Tail(tail) = arguments.what;
+    tail.types.iter().try_for_each(|name| known_type(name))?;
     let core = Core::open(&configuration.settings).await?;
     let result = print_events(&core, &tail).await;
     core.close().await;
     result
+}
+
+/// A type that there is not would never come.
+fn known_type(name: &str) -> Result<(), Failure> {
+    let known = Activity::event_types();
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let meant = nearest(name, known.iter().copied()).map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+    Err(Failure::wrong_use(format!("there are no events of the type {name:?}{meant}")))
 }
 
 async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {
@@ -34,15 +47,13 @@ async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {
         let page = list_events(&core.database.worker, workspace, &filter, after, PAGE)
             .await
             .map_err(|error| Failure::not_there(error.to_string()))?;
-        let mut out = std::io::stdout().lock();
         for row in &page.rows {
             let line = if tail.json { json_line(row) } else { human_line(row) };
-            if writeln!(out, "{line}").is_err() {
-                return Ok(()); // Whoever read has gone.
+            if !output::line(format_args!("{line}")) {
+                return Ok(());
             }
             after = row.position;
         }
-        drop(out);
         if page.has_next {
             continue;
         }

@@ -5,7 +5,7 @@ use crate::cli::Import;
 use crate::exit::Failure;
 use crate::wire::Core;
 use application::caller::{Caller, Role};
-use application::import::{ImportError, LineOutcome, Reject, import};
+use application::import::{ImportError, LINE_BYTES_MAX, LineOutcome, Reject, import};
 use domain::ids::{UserId, WorkspaceId, system};
 use futures::{Stream, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,15 +31,16 @@ struct Summary {
 /// Imports a file.
 pub async fn run(arguments: Import, configuration: &Configuration) -> Result<(), Failure> {
     let (lines, bytes) = open(&arguments.file).await?;
+    forget_old_rejects(&arguments)?;
     let core = Core::open(&configuration.settings).await?;
     let result = import_lines(&core, &arguments, lines, bytes).await;
     core.close().await;
     let summary = result?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&summary).unwrap_or_default());
+        say!("{}", serde_json::to_string(&summary).unwrap_or_default());
     } else {
         let all = summary.done + summary.replayed + summary.nothing_to_do + summary.rejected;
-        println!(
+        say!(
             "{} lines in {:.1} s: {} carried out, {} imported before, {} with nothing to do, {} rejected",
             thousands(all as i64),
             summary.seconds,
@@ -77,6 +78,21 @@ fn rejects_file(arguments: &Import) -> PathBuf {
             name.into()
         }
     })
+}
+
+/// What an import before this one rejected says nothing about this one.
+fn forget_old_rejects(arguments: &Import) -> Result<(), Failure> {
+    let rejects = rejects_file(arguments);
+    if let (Ok(input), Ok(output)) = (arguments.file.canonicalize(), rejects.canonicalize())
+        && input == output
+    {
+        return Err(Failure::wrong_use(format!("--rejects: {} is the file to be imported; name another", rejects.display())));
+    }
+    match rejects.is_file() {
+        true => std::fs::remove_file(&rejects)
+            .map_err(|error| Failure::wrong_use(format!("{} cannot be written anew: {error}", rejects.display()))),
+        false => Ok(()),
+    }
 }
 
 async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Option<u64>) -> Result<Summary, Failure> {
@@ -121,11 +137,11 @@ fn progress_bar(bytes: Option<u64>) -> ProgressBar {
 }
 
 /// The lines of a file, and how far it is read.
-fn lines(input: Input, bar: ProgressBar) -> impl Stream<Item = std::io::Result<String>> + Send {
+fn lines(input: Input, bar: ProgressBar) -> impl Stream<Item = std::io::Result<Vec<u8>>> + Send {
     let reader = BufReader::with_capacity(256 * 1024, input);
     futures::stream::unfold((reader, bar), |(mut reader, bar)| async move {
-        let mut line = String::new();
-        match reader.read_line(&mut line).await {
+        let mut line = vec![];
+        match read_line(&mut reader, &mut line).await {
             Ok(0) => None,
             Ok(length) => {
                 bar.inc(length as u64);
@@ -134,6 +150,23 @@ fn lines(input: Input, bar: ProgressBar) -> impl Stream<Item = std::io::Result<S
             Err(error) => Some((Err(error), (reader, bar))),
         }
     })
+}
+
+/// Reads a line without its end, and says how many bytes it took. No more is kept than shows that a line is too long.
+async fn read_line(reader: &mut BufReader<Input>, line: &mut Vec<u8>) -> std::io::Result<usize> {
+    let mut taken = 0;
+    loop {
+        let piece = reader.fill_buf().await?;
+        let end = piece.iter().position(|byte| *byte == b'\n');
+        let text = &piece[..end.unwrap_or(piece.len())];
+        line.extend_from_slice(&text[..text.len().min((LINE_BYTES_MAX + 1).saturating_sub(line.len()))]);
+        let (used, over) = (end.map_or(piece.len(), |end| end + 1), end.is_some() || piece.is_empty());
+        reader.consume(used);
+        taken += used;
+        if over {
+            return Ok(taken);
+        }
+    }
 }
 
 /// The file of lines that were not carried out. It is made when there is one.

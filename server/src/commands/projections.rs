@@ -49,7 +49,7 @@ async fn list(core: &Core, json: bool) -> Result<(), Failure> {
     let found = versions(&core.database.worker).await.map_err(unreadable)?;
     if json {
         let all: Vec<Value> = found.iter().map(|version| as_json(version, head)).collect();
-        println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
         return Ok(());
     }
     let rows: Vec<Vec<String>> = found
@@ -127,7 +127,7 @@ async fn rebuild(core: &Core, name: &str) -> Result<(), Failure> {
     let bar = bar(name, 0, *core.log.head().borrow());
     let rebuilt = alone(core, name, async { projection.rebuild(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
     bar.finish_and_clear();
-    println!(
+    say!(
         "{name}: version {} is live, at position {}, from {} events; the version before is kept",
         rebuilt.version,
         thousands(rebuilt.position),
@@ -164,7 +164,7 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
         ]);
     }
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&answers).unwrap_or_default()),
+        true => say!("{}", serde_json::to_string_pretty(&answers).unwrap_or_default()),
         false => table::print(&["NAME", "POSITION", "LIVE ROWS", "BUILT ROWS", "EQUAL"], &rows),
     }
     match different {
@@ -176,6 +176,7 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
 async fn dead_letters(core: &Core, what: DeadLettersCommand) -> Result<(), Failure> {
     match what {
         DeadLettersCommand::List { name, json } => {
+            name.as_deref().map(named).transpose()?;
             let letters = dead_letters::list(&core.database.worker, name.as_deref()).await.map_err(unreadable)?;
             if json {
                 let all: Vec<Value> = letters
@@ -187,7 +188,7 @@ async fn dead_letters(core: &Core, what: DeadLettersCommand) -> Result<(), Failu
                         })
                     })
                     .collect();
-                println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+                say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
                 return Ok(());
             }
             let rows: Vec<Vec<String>> = letters
@@ -208,7 +209,7 @@ async fn dead_letters(core: &Core, what: DeadLettersCommand) -> Result<(), Failu
 async fn retry(core: &Core, name: &str, aggregate: Uuid, skip_first: bool) -> Result<(), Failure> {
     match named(name)?.retry(&core.works, aggregate, skip_first).await {
         Ok(taken) => {
-            println!("{name}: {taken} events of {aggregate} were taken in");
+            say!("{name}: {taken} events of {aggregate} were taken in");
             Ok(())
         }
         Err(error @ (RetryError::NothingParked | RetryError::StillPoison { .. })) => Err(Failure::no(error.to_string())),

@@ -5,10 +5,15 @@ use super::token::require_secret;
 use crate::cli::Serve;
 use crate::exit::Failure;
 use crate::wire::{Core, Node};
-use infrastructure::config::Configuration;
+use infrastructure::config::{Configuration, Settings};
 use infrastructure::kafka::catalogue::Catalogue;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
+
+/// Longest time to stop, whatever hangs: service managers kill after ten seconds.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// Serves until told to stop.
 pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), Failure> {
@@ -20,14 +25,11 @@ pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), F
         .await
         .map_err(|error| Failure::wrong_use(format!("MILEPOST_LISTEN: {} cannot be listened on: {error}", settings.listen)))?;
     let mut stop = stop_signals()?;
-    if !arguments.no_migrate {
-        let ran = migrate(settings).await?;
-        if ran > 0 {
-            tracing::info!(migrations = ran, "the tables were brought up to date");
-        }
-    }
-    let core = Core::open(settings).await?;
-    let node = Node::start(core, settings, catalogue, listener).await?;
+    let Some(node) = unless_told(&mut stop, start(&arguments, settings, catalogue, listener)).await else {
+        tracing::info!("stopped before it served");
+        return Ok(());
+    };
+    let node = node?;
     tracing::info!(
         address = %node.address,
         kafka = if settings.kafka.bootstrap_servers.is_empty() { "off" } else { settings.kafka.bootstrap_servers.as_str() },
@@ -35,13 +37,34 @@ pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), F
     );
     stop.recv().await;
     tracing::info!("stopping: finishing what was accepted");
-    node.stop().await;
-    tracing::info!("stopped");
+    match tokio::time::timeout(STOP_WITHIN, node.stop()).await {
+        Ok(()) => tracing::info!("stopped"),
+        Err(_) => tracing::warn!("stopped; what did not end in time was given up"),
+    }
     Ok(())
 }
 
+async fn start(arguments: &Serve, settings: &Settings, catalogue: Catalogue, listener: TcpListener) -> Result<Node, Failure> {
+    if !arguments.no_migrate {
+        let ran = migrate(settings).await?;
+        if ran > 0 {
+            tracing::info!(migrations = ran, "the tables were brought up to date");
+        }
+    }
+    let core = Core::open(settings).await?;
+    Node::start(core, settings, catalogue, listener).await
+}
+
+/// What work comes to, or nothing if it is told to stop before.
+pub(super) async fn unless_told<T>(stop: &mut Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = stop.recv() => None,
+    }
+}
+
 /// Ctrl-C and what service managers send.
-pub(super) fn stop_signals() -> Result<tokio::sync::mpsc::Receiver<()>, Failure> {
+pub(super) fn stop_signals() -> Result<Receiver<()>, Failure> {
     let (tell, told) = tokio::sync::mpsc::channel(1);
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let mut signals = signal(kind).map_err(|error| Failure::not_there(format!("signals cannot be listened to: {error}")))?;

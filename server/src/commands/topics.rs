@@ -8,7 +8,7 @@ use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::topics::{Difference, TopicState, Topics, TopicsError};
 use serde_json::{Value, json};
 
-/// Lists, compares or creates topics.
+/// Lists, compares, or makes topics as the catalogue says.
 pub async fn run(arguments: Arguments, configuration: &Configuration) -> Result<(), Failure> {
     let topics = open(configuration)?;
     match arguments.what {
@@ -16,7 +16,12 @@ pub async fn run(arguments: Arguments, configuration: &Configuration) -> Result<
         TopicsCommand::Diff { json } => diff(&topics, json).await,
         TopicsCommand::Apply => {
             for name in topics.create_missing().await.map_err(failed)? {
-                println!("created {name}");
+                say!("created {name}");
+            }
+            for (name, difference) in topics.mend().await.map_err(failed)? {
+                if let Difference::Drift { field, wanted, found } = difference {
+                    say!("changed {name}: {field} from {found} to {wanted}");
+                }
             }
             diff(&topics, false).await
         }
@@ -52,7 +57,7 @@ async fn list(topics: &Topics, json: bool) -> Result<(), Failure> {
     if json {
         let all: Vec<Value> =
             topics.wanted().map(|(name, wanted)| json!({ "name": name, "catalogue": wanted, "brokers": found.get(name) })).collect();
-        println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
         return Ok(());
     }
     let rows: Vec<Vec<String>> = topics
@@ -66,18 +71,21 @@ async fn list(topics: &Topics, json: bool) -> Result<(), Failure> {
 async fn diff(topics: &Topics, json: bool) -> Result<(), Failure> {
     let differences = topics.differences().await.map_err(failed)?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&differences).unwrap_or_default());
+        say!("{}", serde_json::to_string_pretty(&differences).unwrap_or_default());
     }
     for (name, difference) in differences.iter().filter(|_| !json) {
         match difference {
-            Difference::Missing => println!("- {name}: missing; create it with `milepost topics apply`"),
-            Difference::Drift { field, wanted, found } => println!("- {name}: {field} is {found}, the catalogue says {wanted}"),
+            Difference::Missing => say!("- {name}: missing; create it with `milepost topics apply`"),
+            Difference::Drift { field: "partitions", wanted, found } => say!(
+                "- {name}: partitions is {found}, the catalogue says {wanted}; another number would break the order of keys, so it is not changed"
+            ),
+            Difference::Drift { field, wanted, found } => say!("- {name}: {field} is {found}, the catalogue says {wanted}"),
         }
     }
     match differences.len() {
         0 if json => Ok(()),
         0 => {
-            println!("the topics are as the catalogue says");
+            say!("the topics are as the catalogue says");
             Ok(())
         }
         count => Err(Failure::no(format!("{count} differences between the catalogue and the brokers"))),

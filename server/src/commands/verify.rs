@@ -9,7 +9,7 @@ use application::ports::EventLog;
 use indicatif::{ProgressBar, ProgressStyle};
 use infrastructure::config::Configuration;
 use infrastructure::kafka::catalogue::Catalogue;
-use infrastructure::kafka::relay::read_position;
+use infrastructure::kafka::read_position;
 use infrastructure::kafka::verify::{Report, read_topics};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,9 +27,9 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     core.close().await;
     let (report, head) = result?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+        say!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
-        report.faults.iter().for_each(|fault| println!("- {fault}"));
+        report.faults.iter().for_each(|fault| say!("- {fault}"));
     }
     let behind = head - report.until;
     if !report.is_clean() {
@@ -41,7 +41,7 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     if !json {
         let expired =
             if report.expired > 0 { format!(", {} of them expired by retention", thousands(report.expired as i64)) } else { String::new() };
-        println!("{} positions{expired}: each is on Kafka once, in order for each key, and nothing else is", thousands(report.until));
+        say!("{} positions{expired}: each is on Kafka once, in order for each key, and nothing else is", thousands(report.until));
     }
     Ok(())
 }

@@ -195,7 +195,10 @@ connection!(ProjectConnection, ProjectEdge, Project, "projects");
 impl Project {
     /// The project that a task or schedule lives in.
     pub(crate) async fn load(ctx: &Context<'_>, id: domain::ids::ProjectId, position: i64) -> Result<Option<Self>> {
-        seen(ctx, &[ProjectOverview::NAME], position).await?;
+        // Overdue tasks are counted in the list of tasks.
+        let overdue = ctx.look_ahead().field("taskCounts").field("overdue").exists();
+        let models = [ProjectOverview::NAME].into_iter().chain(overdue.then_some(projections::task_list::TaskList::NAME));
+        seen(ctx, &models.collect::<Vec<_>>(), position).await?;
         let view = crate::graphql::context::loaded(ctx.loaders().load_one(id).await)?;
         Ok(view.map(|view| Self { view, seen: position }))
     }

@@ -118,17 +118,20 @@ impl ScheduleQueries {
     }
 
     /// What fired in the workspace, the oldest first.
+    #[allow(clippy::too_many_arguments)]
     async fn deadlines(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only firings for which all of this holds.")] filter: Option<DeadlineFilter>,
         #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
         #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
     ) -> Result<DeadlineFiringConnection> {
         let look = ctx.look_ahead();
         let schedule = any_node(&look, |node| node.field("schedule").exists(), |a, b| a || b);
-        let window = Paging { first, after, ..Paging::default() }.window(&look)?;
+        let window = Paging { first, after, last, before }.window(&look)?;
         let filter = filter.unwrap_or_default().parse()?;
         let position = wanted(ctx, min_position);
         let mut models = vec![DeadlineLog::NAME];

@@ -3,7 +3,8 @@
 use super::types::{Task, TaskConnection, TaskPriority, TaskStatus};
 use crate::graphql::comparators::{DateTimeComparator, IDComparator, StringComparator};
 use crate::graphql::context::{ContextExt, Paging, any_node, optional_uuid, seen, wanted};
-use crate::graphql::error::{bad_input, unanswered};
+use crate::graphql::error::{bad_input, limit_exceeded, unanswered};
+use crate::graphql::limits::SORT_LEVELS_MAX;
 use crate::graphql::scalars::Position;
 use async_graphql::{Context, Enum, ID, InputObject, Lookahead, Object, Result};
 use domain::ids::{ProjectId, TaskId};
@@ -113,9 +114,6 @@ pub struct TaskSort {
     direction: Option<SortDirection>,
 }
 
-/// Most levels of an order.
-pub const SORT_LEVELS_MAX: usize = 6;
-
 impl TaskSort {
     fn parse(&self) -> task_list::TaskSort {
         let field = match self.field {
@@ -220,7 +218,7 @@ pub(crate) async fn list(
     }
     let sort: Vec<_> = sort.unwrap_or_default().iter().map(TaskSort::parse).collect();
     if sort.len() > SORT_LEVELS_MAX {
-        return Err(bad_input(&["sort"], format!("an order has at most {SORT_LEVELS_MAX} levels; this one has {}", sort.len())));
+        return Err(limit_exceeded("sortLevels", sort.len(), SORT_LEVELS_MAX));
     }
     seen(ctx, &models(selection), position).await?;
     let page = list_tasks(ctx.pool(), ctx.workspace(), &filter, &sort, &window, selection, ctx.now()).await.map_err(unanswered)?;

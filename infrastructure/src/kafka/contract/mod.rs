@@ -4,6 +4,8 @@
 mod project;
 mod schedule;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::event::{Event, Recorded};

@@ -1,0 +1,71 @@
+//! Which settings can be used. How they are read from files and variables is tried on the binary.
+
+use super::*;
+use std::collections::BTreeSet;
+
+/// What is wrong with the defaults after a change.
+fn wrong(change: impl FnOnce(&mut Kafka)) -> Vec<String> {
+    let mut settings = Configuration::defaults();
+    change(&mut settings.kafka);
+    let configuration = Configuration { settings, origins: vec![] };
+    configuration.check().into_iter().map(|error| error.to_string()).collect()
+}
+
+fn scram(kafka: &mut Kafka) {
+    kafka.security_protocol = "SASL_SSL".to_owned();
+    kafka.sasl_mechanism = "SCRAM-SHA-256".to_owned();
+    kafka.sasl_username = "milepost".to_owned();
+    kafka.sasl_password = "a password".to_owned();
+}
+
+#[test]
+fn the_defaults_can_be_used() {
+    assert_eq!(wrong(|_| {}), Vec::<String>::new());
+    assert_eq!(wrong(scram), Vec::<String>::new());
+}
+
+#[test]
+fn every_setting_has_one_key_and_one_variable() {
+    assert_eq!(SETTINGS.iter().map(|setting| setting.key).collect::<BTreeSet<_>>().len(), SETTINGS.len());
+    assert_eq!(SETTINGS.iter().map(|setting| setting.env).collect::<BTreeSet<_>>().len(), SETTINGS.len());
+    for setting in SETTINGS.iter().filter(|setting| setting.key.starts_with("kafka.")) {
+        assert_eq!(setting.env, setting.key.replace('.', "_").to_uppercase());
+    }
+}
+
+#[test]
+fn what_opens_a_door_is_secret() {
+    for setting in SETTINGS {
+        let opens = ["password", "secret", "database_url"].iter().any(|word| setting.key.ends_with(word));
+        assert_eq!(setting.kind == Kind::Secret, opens, "{}", setting.key);
+    }
+}
+
+#[test]
+fn sasl_needs_a_mechanism_a_user_and_a_password() {
+    assert_eq!(wrong(|kafka| kafka.security_protocol = "SASL_PLAINTEXT".to_owned()).len(), 3);
+    let without_password = wrong(|kafka| {
+        scram(kafka);
+        kafka.sasl_password.clear();
+    });
+    assert_eq!(without_password, ["kafka.sasl_password is empty: expected a password, since KAFKA_SECURITY_PROTOCOL is SASL"]);
+}
+
+#[test]
+fn brokers_are_hosts_with_ports() {
+    let servers = |servers: &'static str| wrong(move |kafka| kafka.bootstrap_servers = servers.to_owned());
+    for usable in ["", "a:1", "a:9092,b:9092", "a:9092, b:9092", "[::1]:9092"] {
+        assert_eq!(servers(usable), Vec::<String>::new(), "{usable:?}");
+    }
+    for unusable in ["a", "a:", ":9092", "a:99999", "a:9092,b", ",", " "] {
+        let expected = format!("kafka.bootstrap_servers is {unusable:?}: expected host:port, or several separated by commas");
+        assert_eq!(servers(unusable), [expected]);
+    }
+}
+
+#[test]
+fn a_secret_is_not_shown_by_what_is_printed_for_debugging() {
+    let mut settings = Configuration::defaults();
+    scram(&mut settings.kafka);
+    assert!(!format!("{:?}", settings.kafka).contains("a password"));
+}
