@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::PathBuf;
 use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
@@ -16,6 +16,8 @@ pub struct Process {
     pid: i32,
     /// Lines of standard error so far.
     log: watch::Receiver<Vec<String>>,
+    /// Lines of standard output so far.
+    output: watch::Receiver<Vec<String>>,
     _catalogue: Option<PathBuf>,
 }
 
@@ -61,16 +63,10 @@ impl Process {
             command.env(name, value);
         }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let (said, log) = watch::channel(vec![]);
-        let errors = child.stderr.take().expect("standard error is piped");
-        tokio::spawn(async move {
-            let mut lines = BufReader::new(errors).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                said.send_modify(|lines| lines.push(line));
-            }
-        });
+        let log = lines_of(child.stderr.take().expect("standard error is piped"));
+        let output = lines_of(child.stdout.take().expect("standard output is piped"));
         let pid = i32::try_from(child.id().expect("it runs")).expect("a pid");
-        Self { child, pid, log, _catalogue: catalogue }
+        Self { child, pid, log, output, _catalogue: catalogue }
     }
 
     /// The address it serves on, once it does.
@@ -83,11 +79,17 @@ impl Process {
 
     /// The first line of its log that holds a text.
     pub async fn said(&mut self, text: &str) -> String {
-        let holds = |lines: &Vec<String>| lines.iter().any(|line| line.contains(text));
-        let said = tokio::time::timeout(crate::wait::PATIENCE, self.log.wait_for(holds)).await.is_ok_and(|said| said.is_ok());
-        let lines = self.log.borrow();
-        assert!(said, "it never said {text:?}, but:\n{}", lines.join("\n"));
-        lines.iter().find(|line| line.contains(text)).cloned().unwrap_or_default()
+        first_with(&mut self.log, text).await
+    }
+
+    /// The first line on its standard output that holds a text.
+    pub async fn printed(&mut self, text: &str) -> String {
+        first_with(&mut self.output, text).await
+    }
+
+    /// Everything it has printed on standard output.
+    pub fn output(&self) -> String {
+        self.output.borrow().join("\n")
     }
 
     /// Everything it has logged.
@@ -155,6 +157,26 @@ pub async fn run(program: &str, run: Run<'_>, input: Option<&str>) -> Output {
         tokio::time::timeout(crate::wait::PATIENCE, child.wait_with_output()).await.expect("it ends").expect("it can be waited for");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Output { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// What a process writes, line by line, for as long as it does.
+fn lines_of(pipe: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<Vec<String>> {
+    let (said, heard) = watch::channel(vec![]);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            said.send_modify(|lines| lines.push(line));
+        }
+    });
+    heard
+}
+
+async fn first_with(heard: &mut watch::Receiver<Vec<String>>, text: &str) -> String {
+    let holds = |lines: &Vec<String>| lines.iter().any(|line| line.contains(text));
+    let said = tokio::time::timeout(crate::wait::PATIENCE, heard.wait_for(holds)).await.is_ok_and(|said| said.is_ok());
+    let lines = heard.borrow();
+    assert!(said, "it never said {text:?}, but:\n{}", lines.join("\n"));
+    lines.iter().find(|line| line.contains(text)).cloned().unwrap_or_default()
 }
 
 fn strip_colours(line: &str) -> String {

@@ -1,0 +1,79 @@
+//! History: when something happened and who did it, for those who look after a workspace.
+
+use super::story::{WORKSPACE, file_of, line};
+use super::{Folder, done, head, milepost};
+use application::caller::{Caller, Role};
+use application::import::{LineOutcome, import};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::{UserId, WorkspaceId, system};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use server::wire::Core;
+use tests::database::TestDatabase;
+use uuid::Uuid;
+
+/// A project begun long ago by somebody else, and a task of today.
+fn history(actor: Uuid) -> Vec<Value> {
+    let project = Uuid::now_v7();
+    let mut old = line("projectCreate", json!({ "id": project, "key": "OLD", "name": "Long ago" }));
+    old["at"] = json!("2019-03-31T02:30:00.123456+02:00");
+    old["actor"] = json!(actor);
+    vec![old, line("taskCreate", json!({ "projectId": project, "title": "Today" }))]
+}
+
+type Row = (String, DateTime<Utc>, DateTime<Utc>, Uuid);
+
+async fn events(database: &TestDatabase) -> Vec<Row> {
+    sqlx::query_as(
+        "SELECT event_type, (metadata ->> 'occurred_at')::timestamptz, recorded_at, (metadata ->> 'actor')::uuid \
+         FROM milepost.events ORDER BY position",
+    )
+    .fetch_all(&database.pool().await)
+    .await
+    .expect("the log can be read")
+}
+
+#[tokio::test]
+async fn what_happened_long_ago_is_kept_beside_when_it_was_recorded() {
+    let (database, folder, somebody, importer) = (TestDatabase::new().await, Folder::new(), Uuid::now_v7(), Uuid::now_v7());
+    let file = folder.file("history.ndjson", file_of(&history(somebody)));
+    let arguments = ["import", &file, "--workspace", WORKSPACE, "--actor", &importer.to_string()];
+    let begun = Utc::now();
+    done(milepost(&arguments, &[("DATABASE_URL", &database.url)]).await);
+    let events = events(&database).await;
+    let (_, occurred_at, recorded_at, actor) = &events[0];
+    assert_eq!(occurred_at.to_rfc3339(), "2019-03-31T00:30:00.123+00:00");
+    assert_eq!(*actor, somebody);
+    let minute = TimeDelta::minutes(1);
+    assert!((begun - minute..Utc::now() + minute).contains(recorded_at), "{recorded_at}");
+    let (_, occurred_at, recorded_at, actor) = &events[1];
+    assert!((*recorded_at - *occurred_at).abs() < minute);
+    assert_eq!(*actor, importer, "without an actor of its own a line is whose who imports");
+}
+
+#[tokio::test]
+async fn without_an_actor_the_import_itself_is_named() {
+    let (database, folder) = (TestDatabase::new().await, Folder::new());
+    let file = folder.file("history.ndjson", file_of(&history(Uuid::now_v7())));
+    done(milepost(&["import", &file, "--workspace", WORKSPACE], &[("DATABASE_URL", &database.url)]).await);
+    assert_eq!(events(&database).await[1].3, system::IMPORT.0);
+}
+
+#[tokio::test]
+async fn history_is_refused_to_those_who_do_not_look_after_the_workspace() {
+    let database = TestDatabase::new().await;
+    let core = Core::open(&tests::app::settings(&database.url)).await.expect("the database is there");
+    let workspace = WorkspaceId(WORKSPACE.parse().expect("a UUID"));
+    for (role, refused) in [(Role::Viewer, 1), (Role::Member, 1), (Role::Admin, 0), (Role::Owner, 0), (Role::Service, 0)] {
+        let caller = Caller { actor: UserId(Uuid::now_v7()), workspace, role };
+        let mut lines = history(Uuid::now_v7());
+        lines.truncate(1);
+        lines[0]["input"]["key"] = json!(format!("K{}", role as u8));
+        let stream = futures::stream::iter(lines.into_iter().map(|line| Ok(line.to_string().into_bytes())));
+        let outcomes: Vec<_> = import(&core.application, caller, stream).collect().await;
+        let forbidden = |outcome: &LineOutcome| matches!(outcome, LineOutcome::Rejected(reject) if reject.code == "FORBIDDEN");
+        assert_eq!(outcomes.iter().flatten().filter(|outcome| forbidden(outcome)).count(), refused, "{role:?}: {outcomes:?}");
+    }
+    assert_eq!(head(&database.pool().await).await, 3);
+    core.close().await;
+}

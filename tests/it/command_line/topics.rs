@@ -1,0 +1,58 @@
+//! `milepost topics` and `milepost verify kafka`, as far as the command line goes.
+
+use super::{MILEPOST, NO, NOT_THERE, WRONG_USE, assert_calm, assert_refused, done, json, milepost};
+use serde_json::Value;
+use tests::database::TestDatabase;
+use tests::kafka::TestTopics;
+use tests::process::{Output, Run, run};
+
+const COMMANDS: [&[&str]; 4] = [&["topics", "list"], &["topics", "diff"], &["topics", "apply"], &["verify", "kafka", "--wait", "1s"]];
+
+/// Runs the binary with topics of the test's own.
+async fn with(topics: &TestTopics, catalogue: &str, arguments: &[&str]) -> Output {
+    let mut run_of = Run::of(arguments);
+    run_of.environment = vec![
+        ("KAFKA_BOOTSTRAP_SERVERS", topics.kafka.bootstrap_servers.clone()),
+        ("KAFKA_TRANSACTIONAL_ID", topics.kafka.transactional_id.clone()),
+        ("MILEPOST_TOPICS", catalogue.to_owned()),
+    ];
+    let output = run(MILEPOST, run_of, None).await;
+    assert_calm(&output.stderr);
+    output
+}
+
+#[tokio::test]
+async fn without_kafka_they_say_what_is_missing() {
+    let database = TestDatabase::new().await;
+    for arguments in COMMANDS {
+        let url = ("DATABASE_URL", database.url.as_str());
+        assert_refused(&milepost(arguments, &[url]).await, WRONG_USE, &["KAFKA_BOOTSTRAP_SERVERS is not set", "host:9092"]);
+        let output = milepost(arguments, &[url, ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")]).await;
+        assert_refused(&output, NOT_THERE, &["127.0.0.1:1"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_topics_are_listed_told_apart_and_created() {
+    let (topics, folder) = (TestTopics::new(), super::Folder::new());
+    let catalogue = folder.file("topics.toml", &topics.toml);
+    let diff = with(&topics, &catalogue, &["topics", "diff"]).await;
+    assert_eq!(diff.status, NO, "{}", diff.stderr);
+    let count = diff.stdout.lines().count();
+    assert!(
+        count >= 4 && diff.stdout.lines().all(|line| line.contains("missing; create it with `milepost topics apply`")),
+        "{}",
+        diff.stdout
+    );
+    assert!(diff.stderr.contains(&format!("{count} differences")), "{}", diff.stderr);
+    let brokers = |list: &str| json(list).as_array().map(|all| all.iter().filter(|topic| topic["brokers"] != Value::Null).count());
+    assert_eq!(brokers(&done(with(&topics, &catalogue, &["topics", "list", "--json"]).await)), Some(0));
+    assert!(done(with(&topics, &catalogue, &["topics", "list"]).await).contains("missing"));
+
+    let applied = done(with(&topics, &catalogue, &["topics", "apply"]).await);
+    assert_eq!(applied.lines().filter(|line| line.starts_with("created ")).count(), count, "{applied}");
+    assert!(applied.ends_with("the topics are as the catalogue says\n"), "{applied}");
+    assert_eq!(done(with(&topics, &catalogue, &["topics", "apply"]).await), "the topics are as the catalogue says\n");
+    assert_eq!(brokers(&done(with(&topics, &catalogue, &["topics", "list", "--json"]).await)), Some(count));
+    assert_eq!(json(&done(with(&topics, &catalogue, &["topics", "diff", "--json"]).await)), Value::Array(vec![]));
+}

@@ -1,0 +1,167 @@
+//! What the append function must do, in memory and one unit after the other.
+
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// A unit as the model and the function take it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wish {
+    pub(super) workspace: Uuid,
+    pub(super) source: i16,
+    pub(super) command: Option<Uuid>,
+    pub(super) hash: Vec<u8>,
+    pub(super) events: Vec<WishedEvent>,
+    pub(super) guards: Vec<(String, i64)>,
+    pub(super) claims: Vec<(String, String)>,
+    pub(super) releases: Vec<(String, String)>,
+    /// The aggregate of a unit without events, and its version.
+    pub(super) subject: (String, i64),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct WishedEvent {
+    pub(super) stream: String,
+    pub(super) sequence: i64,
+    pub(super) id: Uuid,
+    pub(super) draws: Option<String>,
+}
+
+impl WishedEvent {
+    /// The payload with the number that was drawn, if it draws one.
+    pub(super) fn payload(&self, number: i64) -> String {
+        match &self.draws {
+            Some(counter) => format!(r#"{{"drawn":{{"number":{number},"of":"{counter}","title":"Ünïcode 0"}}}}"#),
+            None => r#"{"plain":{"number":0}}"#.to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Appended { from: i64, to: i64, numbers: Vec<i64> },
+    Settled { position: i64 },
+    Replayed { from: i64, to: i64, version: i64, aggregate: String },
+    IdReused,
+    StreamMoved { aggregate: String, found: i64 },
+    GuardMoved { aggregate: String, found: i64 },
+    ClaimTaken { by: String },
+}
+
+/// A stored event: position, workspace, stream, sequence, id, payload; then source, command, hash and size of its unit
+/// on the first event of the unit.
+pub(super) type Row = (i64, Uuid, String, i64, Uuid, String, Option<i16>, Option<Uuid>, Option<Vec<u8>>, Option<i32>);
+
+/// A command: workspace, source and id.
+pub(super) type Named = (Uuid, i16, Uuid);
+
+/// A settled command: hash, aggregate, its version and position.
+pub(super) type SettledRow = (Vec<u8>, String, i64, i64);
+
+/// A command that is known: hash, first and last position, version and aggregate.
+type Known = (Vec<u8>, i64, i64, i64, String);
+
+#[derive(Default)]
+pub(super) struct Model {
+    /// Version and last position by stream.
+    pub(super) streams: HashMap<String, (i64, i64)>,
+    pub(super) commands: HashMap<Named, Known>,
+    /// Holder and position by workspace, kind and value.
+    pub(super) claims: BTreeMap<(Uuid, String, String), (String, i64)>,
+    pub(super) counters: BTreeMap<String, i64>,
+    pub(super) settled: BTreeMap<Named, SettledRow>,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Model {
+    fn version(&self, stream: &str) -> i64 {
+        self.streams.get(stream).map_or(0, |(version, _)| *version)
+    }
+
+    fn objection(&self, wish: &Wish) -> Option<Answer> {
+        if let Some(command) = wish.command
+            && let Some((hash, from, to, version, aggregate)) = self.commands.get(&(wish.workspace, wish.source, command))
+        {
+            let replayed = Answer::Replayed { from: *from, to: *to, version: *version, aggregate: aggregate.clone() };
+            return Some(if *hash == wish.hash { replayed } else { Answer::IdReused });
+        }
+        let mut seen = vec![];
+        for event in &wish.events {
+            let found = self.version(&event.stream);
+            if !seen.contains(&&event.stream) && found != event.sequence - 1 {
+                return Some(Answer::StreamMoved { aggregate: event.stream.clone(), found });
+            }
+            seen.push(&event.stream);
+        }
+        for (aggregate, version) in &wish.guards {
+            let found = self.version(aggregate);
+            if found != *version {
+                return Some(Answer::GuardMoved { aggregate: aggregate.clone(), found });
+            }
+        }
+        let held = |claim: &(String, String)| self.claims.get(&(wish.workspace, claim.0.clone(), claim.1.clone()));
+        wish.claims.iter().find_map(held).map(|(by, _)| Answer::ClaimTaken { by: by.clone() })
+    }
+
+    /// Takes one unit on the present state.
+    pub(super) fn apply(&mut self, wish: &Wish) -> Answer {
+        if let Some(objection) = self.objection(wish) {
+            return objection;
+        }
+        if wish.events.is_empty() {
+            return self.settle(wish);
+        }
+        let (from, to) = (self.rows.len() as i64 + 1, (self.rows.len() + wish.events.len()) as i64);
+        let mut numbers = vec![];
+        for (index, event) in wish.events.iter().enumerate() {
+            let mut number = 0;
+            if let Some(counter) = &event.draws {
+                let last = self.counters.entry(counter.clone()).or_default();
+                *last += 1;
+                number = *last;
+                numbers.push(number);
+            }
+            let position = from + index as i64;
+            self.streams.insert(event.stream.clone(), (event.sequence, position));
+            let first = index == 0;
+            self.rows.push((
+                position,
+                wish.workspace,
+                event.stream.clone(),
+                event.sequence,
+                event.id,
+                event.payload(number),
+                first.then_some(wish.source),
+                wish.command.filter(|_| first),
+                wish.command.filter(|_| first).map(|_| wish.hash.clone()),
+                first.then_some(wish.events.len() as i32),
+            ));
+        }
+        self.keep(wish, from, to);
+        Answer::Appended { from, to, numbers }
+    }
+
+    fn keep(&mut self, wish: &Wish, from: i64, to: i64) {
+        let subject = &wish.events[0].stream;
+        for (kind, value) in &wish.releases {
+            self.claims.remove(&(wish.workspace, kind.clone(), value.clone()));
+        }
+        for (kind, value) in &wish.claims {
+            self.claims.insert((wish.workspace, kind.clone(), value.clone()), (subject.clone(), from));
+        }
+        if let Some(command) = wish.command {
+            let known = (wish.hash.clone(), from, to, self.version(subject), subject.clone());
+            self.commands.insert((wish.workspace, wish.source, command), known);
+        }
+    }
+
+    fn settle(&mut self, wish: &Wish) -> Answer {
+        let (aggregate, version) = wish.subject.clone();
+        let position = self.streams.get(&aggregate).map_or(0, |(_, position)| *position);
+        if let Some(command) = wish.command {
+            let key = (wish.workspace, wish.source, command);
+            self.commands.insert(key, (wish.hash.clone(), position, position, version, aggregate.clone()));
+            self.settled.insert(key, (wish.hash.clone(), aggregate, version, position));
+        }
+        Answer::Settled { position }
+    }
+}

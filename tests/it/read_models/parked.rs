@@ -1,0 +1,180 @@
+//! A poison event parks its own aggregate in the read models that cannot take it; everything else goes on.
+
+use super::{content, live, plant, projection};
+use projections::dead_letters::{DeadLetter, RetryError, list};
+use serde_json::json;
+use sqlx::PgPool;
+use tests::app::TestApp;
+use tests::process::{Output, Run, run};
+use tests::wait::until;
+use uuid::Uuid;
+
+/// What is parked in a read model: which events, of what, and whether with an error of their own.
+async fn letters(pool: &PgPool, name: &str) -> Vec<DeadLetter> {
+    list(pool, Some(name)).await.expect("parked events can be listed")
+}
+
+fn positions(letters: &[DeadLetter]) -> Vec<(i64, bool)> {
+    letters.iter().map(|letter| (letter.position, letter.error.is_some())).collect()
+}
+
+async fn titles(app: &TestApp) -> Vec<String> {
+    let found = app.client.data("{ tasks { nodes { title } } }", json!({})).await;
+    let nodes = found["tasks"]["nodes"].as_array().expect("a list").clone();
+    nodes.iter().map(|node| node["title"].as_str().expect("a title").to_owned()).collect()
+}
+
+async fn rename(app: &TestApp, task: &str, title: &str) -> i64 {
+    let payload = app.client.must("taskUpdate", "id", json!({ "id": task, "title": title })).await;
+    payload["position"].as_str().expect("a position").parse().expect("a number")
+}
+
+/// Rows that the database refuses.
+const NO_POISON: &str = "ALTER TABLE milepost.task_list_v1 ADD CONSTRAINT no_poison CHECK (title <> 'poison')";
+
+async fn milepost(app: &TestApp, arguments: &[&str]) -> Output {
+    let mut how = Run::of(arguments);
+    how.environment.push(("DATABASE_URL", app.database.url.clone()));
+    run(env!("CARGO_BIN_EXE_milepost-under-test"), how, None).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_the_database_refuses_park_their_aggregate_and_a_retry_takes_them_in_order() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let project = app.client.project().await;
+    let (sick, well) = (app.client.task(&project, "sick").await, app.client.task(&project, "well").await);
+    app.settled().await;
+    plant(&pool, NO_POISON).await;
+    // All at once, so that poison and health share batches.
+    let poison = rename(&app, &sick, "poison").await;
+    let later = rename(&app, &sick, "better").await;
+    rename(&app, &well, "very well").await;
+    let third = app.client.task(&project, "third").await;
+    app.settled().await;
+
+    let parked = letters(&pool, "task_list").await;
+    assert_eq!(positions(&parked), [(poison, true), (later, false)]);
+    assert!(parked.iter().all(|letter| letter.aggregate_id == sick && letter.event_type == "task_updated"));
+    assert!(parked[0].error.as_deref().is_some_and(|error| error.contains("no_poison")), "{parked:?}");
+    assert_eq!(titles(&app).await, ["sick", "very well", "third"]);
+    let (_, ready) = app.client.get("/readyz").await;
+    assert!(ready.contains("2 events of the read model task_list are parked"), "{ready}");
+    // Other read models have no trouble with it, and others' events go on behind it.
+    assert_eq!(list(&pool, None).await.expect("they can be listed").len(), 2);
+    rename(&app, &third, "still third").await;
+    let last = rename(&app, &sick, "well again").await;
+    app.settled().await;
+    assert_eq!(positions(&letters(&pool, "task_list").await), [(poison, true), (later, false), (last, false)]);
+
+    let sick_id: Uuid = sick.parse().expect("an id");
+    let works = &app.core().works;
+    match projection("task_list").retry(works, sick_id, false).await {
+        // Only the last of the aggregate's rows is written, and the constraint does not mind that one.
+        Ok(taken) => assert_eq!(taken, 3),
+        Err(error) => panic!("{error}"),
+    }
+    assert_eq!(letters(&pool, "task_list").await, []);
+    assert_eq!(titles(&app).await, ["well again", "very well", "still third"]);
+    let again = projection("task_list").retry(works, sick_id, false).await;
+    assert!(matches!(again, Err(RetryError::NothingParked)), "{again:?}");
+    let compared = projection("task_list").verify(works, &|_| {}).await.expect("it can be compared");
+    assert!(compared.equal);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_that_fails_changes_nothing_and_a_skip_gives_up_the_first_only() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let project = app.client.project().await;
+    let sick = app.client.task(&project, "sick").await;
+    app.settled().await;
+    plant(&pool, NO_POISON).await;
+    let poison = rename(&app, &sick, "poison").await;
+    app.settled().await;
+    let moved = app.client.must("taskChangePriority", "id", json!({ "id": sick, "priority": "LOW" })).await;
+    app.settled().await;
+    let before = (content(&pool, "task_list_v1").await, letters(&pool, "task_list").await);
+    assert_eq!(before.1.len(), 2);
+
+    let out = milepost(&app, &["projections", "dead-letters", "retry", "task_list", &sick]).await;
+    assert_eq!(out.status, 1, "{}{}", out.stdout, out.stderr);
+    assert!(out.stderr.contains("still cannot be taken in"), "{}", out.stderr);
+    assert_eq!((content(&pool, "task_list_v1").await, letters(&pool, "task_list").await), before);
+
+    let out = milepost(&app, &["projections", "dead-letters", "list", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&out.stdout).expect("JSON");
+    assert_eq!(listed[0]["position"], json!(poison.to_string()));
+    assert_eq!((&listed[1]["position"], &listed[1]["error"]), (&moved["position"], &json!(null)));
+    let out = milepost(&app, &["projections", "dead-letters", "skip", "task_list", &sick]).await;
+    assert_eq!(out.status, 0, "{}", out.stderr);
+    assert_eq!(letters(&pool, "task_list").await, []);
+    let found = app.client.data("{ tasks { nodes { title priority } } }", json!({})).await;
+    assert_eq!(found["tasks"]["nodes"], json!([{ "title": "sick", "priority": "LOW" }]));
+    let (parked, error): (i32, Option<String>) =
+        sqlx::query_as("SELECT dead_letters, last_error FROM milepost.projections WHERE name = 'task_list'")
+            .fetch_one(&pool)
+            .await
+            .expect("a version");
+    assert_eq!((parked, error), (0, None));
+    app.stop().await;
+}
+
+/// An event of a later version of the program, put at the end of the log as the log's own function would.
+async fn append_unreadable(pool: &PgPool, aggregate: &str) -> i64 {
+    sqlx::query_scalar(
+        "INSERT INTO milepost.events (position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, \
+           payload, metadata, recorded_at) \
+         SELECT (SELECT max(position) + 1 FROM milepost.events), workspace_id, aggregate_type, aggregate_id, sequence + 1, \
+           gen_random_uuid(), 'task_updated', '7', '{\"task_updated\": {\"from_the_future\": 1}}', metadata, recorded_at \
+         FROM milepost.events WHERE aggregate_id = $1 ORDER BY sequence DESC LIMIT 1 RETURNING position",
+    )
+    .bind(aggregate)
+    .fetch_one(pool)
+    .await
+    .expect("an event can be put there")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_cannot_be_read_parks_its_aggregate_wherever_it_matters_until_it_is_skipped() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let project = app.client.project().await;
+    let (sick, well) = (app.client.task(&project, "sick").await, app.client.task(&project, "well").await);
+    app.settled().await;
+    let unreadable = append_unreadable(&pool, &sick).await;
+    until("the node knows of it", || async { (app.head() == unreadable).then_some(()) }).await;
+    rename(&app, &well, "very well").await;
+    app.settled().await;
+    for name in ["task_list", "activity"] {
+        let parked = letters(&pool, name).await;
+        assert_eq!(positions(&parked), [(unreadable, true)], "{name}");
+        assert!(parked[0].error.as_deref().is_some_and(|error| error.contains("unknown to this version")), "{parked:?}");
+    }
+    assert_eq!(list(&pool, None).await.expect("they can be listed").len(), 2, "read models that are not about it go on");
+    assert_eq!(titles(&app).await, ["sick", "very well"]);
+
+    let (works, sick) = (&app.core().works, sick.parse().expect("an id"));
+    let retried = projection("task_list").retry(works, sick, false).await;
+    assert!(matches!(&retried, Err(RetryError::StillPoison { position, .. }) if *position == unreadable), "{retried:?}");
+    // A rebuild meets the same event, and parks it as well.
+    let rebuilt = projection("task_list").rebuild(works, &|_| {}).await.expect("it is rebuilt all the same");
+    assert_eq!(live(&pool, "task_list").await.0, rebuilt.version);
+    assert_eq!(titles(&app).await, ["sick", "very well"]);
+    for name in ["task_list", "activity"] {
+        assert_eq!(projection(name).retry(works, sick, true).await.expect("it is skipped"), 0);
+        assert_eq!(live_letters(&pool, name).await, 0, "{name}");
+    }
+    app.stop().await;
+}
+
+async fn live_letters(pool: &PgPool, name: &str) -> i32 {
+    let (version, _) = live(pool, name).await;
+    sqlx::query_scalar("SELECT dead_letters FROM milepost.projections WHERE name = $1 AND version = $2")
+        .bind(name)
+        .bind(version)
+        .fetch_one(pool)
+        .await
+        .expect("a version")
+}
