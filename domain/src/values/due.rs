@@ -98,7 +98,8 @@ pub fn earliest_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
 fn end_of_gap(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     let offset_at = |utc: NaiveDateTime| zone.offset_from_utc_datetime(&utc).fix();
     let old = offset_at(local - TimeDelta::hours(48));
-    let mut jumped = local - old;
+    // Jumps are at whole seconds: without the fraction the search below ends.
+    let mut jumped = (local - old).trunc_subsecs(0);
     let mut before = jumped - TimeDelta::hours(25);
     while jumped - before > TimeDelta::seconds(1) {
         let middle = (before + (jumped - before) / 2).trunc_subsecs(0);

@@ -191,3 +191,13 @@ fn bad_stored_due_moments_are_refused() {
     refusal_of::<Due>(json!({"at": "2031-03-01T23:00:00Z"}));
     refusal_of::<Due>(json!({"date": "2031-03-01", "time_zone": "UTC"}));
 }
+
+#[test]
+fn a_skipped_time_with_a_fraction_of_a_second_means_the_end_of_the_gap_too() {
+    let end = "2027-03-28T01:00:00Z".parse::<DateTime<Utc>>().expect("an instant");
+    for millis in [0, 1, 300, 999, 1_300] {
+        let local = NaiveDate::from_ymd_opt(2027, 3, 28).and_then(|day| day.and_hms_opt(2, 0, 0)).expect("a time")
+            + TimeDelta::milliseconds(millis);
+        assert_eq!(earliest_instant(local, chrono_tz::Europe::Zurich), end, "{local}");
+    }
+}
