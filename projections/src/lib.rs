@@ -23,6 +23,8 @@ pub mod progress;
 pub mod registry;
 pub mod runner;
 mod sql;
+#[cfg(test)]
+mod testing;
 
 pub use apply::Fence;
 

@@ -1,3 +1,9 @@
 //! The suites that need more than one crate, in one binary.
 
+mod command_line;
+mod event_store;
+mod graphql;
+mod read_models;
+mod relay;
+mod scheduling;
 mod smoke;

@@ -1,7 +1,7 @@
 //! What resolvers work with.
 
-use super::error::{bad_input, internal, not_reached, unanswered};
-use super::limits::{Limits, PAGE_ROWS_DEFAULT};
+use super::error::{bad_input, internal, limit_exceeded, not_reached, unanswered};
+use super::limits::{FILTER_PARTS_MAX, Limits, PAGE_ROWS_DEFAULT};
 use super::loaders::Loaders;
 use super::scalars::Position;
 use application::Application;
@@ -118,6 +118,16 @@ pub(crate) fn uuid(path: &str, id: &ID) -> Result<Uuid> {
 /// A UUID, if one is given.
 pub(crate) fn optional_uuid(path: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
     id.map(|id| uuid(path, id)).transpose()
+}
+
+/// Refuses a filter of too many parts: each is a condition that every row may have to be compared with.
+pub(crate) fn check_filter(parts: usize) -> Result<()> {
+    if parts > FILTER_PARTS_MAX { Err(limit_exceeded("filterParts", parts, FILTER_PARTS_MAX)) } else { Ok(()) }
+}
+
+/// How many words are searched for.
+pub(crate) fn words(text: Option<&String>) -> usize {
+    text.map_or(0, |text| text.split_whitespace().count())
 }
 
 /// Which part of a list is asked for.

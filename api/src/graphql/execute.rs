@@ -4,7 +4,8 @@ use super::context::{Asked, Services};
 use super::error::{bad_input, failure, internal};
 use super::limits::FRAGMENTS_INSIDE_MAX;
 use super::loaders::Loaders;
-use super::{Built, builder, guard, variables};
+use super::nulls::Shapes;
+use super::{Built, builder, guard, sdl, variables};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
@@ -38,6 +39,7 @@ pub struct Executed {
 /// The executable schema.
 pub struct GraphQL {
     schema: Built,
+    shapes: Shapes,
     services: Arc<Services>,
 }
 
@@ -49,7 +51,7 @@ impl GraphQL {
             .data(Arc::clone(&services))
             .limit_recursive_depth(limits.introspection_depth.max(limits.depth) + FRAGMENTS_INSIDE_MAX)
             .finish();
-        Self { schema, services }
+        Self { shapes: Shapes::of(&sdl()), schema, services }
     }
 
     /// What the API needs of the service.
@@ -60,6 +62,7 @@ impl GraphQL {
     /// Executes a request. Mutations are refused where only reading is allowed, as in GET.
     pub async fn execute(&self, sent: GraphQLRequest, asked: Asked, only_read: bool) -> Executed {
         let started = Instant::now();
+        let (query, name) = (sent.query.clone(), sent.operation_name.clone().filter(|name| !name.is_empty()));
         let request = match self.prepare(sent, only_read) {
             Ok(request) => request,
             Err(error) => return Executed { response: Response::from_errors(vec![*error]), began: false },
@@ -68,7 +71,7 @@ impl GraphQL {
             Loaders { pool: self.services.pool.clone(), workspace: asked.caller.workspace, now: self.services.application.clock().now() };
         let request = request.data(asked).data(DataLoader::new(loaders, tokio::spawn));
         let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
-        let response = match tokio::time::timeout(self.services.limits.timeout, execution).await {
+        let mut response = match tokio::time::timeout(self.services.limits.timeout, execution).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => {
                 let words =
@@ -87,6 +90,7 @@ impl GraphQL {
         metrics::histogram!("milepost_api_request_duration_seconds").record(started.elapsed());
         // Where nothing was executed there is no data at all, and errors say that validation failed.
         let began = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
+        self.shapes.put_nulls(&query, name.as_deref(), &mut response);
         Executed { response: coded(response), began }
     }
 
@@ -98,12 +102,18 @@ impl GraphQL {
         let name = sent.operation_name.filter(|name| !name.is_empty());
         guard::check_text(&sent.query, limits).map_err(refuse)?;
         let mut document = parse_query(&sent.query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
-        let kind = guard::check(&document, name.as_deref(), &variables, limits).map_err(refuse)?;
-        if only_read && kind != Some(OperationType::Query) {
+        guard::check(&document, &variables, limits).map_err(refuse)?;
+        let Some(operation) = guard::operation(&document, name.as_deref()) else {
+            let message = match &name {
+                Some(name) => format!("there is no operation {name:?} in the query"),
+                None => "the query has several operations: name one".to_owned(),
+            };
+            return Err(refuse(bad_input(&["operationName"], message)));
+        };
+        if only_read && operation.ty != OperationType::Query {
             return Err(refuse(failure("METHOD_NOT_ALLOWED", "only queries are answered to GET; send mutations by POST")));
         }
-        let wrong = guard::operation(&document, name.as_deref()).and_then(|operation| variables::wrong(&document, operation, &variables));
-        if let Some((variable, message)) = wrong {
+        if let Some((variable, message)) = variables::wrong(&document, operation, &variables) {
             return Err(refuse(bad_input(&["variables", &variable], message)));
         }
         variables::drop_absent(&mut document, name.as_deref(), &variables);

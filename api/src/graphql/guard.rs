@@ -5,9 +5,7 @@
 
 use super::error::{bad_input, limit_exceeded};
 use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PAGE_ROWS_DEFAULT};
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Error, Name, Value as ConstValue, Variables};
 use async_graphql_value::Value;
 use std::collections::HashMap;
@@ -95,13 +93,8 @@ pub(crate) fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>
     }
 }
 
-/// Checks the operation of a parsed query. Gives its kind.
-pub(crate) fn check(
-    document: &ExecutableDocument,
-    name: Option<&str>,
-    variables: &Variables,
-    limits: &Limits,
-) -> Result<Option<OperationType>, Error> {
+/// Checks a parsed query.
+pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<(), Error> {
     let mut counter = Counter { document, numbers: numbers(document, variables), limits, fragments: HashMap::new(), open_fragments: 0 };
     // Every operation is looked at: also one that is not executed is validated.
     for (_, operation) in document.operations.iter() {
@@ -116,7 +109,7 @@ pub(crate) fn check(
         let introspection = fragment.node.type_condition.node.on.node.starts_with("__");
         counter.fragment(name, introspection)?.check(limits)?;
     }
-    Ok(operation(document, name).map(|operation| operation.ty))
+    Ok(())
 }
 
 /// What a selection comes to.

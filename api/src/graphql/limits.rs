@@ -31,7 +31,7 @@ pub struct Limits {
 
 impl Limits {
     /// Every limit by the name that errors give it, with what is allowed. Times are in milliseconds.
-    pub fn named(&self) -> [(&'static str, usize); 13] {
+    pub fn named(&self) -> [(&'static str, usize); 14] {
         // In full, so that a new limit gets a name.
         let Self {
             body_bytes,
@@ -59,6 +59,7 @@ impl Limits {
             ("pageRows", page_rows),
             ("fragmentDepth", FRAGMENTS_INSIDE_MAX),
             ("sortLevels", SORT_LEVELS_MAX),
+            ("filterParts", FILTER_PARTS_MAX),
             ("timeoutMs", ms(timeout)),
             ("positionWaitMs", ms(position_wait)),
         ]
@@ -69,6 +70,8 @@ impl Limits {
 pub const FRAGMENTS_INSIDE_MAX: usize = 24;
 /// Most levels of an order.
 pub const SORT_LEVELS_MAX: usize = 6;
+/// Most filters inside one filter, and words in its texts, together.
+pub const FILTER_PARTS_MAX: usize = 200;
 /// Rows of a page whose size is not said.
 pub const PAGE_ROWS_DEFAULT: usize = 50;
 /// Longest access token, in bytes.

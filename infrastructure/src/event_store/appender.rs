@@ -249,14 +249,16 @@ impl Worker {
             let answer = match answer {
                 UnitAnswer::Appended { .. } | UnitAnswer::Proved { .. } => answer,
                 // Sent before without an answer: if its events are there, it was taken then.
-                _ if job.sent_in_vain.is_some() => match taken_before(&job.encoded, connection).await {
-                    Ok(Some(taken)) => taken,
-                    Ok(None) => answer,
-                    Err(_) => {
-                        self.jobs.push_front(job);
-                        continue;
+                _ if job.sent_in_vain.is_some() => {
+                    match tokio::time::timeout(STATEMENT_TIMEOUT, taken_before(&job.encoded, connection)).await {
+                        Ok(Ok(Some(taken))) => taken,
+                        Ok(Ok(None)) => answer,
+                        Ok(Err(_)) | Err(_) => {
+                            self.jobs.push_front(job);
+                            continue;
+                        }
                     }
-                },
+                }
                 _ => answer,
             };
             appended.push((job, answer));

@@ -37,8 +37,6 @@ pub const CHECKPOINT: &str = "relay";
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const SHOW_EVERY: Duration = Duration::from_millis(500);
-/// How long aborting waits before it looks what has come.
-const ABORT_STEP: Duration = Duration::from_millis(20);
 /// How long records may be on their way before somebody is told.
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 
@@ -83,7 +81,7 @@ pub enum RelayError {
     Topics(#[from] TopicsError),
     #[error("{0}")]
     Log(#[from] LogError),
-    #[error("the transaction was aborted: {0}")]
+    #[error("a transaction failed: {0}")]
     Aborted(String),
     #[error("records were not taken within {} s", BROKERS_TIMEOUT.as_secs())]
     Slow,
@@ -134,10 +132,14 @@ impl Relay {
     }
 
     fn run(self, runtime: &Handle, state: &watch::Sender<RelayState>) {
+        let mut most = BATCH_EVENTS_MAX;
         while self.wait_for_lease(runtime) {
-            if let Err(error) = self.session(runtime, state) {
+            let before = most;
+            if let Err(error) = self.session(runtime, state, &mut most) {
                 tell(state, Some(error.to_string()));
-                self.pause(runtime, RETRY_PAUSE);
+                if most >= before {
+                    self.pause(runtime, RETRY_PAUSE);
+                }
             }
         }
     }
@@ -163,8 +165,12 @@ impl Relay {
         self.lease.borrow().is_some() && !*self.stop.borrow()
     }
 
-    /// One producer from its beginning until the lease is lost or something goes wrong.
-    fn session(&self, runtime: &Handle, state: &watch::Sender<RelayState>) -> Result<(), RelayError> {
+    /// One producer from its beginning until the lease is lost or something goes wrong. `most` is how many events are
+    /// tried at once: fewer after a failure that may be due to one of them.
+    ///
+    /// A producer that failed is not used again, not even to abort: after records were refused, librdkafka may leave
+    /// those of its next transaction unsent. Whoever begins next with the transactional id aborts what was left open.
+    fn session(&self, runtime: &Handle, state: &watch::Sender<RelayState>, most: &mut usize) -> Result<(), RelayError> {
         if self.kafka.create_topics {
             let created = runtime.block_on(Topics::new(&self.kafka, &self.catalogue)?.create_missing())?;
             if !created.is_empty() {
@@ -178,10 +184,9 @@ impl Relay {
         let mut shown = Instant::now();
         self.show(runtime, position);
         let mut head = self.log.head();
-        let mut most = BATCH_EVENTS_MAX;
         while self.may_go_on() {
             state.send_if_modified(|state| state.position.replace(position) != Some(position));
-            let facts = runtime.block_on(self.log.after(position, most))?;
+            let facts = runtime.block_on(self.log.after(position, *most))?;
             if facts.is_empty() {
                 tell(state, None);
                 producer.poll(Duration::ZERO);
@@ -194,16 +199,10 @@ impl Relay {
                 });
                 continue;
             }
-            match self.send(&producer, &facts, state) {
-                Ok(sent) => {
-                    (position, most) = (sent, BATCH_EVENTS_MAX.min(most * 2));
-                    tell(state, None);
-                }
-                Err(error) => {
-                    most = fewer(&facts, error, state)?;
-                    continue;
-                }
-            }
+            let facts = readable(&facts)?;
+            position = self.send(&producer, facts, state).map_err(|error| narrowed(facts, error, most))?;
+            *most = BATCH_EVENTS_MAX.min(*most * 2);
+            tell(state, None);
             if shown.elapsed() > SHOW_EVERY || *head.borrow() <= position {
                 self.show(runtime, position);
                 shown = Instant::now();
@@ -215,21 +214,11 @@ impl Relay {
     /// Sends facts and the position after them in one transaction.
     fn send(&self, producer: &RelayProducer, facts: &[Arc<Fact>], state: &watch::Sender<RelayState>) -> Result<i64, RelayError> {
         let started = Instant::now();
-        let _ = refusal(producer);
         producer.begin_transaction()?;
         failpoint("relay_after_begin");
-        let result = self.fill(producer, facts).and_then(|last| {
-            settle(producer, state)?;
-            failpoint("relay_before_commit");
-            Ok(last)
-        });
-        let last = match result {
-            Ok(last) => last,
-            Err(error) => {
-                abort(producer)?;
-                return Err(error);
-            }
-        };
+        let last = self.fill(producer, facts)?;
+        settle(producer, state)?;
+        failpoint("relay_before_commit");
         commit(producer)?;
         failpoint("relay_after_commit");
         metrics::counter!("milepost_relay_events_total").increment(facts.len() as u64);
@@ -297,6 +286,10 @@ fn settle(producer: &RelayProducer, state: &watch::Sender<RelayState>) -> Result
     let begun = Instant::now();
     while producer.in_flight_count() > 0 {
         producer.poll(Duration::from_millis(1));
+        // What is behind a refused record stays where it is: the transaction has failed.
+        if let Some(reason) = refusal(producer) {
+            return Err(RelayError::Aborted(reason));
+        }
         if begun.elapsed() > SLOW_AFTER {
             tell(state, Some(format!("records have been on their way for more than {} s", SLOW_AFTER.as_secs())));
         }
@@ -307,29 +300,27 @@ fn settle(producer: &RelayProducer, state: &watch::Sender<RelayState>) -> Result
     Ok(())
 }
 
-/// How many of these facts to try next, after they could not be sent together. What stands in the way is told with its
-/// position, and everything before it is sent; brokers refuse a whole batch for one record in it.
-fn fewer(facts: &[Arc<Fact>], error: RelayError, state: &watch::Sender<RelayState>) -> Result<usize, RelayError> {
-    let first = facts.first().map_or(0, |fact| fact.position);
-    let most = match &error {
-        RelayError::Unreadable { position, .. } | RelayError::Refused { position, .. } => usize::try_from(position - first).unwrap_or(0),
-        RelayError::Aborted(_) => facts.len() / 2,
-        RelayError::Kafka(_)
-        | RelayError::Topics(_)
-        | RelayError::Log(_)
-        | RelayError::Slow
-        | RelayError::TopicMissing(_)
-        | RelayError::NoTopic(_)
-        | RelayError::Position { .. } => return Err(error),
-    };
-    match (most, error) {
-        (0, RelayError::Aborted(reason)) => Err(RelayError::Refused { position: first, reason }),
-        (0, error) => Err(error),
-        (most, error) => {
-            tell(state, Some(error.to_string()));
-            Ok(most)
-        }
+/// The facts before the first that this program cannot read; an error if there are none.
+fn readable(facts: &[Arc<Fact>]) -> Result<&[Arc<Fact>], RelayError> {
+    let unreadable = facts.iter().enumerate().find_map(|(index, fact)| Some((index, fact.position, fact.recorded.as_ref().err()?)));
+    match unreadable {
+        Some((0, position, error)) => Err(RelayError::Unreadable { position, reason: error.to_string() }),
+        Some((index, ..)) => Ok(&facts[..index]),
+        None => Ok(facts),
     }
+}
+
+/// After facts could not be sent together: lowers the number to be tried next, until what stands in the way is alone and
+/// can be named, and everything before it is sent. Brokers refuse a whole batch for one record in it.
+fn narrowed(facts: &[Arc<Fact>], error: RelayError, most: &mut usize) -> RelayError {
+    let first = facts.first().map_or(0, |fact| fact.position);
+    match error {
+        RelayError::Refused { position, .. } if position > first => *most = usize::try_from(position - first).unwrap_or(1),
+        RelayError::Aborted(reason) if facts.len() == 1 => return RelayError::Refused { position: first, reason },
+        RelayError::Aborted(_) => *most = facts.len() / 2,
+        _ => {}
+    }
+    error
 }
 
 /// Says how the relay is doing: in the log when that is news, and to whoever asks for the health of the node.
@@ -389,7 +380,7 @@ fn put(producer: &RelayProducer, mut record: BaseRecord<'_, str, [u8]>) -> Resul
     }
 }
 
-/// Commits. An error other than an abort leaves the outcome unknown.
+/// Commits. An error other than `Aborted` leaves the outcome unknown.
 fn commit(producer: &RelayProducer) -> Result<(), RelayError> {
     let begun = Instant::now();
     loop {
@@ -397,23 +388,7 @@ fn commit(producer: &RelayProducer) -> Result<(), RelayError> {
             Ok(()) => return Ok(()),
             Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < BROKERS_TIMEOUT => {}
             Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                let reason = refusal(producer).unwrap_or_else(|| error.to_string());
-                abort(producer)?;
-                return Err(RelayError::Aborted(reason));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Aborts. It waits for word of every record, which comes by polling only.
-fn abort(producer: &RelayProducer) -> Result<(), RelayError> {
-    let begun = Instant::now();
-    loop {
-        match producer.abort_transaction(ABORT_STEP) {
-            Ok(()) => return Ok(()),
-            Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < BROKERS_TIMEOUT => {
-                producer.poll(ABORT_STEP);
+                return Err(RelayError::Aborted(refusal(producer).unwrap_or_else(|| error.to_string())));
             }
             Err(error) => return Err(error.into()),
         }

@@ -5,6 +5,8 @@
 mod queries;
 mod store;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use queries::{EventFilter, EventPage, EventRow, find_event, history, list_events};
 pub use summary::summary;

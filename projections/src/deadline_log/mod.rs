@@ -5,6 +5,8 @@
 
 mod queries;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use queries::{FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
 pub(crate) use store::{COLUMNS, read as read_row};

@@ -5,6 +5,8 @@
 
 mod queries;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use queries::push_overdue;
 pub use queries::{ProjectFilter, ProjectSelection, ProjectView, find_project, find_projects, list_projects, project_by_key};

@@ -5,6 +5,8 @@
 
 mod queries;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use queries::{
     DueNow, ScheduleFilter, ScheduleSelection, ScheduleView, due_now, find_schedule, find_schedules, list_schedules, next_fire_at,

@@ -4,6 +4,8 @@
 
 mod queries;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use queries::{find_comment, list_comments};
 pub(crate) use store::{COLUMNS, read as read_row};

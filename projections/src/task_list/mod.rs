@@ -5,6 +5,8 @@
 
 mod queries;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use queries::{TaskFilter, TaskSelection, TaskSort, TaskSortField, TaskView, find_task, find_tasks, list_tasks, task_by_key};
 pub use store::priority_number;

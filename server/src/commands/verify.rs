@@ -46,6 +46,10 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     Ok(())
 }
 
+fn unreadable(configuration: &Configuration, error: &dyn std::fmt::Display) -> Failure {
+    Failure::not_there(format!("Kafka at {} cannot be read: {error}", configuration.settings.kafka.bootstrap_servers))
+}
+
 async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Catalogue>, wait: Duration) -> Result<(Report, i64), Failure> {
     let head = *core.log.head().borrow();
     let begun = Instant::now();
@@ -53,7 +57,7 @@ async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Cata
         let (kafka, topics) = (configuration.settings.kafka.clone(), Arc::clone(&catalogue));
         let position = tokio::task::spawn_blocking(move || read_position(&kafka, &topics)).await;
         let position =
-            position.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| Failure::not_there(error.to_string()))?;
+            position.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| unreadable(configuration, &error))?;
         if position >= head || begun.elapsed() >= wait {
             break position;
         }
@@ -66,7 +70,7 @@ async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Cata
     let (kafka, topics, shown) = (configuration.settings.kafka.clone(), Arc::clone(&catalogue), bar.clone());
     let read = tokio::task::spawn_blocking(move || read_topics(&kafka, &topics, &|records| shown.set_position(records))).await;
     bar.finish_and_clear();
-    let read = read.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| Failure::not_there(error.to_string()))?;
+    let read = read.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| unreadable(configuration, &error))?;
     let report = read.compare(&core.database.worker, &catalogue, until).await.map_err(|error| Failure::not_there(error.to_string()))?;
     Ok((report, head))
 }

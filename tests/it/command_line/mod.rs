@@ -1,6 +1,9 @@
 //! The binary as people and service managers start it: what it prints, how it ends, and what it leaves behind.
 
 mod closed_pipe;
+mod demo;
+mod demo_refusals;
+mod demo_restarts;
 mod help;
 mod history;
 mod import;
@@ -8,8 +11,11 @@ mod import_interrupted;
 mod import_rejects;
 mod import_schema;
 mod migrating;
+mod read_models;
 mod secrets;
+mod serving;
 mod settings;
+mod stopping;
 mod story;
 mod tailing;
 mod token;

@@ -45,8 +45,8 @@ async fn a_token_is_accepted_with_its_role_and_no_more() {
         let name = format!("{role:?}").to_lowercase();
         let mut client = Client::new(&app.client.base, Uuid::now_v7(), Uuid::now_v7(), Role::Viewer);
         client.token = token(&["--role", &name], &environment).await;
-        let viewer = client.data("{ viewer { actor workspace { id } role } }", json!({})).await["viewer"].clone();
-        assert_eq!((&viewer["actor"], viewer["role"].as_str().map(str::to_lowercase)), (&json!(ANN), Some(name)), "{viewer}");
+        let viewer = client.data("{ viewer { actorId role } }", json!({})).await["viewer"].clone();
+        assert_eq!((&viewer["actorId"], viewer["role"].as_str().map(str::to_lowercase)), (&json!(ANN), Some(name)), "{viewer}");
         let create = "mutation { projectCreate(input: { key: \"KEY\", name: \"A project\" }) { position userErrors { code } } }";
         let answer = client.ask(create, json!({})).await;
         match role {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The limits of a new installation. Times are in milliseconds.
-const DEFAULTS: [(&str, usize); 13] = [
+const DEFAULTS: [(&str, usize); 14] = [
     ("bodyBytes", 131_072),
     ("tokens", 5_000),
     ("depth", 12),
@@ -23,6 +23,7 @@ const DEFAULTS: [(&str, usize); 13] = [
     ("pageRows", 200),
     ("fragmentDepth", 24),
     ("sortLevels", 6),
+    ("filterParts", 200),
     ("timeoutMs", 10_000),
     ("positionWaitMs", 5_000),
 ];
@@ -43,6 +44,7 @@ fn request(limit: &str, amount: usize) -> String {
         "pageRows" => format!("{{tasks(first:{amount}){{nodes{{id}}}}}}"),
         "fragmentDepth" => nested_fragments(amount),
         "sortLevels" => format!("{{tasks(sort:[{}]){{nodes{{id}}}}}}", "{field:TITLE}".repeat(amount)),
+        "filterParts" => format!("{{tasks(filter:{{text:\"{}\"}}){{totalCount}}}}", "w ".repeat(amount - 1)),
         other => panic!("no request is generated for the limit {other}: add one"),
     };
     body(&query, &json!({}))
@@ -131,7 +133,7 @@ async fn limits_are_settings() {
     let limits = limits_of(&app);
     let counted = |(limit, allowed): &(&str, usize)| !limit.ends_with("Ms") && DEFAULTS.contains(&(*limit, *allowed));
     let same: Vec<_> = limits.named().into_iter().filter(counted).map(|(limit, _)| limit).collect();
-    assert_eq!(same, ["fragmentDepth", "sortLevels"], "these are no settings");
+    assert_eq!(same, ["fragmentDepth", "sortLevels", "filterParts"], "these are no settings");
     probe(&app, &limits).await;
     app.stop().await;
 }
@@ -161,6 +163,31 @@ async fn a_page_is_limited_however_its_size_is_said() {
     // A default that is not used is looked at all the same; one that is overruled is not.
     let asked = app.client.ask("query($n:Int=201){tasks(first:$n){nodes{id}}}", json!({ "n": 200 })).await;
     assert_eq!(asked, json!({ "data": { "tasks": { "nodes": [] } } }));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_is_limited_however_its_parts_are_spread() {
+    let app = TestApp::start().await;
+    let project = app.client.project().await;
+    app.settled().await;
+    let many = |filter: Value, count: usize| Value::from(vec![filter; count]);
+    let of_project = "query($f: TaskFilter) { projects { nodes { tasks(filter: $f, first: 1) { totalCount } } } }";
+    for (query, filter, parts) in [
+        ("query($f: TaskFilter) { tasks(filter: $f) { totalCount } }", json!({ "and": many(json!({}), 200) }), 201),
+        ("query($f: TaskFilter) { tasks(filter: $f) { totalCount } }", json!({ "or": many(json!({ "not": { "text": "a b" } }), 50) }), 201),
+        (of_project, json!({ "and": many(json!({ "text": "a" }), 100), "not": { "or": many(json!({}), 5_000) } }), 5_202),
+        ("query($f: ProjectFilter) { projects(filter: $f) { totalCount } }", json!({ "text": "a ".repeat(20_000) }), 20_001),
+    ] {
+        let refused = app.client.ask(query, json!({ "f": filter })).await;
+        let expected = json!({ "code": "LIMIT_EXCEEDED", "limit": "filterParts", "value": parts, "allowed": 200 });
+        assert_eq!(refused["errors"][0]["extensions"], expected, "{query}");
+    }
+    let wide = json!({ "or": many(json!({ "not": { "projectId": { "ne": project } } }), 99) });
+    assert_eq!(
+        app.client.data(of_project, json!({ "f": wide })).await,
+        json!({ "projects": { "nodes": [{ "tasks": { "totalCount": 0 } }] } })
+    );
     app.stop().await;
 }
 

@@ -63,6 +63,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             continue;
         }
         let server = TcpStream::connect(shared.server).await.expect("the server is there");
+        for stream in [&client, &server] {
+            stream.set_nodelay(true).expect("streams can be hurried");
+        }
         let (shared, mut open) = (Arc::clone(&shared), shared.open.subscribe());
         connections.spawn(async move {
             let (from_client, mut to_client) = client.into_split();

@@ -2,7 +2,7 @@
 
 use super::types::{Project, ProjectConnection, ProjectStatus};
 use crate::graphql::comparators::{IDComparator, StringComparator};
-use crate::graphql::context::{ContextExt, Paging, any_node, optional_uuid, seen, wanted};
+use crate::graphql::context::{ContextExt, Paging, any_node, check_filter, optional_uuid, seen, wanted, words};
 use crate::graphql::error::{bad_input, unanswered};
 use crate::graphql::scalars::Position;
 use async_graphql::{Context, ID, InputObject, Lookahead, Object, Result};
@@ -96,7 +96,9 @@ impl ProjectQueries {
         let look = ctx.look_ahead();
         let selection = any_node(&look, |node| selection(&node), |a, b| ProjectSelection { overdue: a.overdue || b.overdue });
         let window = Paging { first, after, last, before }.window(&look)?;
-        let filter = filter.unwrap_or_default().parse()?;
+        let filter = filter.unwrap_or_default();
+        check_filter(1 + words(filter.text.as_ref()))?;
+        let filter = filter.parse()?;
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;
         let page = list_projects(ctx.pool(), ctx.workspace(), &filter, &window, selection, ctx.now()).await.map_err(unanswered)?;

@@ -2,7 +2,7 @@
 
 use super::types::{Task, TaskConnection, TaskPriority, TaskStatus};
 use crate::graphql::comparators::{DateTimeComparator, IDComparator, StringComparator};
-use crate::graphql::context::{ContextExt, Paging, any_node, optional_uuid, seen, wanted};
+use crate::graphql::context::{ContextExt, Paging, any_node, check_filter, optional_uuid, seen, wanted, words};
 use crate::graphql::error::{bad_input, limit_exceeded, unanswered};
 use crate::graphql::limits::SORT_LEVELS_MAX;
 use crate::graphql::scalars::Position;
@@ -137,6 +137,12 @@ fn number(priority: TaskPriority) -> i16 {
 }
 
 impl TaskFilter {
+    /// The filters in it and itself, and the words they search for.
+    fn parts(&self) -> usize {
+        let inner = self.and.iter().chain(&self.or).flatten().chain(self.not.as_deref());
+        1 + words(self.text.as_ref()) + inner.map(Self::parts).sum::<usize>()
+    }
+
     fn parse(self) -> Result<task_list::TaskFilter> {
         let all = |filters: Option<Vec<TaskFilter>>| {
             filters.map(|filters| filters.into_iter().map(Self::parse).collect::<Result<Vec<_>>>()).transpose()
@@ -211,7 +217,9 @@ pub(crate) async fn list(
     };
     let selection = any_node(&look, |node| selection(&node), both);
     let window = paging.window(&look)?;
-    let mut filter = filter.unwrap_or_default().parse()?;
+    let filter = filter.unwrap_or_default();
+    check_filter(filter.parts())?;
+    let mut filter = filter.parse()?;
     if let Some(project) = project {
         let only = Comparator { eq: Some(project.0), ..Comparator::default() };
         filter = task_list::TaskFilter { project_id: only, and: vec![filter], ..task_list::TaskFilter::default() };

@@ -16,7 +16,11 @@ fn the_built_in_catalogue_has_a_topic_for_every_event() {
     let catalogue = Catalogue::read("").expect("it reads");
     for kind in AggregateType::ALL {
         for event in kind.event_names() {
-            assert_eq!(catalogue.topic_of(event).map(|topic| topic.name.as_str()), Some(format!("{}-events", kind.word()).as_str()), "{event}");
+            assert_eq!(
+                catalogue.topic_of(event).map(|topic| topic.name.as_str()),
+                Some(format!("{}-events", kind.word()).as_str()),
+                "{event}"
+            );
         }
     }
     assert_eq!(catalogue.topic_of("sprint_started"), None);
@@ -71,7 +75,10 @@ fn copies_and_retention_are_numbers_that_brokers_take() {
 #[test]
 fn every_event_goes_to_exactly_one_topic() {
     assert_eq!(refused(", \"task_moved\"", ""), "topic (none): the event \"task_moved\" goes to no topic; every event is published");
-    assert_eq!(refused("\"task_moved\"", "\"task_created\""), "topic task-events: the event \"task_created\" goes to another topic already");
+    assert_eq!(
+        refused("\"task_moved\"", "\"task_created\""),
+        "topic task-events: the event \"task_created\" goes to another topic already"
+    );
     assert_eq!(refused("\"task_moved\"", "\"task_shouted_at\""), "topic task-events: there is no event \"task_shouted_at\"");
 }
 
