@@ -5,8 +5,9 @@
 
 use sqlx::PgPool;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How long a lease lasts without being renewed.
@@ -15,6 +16,11 @@ pub const LEASE_LASTS: Duration = Duration::from_secs(5);
 pub const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// How long before its end a lease that could not be renewed is given up.
 const SAFETY: Duration = Duration::from_millis(1_500);
+
+/// Ends all leases. Only for a node that knows that it is alone on its database: those of before it have died.
+pub async fn end_all(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE milepost.leases SET expires_at = '-infinity'").execute(pool).await.map(|_| ())
+}
 
 /// Wants leases, and tells who is interested whether they are held.
 pub struct LeaseKeeper {
@@ -36,20 +42,16 @@ impl LeaseKeeper {
 
     /// Renews and asks until told to stop, then hands everything back.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut last_success = Instant::now();
+        let mut safe_until = Instant::now();
         loop {
+            // Counted from before the question: the server's clock began no later.
             let asked = Instant::now();
-            match self.ask().await {
+            match self.ask(safe_until).await {
                 Ok(held) => {
-                    last_success = asked;
+                    safe_until = asked + (LEASE_LASTS - SAFETY);
                     self.tell(&held);
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "leases could not be renewed");
-                    if last_success.elapsed() + SAFETY > LEASE_LASTS {
-                        self.tell(&HashMap::new());
-                    }
-                }
+                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
             }
             tokio::select! {
                 () = tokio::time::sleep(RENEW_EVERY) => {}
@@ -62,7 +64,8 @@ impl LeaseKeeper {
         }
     }
 
-    async fn ask(&self) -> Result<HashMap<String, i64>, sqlx::Error> {
+    /// Asks for everything. Gives up what is held as soon as it is no longer safe, also while the answer is awaited.
+    async fn ask(&self, safe_until: Instant) -> Result<HashMap<String, i64>, sqlx::Error> {
         let mut names: Vec<&str> = self.wanted.keys().map(String::as_str).collect();
         // All nodes lock the rows in one order.
         names.sort_unstable();
@@ -77,7 +80,16 @@ impl LeaseKeeper {
         .bind(self.holder)
         .bind(LEASE_LASTS)
         .fetch_all(&self.pool);
-        let held: Vec<(String, i64)> = tokio::time::timeout(RENEW_EVERY * 2, ask).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let ask = tokio::time::timeout(RENEW_EVERY * 2, ask);
+        tokio::pin!(ask);
+        let answer = tokio::select! {
+            answer = &mut ask => answer,
+            () = tokio::time::sleep_until(safe_until) => {
+                self.tell(&HashMap::new());
+                ask.await
+            }
+        };
+        let held: Vec<(String, i64)> = answer.map_err(|_| sqlx::Error::PoolTimedOut)??;
         Ok(held.into_iter().collect())
     }
 

@@ -9,6 +9,7 @@ use application::caller::{Caller, Role};
 use infrastructure::config::{Configuration, Settings};
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::mock::MockKafka;
+use infrastructure::leases;
 use infrastructure::local_postgres::{self, LocalPostgres, LocalPostgresError};
 use infrastructure::postgres;
 use serde::Serialize;
@@ -97,6 +98,8 @@ async fn start(
     }
     postgres::migrate(database_url).await?;
     let core = Core::open(settings).await?;
+    // Nobody else uses this folder, and whoever did before may have been killed.
+    leases::end_all(&core.database.worker).await.map_err(|error| Failure::not_there(format!("old leases cannot be ended: {error}")))?;
     if !arguments.no_seed {
         seed::seed(&core.application).await.map_err(|error| Failure::not_there(format!("the demo data could not be made: {error}")))?;
     }

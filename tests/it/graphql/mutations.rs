@@ -139,7 +139,8 @@ async fn what_is_nested_in_a_payload_waits_for_its_read_model() {
 async fn a_read_model_that_stands_still_costs_only_what_is_nested() {
     let app = app_without_read_models().await;
     let project = app.client.project().await;
-    let query = "mutation($p: ID!) { taskCreate(input: { projectId: $p, title: \"Here\" }) { task { project { id } } position version userErrors { code } } }";
+    let query = "mutation($p: ID!) { taskCreate(input: { projectId: $p, title: \"Here\" }) {
+        task { project { id } } position version userErrors { code } } }";
     let answer = app.client.ask(query, json!({ "p": project })).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "POSITION_NOT_REACHED", "{answer}");
     assert_eq!(answer["errors"][0]["path"], json!(["taskCreate", "task", "project"]), "{answer}");
@@ -165,7 +166,8 @@ async fn mutations_of_one_request_are_carried_out_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payload_is_found_under_other_names_and_in_fragments() {
     let app = TestApp::start().await;
-    let query = "mutation($p: ID!) { made: taskCreate(input: { projectId: $p, title: \"Here\" }) { ...answer ... on TaskPayload { at: position } } }
+    let query = "mutation($p: ID!) { made: taskCreate(input: { projectId: $p, title: \"Here\" }) {
+            ...answer ... on TaskPayload { at: position } } }
         fragment answer on TaskPayload { it: task { ...named } } fragment named on Task { name: title }";
     let answer = app.client.data(query, json!({ "p": app.client.project().await })).await;
     assert_eq!(answer, json!({ "made": { "it": { "name": "Here" }, "at": "2" } }));

@@ -53,7 +53,8 @@ async fn a_field_that_may_not_be_null_takes_along_what_holds_it() {
             "[\"it\",\"tasks\"]",
         ),
         (
-            "query($t: ID!) { n: node(id: $t) { id ... on Task { title ...c } } viewer { role } } fragment c on Task { comments(after: \"x\") { totalCount } }",
+            "query($t: ID!) { n: node(id: $t) { id ... on Task { title ...c } } viewer { role } }
+                fragment c on Task { comments(after: \"x\") { totalCount } }",
             json!({ "n": null, "viewer": { "role": "owner" } }),
             "[\"n\",\"comments\"]",
         ),

@@ -20,8 +20,8 @@ async fn one_of_each(app: &TestApp) -> BTreeMap<&'static str, Value> {
         history(subjectId: $t, first: 1) { nodes { id } } }";
     let seen = until("the due date has fired", || async {
         let seen = client.data(query, json!({ "t": task })).await;
-        let there = seen["task"]["schedule"]["firings"][0].is_object() && seen["task"]["comments"]["nodes"][0].is_object();
-        there.then_some(seen)
+        let all = [&seen["task"]["schedule"]["firings"][0], &seen["task"]["comments"]["nodes"][0], &seen["history"]["nodes"][0]];
+        all.iter().all(|one| one.is_object()).then_some(seen)
     })
     .await;
     app.settled().await;

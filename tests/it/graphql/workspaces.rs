@@ -30,8 +30,8 @@ async fn things(app: &TestApp) -> Things {
         history(subjectId: $t, first: 1) { nodes { id } } }";
     let seen = until("the due date has fired", || async {
         let seen = client.data(query, json!({ "t": task["id"] })).await;
-        let fired = !seen["task"]["schedule"]["firings"][0].is_null() && !seen["task"]["comments"]["nodes"][0].is_null();
-        fired.then_some(seen)
+        let all = [&seen["task"]["schedule"]["firings"][0], &seen["task"]["comments"]["nodes"][0], &seen["history"]["nodes"][0]];
+        all.iter().all(|one| one.is_object()).then_some(seen)
     })
     .await;
     app.settled().await;
