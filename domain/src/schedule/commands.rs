@@ -5,6 +5,7 @@ use crate::ids::{ProjectId, TaskId, WorkspaceId};
 use crate::project::Home;
 use crate::task::{Status, Task};
 use crate::values::{Due, DueWish, Thresholds, Title};
+use chrono::{DateTime, Utc};
 
 /// A wish with what the schedule is about, as it was when the decision was made.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Plan {
     pub title: Title,
     pub due: Option<Due>,
     pub status: Status,
+    /// When it was done, where it is done.
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 impl FollowedTask {
@@ -47,7 +50,7 @@ impl FollowedTask {
                 id,
                 workspace_id: live.workspace_id,
                 project_id: live.project_id,
-                plan: Some(Plan { title: live.title.clone(), due: live.due, status: live.status }),
+                plan: Some(Plan { title: live.title.clone(), due: live.due, status: live.status, completed_at: live.completed_at }),
             }),
         }
     }

@@ -1,9 +1,9 @@
 //! The rules of a schedule. Pure: what is needed rides in the command.
 
 use super::{
-    About, CreateSchedule, DeadlineApproaching, DeadlineMet, DeadlineOverdue, FollowedTask, LiveSchedule, Place, Schedule, ScheduleChanges,
-    ScheduleCommand, ScheduleCreated, ScheduleDeleted, ScheduleError, ScheduleEvent, ScheduleLife, ScheduleReopened, ScheduleRescheduled,
-    ScheduleUpdated, Subject, UpdateSchedule,
+    About, CreateSchedule, DeadlineApproaching, DeadlineMet, DeadlineOverdue, FollowedTask, LiveSchedule, Place, Plan, Schedule,
+    ScheduleChanges, ScheduleCommand, ScheduleCreated, ScheduleDeleted, ScheduleError, ScheduleEvent, ScheduleLife, ScheduleReopened,
+    ScheduleRescheduled, ScheduleUpdated, Subject, UpdateSchedule, evolve,
 };
 use crate::ids::WorkspaceId;
 use crate::issued::Issued;
@@ -90,7 +90,7 @@ fn place(home: Option<&Home>, task: Option<&FollowedTask>) -> Place {
 fn go_on(live: &LiveSchedule, wish: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: DateTime<Utc>) -> Decision {
     match (wish, live.life) {
         (ScheduleCommand::Tick, _) => tick(live, home, task, at),
-        (ScheduleCommand::Follow, _) => Ok(follow(live, task, at)),
+        (ScheduleCommand::Follow, _) => Ok(follow(live, task)),
         (ScheduleCommand::Create(_), _) => Err(ScheduleError::IdTaken),
         (_, _) if live.subject.follows_task() => Err(ScheduleError::FollowsTask),
         (ScheduleCommand::Delete, ScheduleLife::Deleted) | (ScheduleCommand::Meet, ScheduleLife::Met) => Ok(vec![]),
@@ -177,9 +177,8 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
 
 fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Vec<ScheduleEvent> {
     let Some(task) = task.filter(|task| task.workspace_id == workspace_id) else { return vec![] };
-    let open = task.plan.as_ref().filter(|plan| !plan.status.is_closed());
-    let Some((plan, due)) = open.and_then(|plan| plan.due.map(|due| (plan, due))) else { return vec![] };
-    vec![ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
+    let Some((plan, due)) = wanted(Some(task)) else { return vec![] };
+    let begun = ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
         workspace_id,
         subject: Subject::TaskDueDate { task_id: task.id },
         place: place(home, Some(task)),
@@ -188,31 +187,55 @@ fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_i
         due_revision: 1,
         thresholds: Thresholds::default().resolve(&due),
         project_at_rest: home.is_some_and(|home| home.phase != Phase::Active),
-    }))]
+    }));
+    met_where_done(&Schedule::Absent, vec![begun], plan)
+}
+
+/// What the schedule of a task's due date is about, if there is to be one: also for a task that is done already, since
+/// its schedule is to be the same whether it follows at every step or only at the end.
+fn wanted(task: Option<&FollowedTask>) -> Option<(&Plan, Due)> {
+    let plan = task?.plan.as_ref().filter(|plan| plan.status != Status::Cancelled)?;
+    plan.due.map(|due| (plan, due))
 }
 
 /// The events that make a schedule be as its task is. One that somebody else made under a follower's id is left alone.
-fn follow(live: &LiveSchedule, task: Option<&FollowedTask>, at: DateTime<Utc>) -> Vec<ScheduleEvent> {
+fn follow(live: &LiveSchedule, task: Option<&FollowedTask>) -> Vec<ScheduleEvent> {
     if !live.subject.follows_task() {
         return vec![];
     }
-    let plan = task.and_then(|task| task.plan.as_ref());
-    let wanted = plan.filter(|plan| plan.status != Status::Cancelled).and_then(|plan| plan.due.map(|due| (plan, due)));
-    match (live.life, wanted) {
-        (ScheduleLife::Waiting, None) => vec![deleted(live)],
-        (ScheduleLife::Waiting, Some((plan, _))) if plan.status == Status::Done => vec![met(live, at)],
-        (ScheduleLife::Waiting, Some((plan, due))) => {
-            let renamed = update(live, &UpdateSchedule { title: Some(plan.title.clone()), thresholds: None });
-            renamed.into_iter().chain(reschedule(live, due)).collect()
-        }
-        (ScheduleLife::Met | ScheduleLife::Deleted, Some((plan, due))) if plan.status != Status::Done => {
-            vec![ScheduleEvent::ScheduleReopened(Box::new(ScheduleReopened {
-                title: plan.title.clone(),
-                due,
-                due_revision: live.due_revision + 1,
-                thresholds: moved(live, &due),
-            }))]
-        }
-        (ScheduleLife::Met | ScheduleLife::Deleted, Some(_) | None) => vec![],
+    let Some((plan, due)) = wanted(task) else {
+        return match live.life {
+            ScheduleLife::Waiting => vec![deleted(live)],
+            ScheduleLife::Met | ScheduleLife::Deleted => vec![],
+        };
+    };
+    let in_step = match live.life {
+        ScheduleLife::Waiting => true,
+        ScheduleLife::Met => plan.completed_at == live.met_at && due == live.due,
+        ScheduleLife::Deleted => false,
+    };
+    let events = if in_step {
+        let renamed = update(live, &UpdateSchedule { title: Some(plan.title.clone()), thresholds: None });
+        renamed.into_iter().chain(reschedule(live, due)).collect()
+    } else {
+        vec![ScheduleEvent::ScheduleReopened(Box::new(ScheduleReopened {
+            title: plan.title.clone(),
+            due,
+            due_revision: live.due_revision + 1,
+            thresholds: moved(live, &due),
+        }))]
+    };
+    met_where_done(&Schedule::Present(Box::new(live.clone())), events, plan)
+}
+
+/// The same events, and where the task is done the schedule is met: at the moment when the task was done, not when the
+/// schedule came to follow.
+fn met_where_done(before: &Schedule, mut events: Vec<ScheduleEvent>, plan: &Plan) -> Vec<ScheduleEvent> {
+    let Some(completed_at) = plan.completed_at else { return events };
+    if let Schedule::Present(live) = events.iter().cloned().fold(before.clone(), evolve)
+        && live.life == ScheduleLife::Waiting
+    {
+        events.push(met(&live, completed_at));
     }
+    events
 }

@@ -27,6 +27,8 @@ pub struct LiveSchedule {
     pub thresholds: Vec<ResolvedThreshold>,
     /// The moment of the latest firing of this revision. Moments up to here never fire again.
     pub fired_through: Option<DateTime<Utc>>,
+    /// When it was met, where it is met.
+    pub met_at: Option<DateTime<Utc>>,
 }
 
 /// Where a schedule is in its life.
@@ -91,6 +93,7 @@ fn begin(created: ScheduleCreated) -> Schedule {
         due_revision: created.due_revision,
         thresholds: created.thresholds,
         fired_through: None,
+        met_at: None,
     }))
 }
 
@@ -113,12 +116,16 @@ fn go_on(live: &mut LiveSchedule, event: ScheduleEvent) {
         ScheduleEvent::ScheduleDeleted(_) => live.life = ScheduleLife::Deleted,
         ScheduleEvent::DeadlineApproaching(fired) => live.fired_through = Some(fired.scheduled_for),
         ScheduleEvent::DeadlineOverdue(fired) => live.fired_through = Some(fired.due.at),
-        ScheduleEvent::DeadlineMet(_) => live.life = ScheduleLife::Met,
+        ScheduleEvent::DeadlineMet(met) => {
+            live.life = ScheduleLife::Met;
+            live.met_at = Some(met.met_at);
+        }
     }
 }
 
 fn open(live: &mut LiveSchedule, due: Due, due_revision: u32, thresholds: Vec<ResolvedThreshold>) {
     live.life = ScheduleLife::Waiting;
+    live.met_at = None;
     live.due = due;
     live.due_revision = due_revision;
     live.thresholds = thresholds;

@@ -134,7 +134,7 @@ fn overdue(subject: Subject, late_by_ms: i64) -> ScheduleEvent {
 
 /// The task as planned, due on the tenth of March.
 fn plan() -> Plan {
-    Plan { title: text("Hall painted"), due: Some(tenth_of_march()), status: Status::Todo }
+    Plan { title: text("Hall painted"), due: Some(tenth_of_march()), status: Status::Todo, completed_at: None }
 }
 
 fn task(plan: Option<Plan>) -> FollowedTask {

@@ -36,6 +36,8 @@ pub struct LiveTask {
     pub due: Option<Due>,
     pub estimate_minutes: Option<u32>,
     pub created_at: DateTime<Utc>,
+    /// When it was done, where it is done.
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 impl Task {
@@ -88,6 +90,7 @@ fn begin(created: TaskCreated) -> LiveTask {
         due: created.due,
         estimate_minutes: created.estimate_minutes,
         created_at: created.created_at,
+        completed_at: None,
     }
 }
 
@@ -107,11 +110,15 @@ fn go_on(live: &mut LiveTask, event: TaskEvent) {
             live.blocked_reason = changed.blocked_reason;
         }
         TaskEvent::TaskPriorityChanged(changed) => live.priority = changed.to,
-        TaskEvent::TaskCompleted(_) => {
+        TaskEvent::TaskCompleted(completed) => {
             live.status = Status::Done;
             live.blocked_reason = None;
+            live.completed_at = Some(completed.completed_at);
         }
-        TaskEvent::TaskReopened(_) => live.status = Status::Todo,
+        TaskEvent::TaskReopened(_) => {
+            live.status = Status::Todo;
+            live.completed_at = None;
+        }
         TaskEvent::TaskDueDateChanged(changed) => live.due = changed.to,
         TaskEvent::TaskMoved(moved) => {
             live.project_id = moved.project_id;

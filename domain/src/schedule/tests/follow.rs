@@ -26,7 +26,19 @@ fn undated() -> Plan {
 }
 
 fn plan_that_is(status: Status) -> Plan {
-    Plan { status, ..plan() }
+    Plan { status, completed_at: (status == Status::Done).then(|| instant(DONE_AT)), ..plan() }
+}
+
+/// Before the day on which everything else here happens, as in imported history.
+const DONE_AT: &str = "2031-02-20T12:00:00Z";
+
+fn met_when_done(due: Due, due_revision: u32) -> ScheduleEvent {
+    ScheduleEvent::DeadlineMet(DeadlineMet { title: text("Hall painted"), due, due_revision, met_at: instant(DONE_AT) })
+}
+
+fn reopened_as(due: Due, due_revision: u32) -> ScheduleEvent {
+    let thresholds = Thresholds::default().resolve(&due);
+    ScheduleEvent::ScheduleReopened(Box::new(ScheduleReopened { title: text("Hall painted"), due, due_revision, thresholds }))
 }
 
 const OPEN: [Status; 4] = [Status::Todo, Status::InProgress, Status::InReview, Status::Blocked];
@@ -41,8 +53,8 @@ fn an_open_task_with_a_due_moment_gets_a_schedule() {
 #[test]
 fn a_task_that_waits_for_nothing_gets_no_schedule() {
     let elsewhere = FollowedTask { workspace_id: ELSEWHERE, ..task(Some(plan())) };
-    let closed = [Status::Done, Status::Cancelled].map(|status| Some(task(Some(plan_that_is(status)))));
-    for task in [None, Some(elsewhere), Some(task(None)), Some(task(Some(undated())))].into_iter().chain(closed) {
+    let cancelled = task(Some(plan_that_is(Status::Cancelled)));
+    for task in [None, Some(elsewhere), Some(task(None)), Some(task(Some(undated()))), Some(cancelled)] {
         given::<Schedule>([]).when(follow(task)).then_nothing();
     }
 }
@@ -52,7 +64,7 @@ fn a_schedule_in_step_stays_as_it_is() {
     for status in OPEN {
         given::<Schedule>([begun()]).when(follow_plan(plan_that_is(status))).then_nothing();
     }
-    given::<Schedule>([begun(), met()]).when(follow_plan(plan_that_is(Status::Done))).then_nothing();
+    given::<Schedule>([begun(), met_when_done(tenth_of_march(), 1)]).when(follow_plan(plan_that_is(Status::Done))).then_nothing();
     given::<Schedule>([begun(), deleted()]).when(follow_plan(undated())).then_nothing();
 }
 
@@ -87,7 +99,23 @@ fn a_new_title_and_a_new_due_moment_do_both() {
 
 #[test]
 fn a_completed_task_meets_it() {
-    given::<Schedule>([begun()]).when(follow_plan(plan_that_is(Status::Done))).then([met()]);
+    given::<Schedule>([begun()]).when(follow_plan(plan_that_is(Status::Done))).then([met_when_done(tenth_of_march(), 1)]);
+}
+
+#[test]
+fn a_task_that_is_done_meets_the_same_schedule_whenever_it_follows() {
+    let done = || follow_plan(Plan { due: Some(twentieth_of_march()), ..plan_that_is(Status::Done) });
+    let due_later = ScheduleCreated { due: twentieth_of_march(), thresholds: later_thresholds()[..1].to_vec(), ..beginning() };
+    let begun_later = ScheduleEvent::ScheduleCreated(Box::new(due_later));
+    given::<Schedule>([]).when(done()).then([begun_later, met_when_done(twentieth_of_march(), 1)]);
+    given::<Schedule>([begun()]).when(done()).then([rescheduled_follower(), met_when_done(twentieth_of_march(), 2)]);
+    // Since it last followed, the task was to do again, and done again.
+    for end in [met(), deleted()] {
+        given::<Schedule>([begun(), end]).when(done()).then([reopened_as(twentieth_of_march(), 2), met_when_done(twentieth_of_march(), 2)]);
+    }
+    given::<Schedule>([begun(), met()])
+        .when(follow_plan(plan_that_is(Status::Done)))
+        .then([reopened_as(tenth_of_march(), 2), met_when_done(tenth_of_march(), 2)]);
 }
 
 #[test]
@@ -107,7 +135,7 @@ fn a_task_that_waits_again_reopens_it_as_a_new_revision() {
     };
     for end in [met(), deleted()] {
         for status in OPEN {
-            let plan = Plan { title: text("Stairs painted"), due: Some(twentieth_of_march()), status };
+            let plan = Plan { title: text("Stairs painted"), due: Some(twentieth_of_march()), ..plan_that_is(status) };
             let reopened = ScheduleEvent::ScheduleReopened(Box::new(reopened.clone()));
             given::<Schedule>([begun(), end.clone()]).when(follow_plan(plan.clone())).then([reopened.clone()]);
             given::<Schedule>([begun(), end.clone(), reopened]).when(follow_plan(plan)).then_nothing();
@@ -129,7 +157,7 @@ fn a_reopened_schedule_fires_its_moments_anew() {
 #[test]
 fn an_ended_schedule_stays_ended_while_its_task_is_closed_or_undated() {
     for end in [met(), deleted()] {
-        for plan in [plan_that_is(Status::Done), plan_that_is(Status::Cancelled), undated()] {
+        for plan in [Plan { due: None, ..plan_that_is(Status::Done) }, plan_that_is(Status::Cancelled), undated()] {
             given::<Schedule>([begun(), end.clone()]).when(follow_plan(plan)).then_nothing();
         }
         given::<Schedule>([begun(), end]).when(follow(Some(task(None)))).then_nothing();
@@ -152,7 +180,7 @@ fn it_follows_even_in_a_project_that_rests() {
     for phase in [Phase::Archived, Phase::Deleted] {
         let command =
             About { home: Some(home_that_is(phase)), task: Some(task(Some(plan_that_is(Status::Done)))), wish: ScheduleCommand::Follow };
-        given::<Schedule>([begun()]).when(issued(command)).then([met()]);
+        given::<Schedule>([begun()]).when(issued(command)).then([met_when_done(tenth_of_march(), 1)]);
     }
 }
 
@@ -192,6 +220,7 @@ fn a_schedule_sees_of_a_task_what_it_needs() {
         due: Some(tenth_of_march()),
         estimate_minutes: None,
         created_at: instant(SOME_DAY),
+        completed_at: None,
     };
     assert_eq!(FollowedTask::of(PAINT, &Task::Live(Box::new(live))), Some(task(Some(plan()))));
     assert_eq!(FollowedTask::of(PAINT, &Task::Deleted { workspace_id: HERE, project_id: APOLLO }), Some(task(None)));

@@ -122,23 +122,33 @@ impl World {
     }
 }
 
-/// The schedule waits if and only if the task is open with a due moment, and then for the same under the same title.
+/// The schedule waits if and only if the task is open with a due moment, and then for the same under the same title. It
+/// is met if and only if such a task is done, and then at the moment when that was.
 fn assert_in_step(schedule: &Schedule, task: &Task) {
-    let waiting = match schedule {
-        Schedule::Present(live) if live.life == ScheduleLife::Waiting => Some((&live.title, live.due)),
-        Schedule::Present(_) | Schedule::Absent => None,
+    let waits_or_met = match schedule {
+        Schedule::Present(live) if live.life == ScheduleLife::Deleted => None,
+        // What was met stays met when its task waits for nothing any more.
+        Schedule::Present(live) if live.life == ScheduleLife::Met && !is_done(task) => None,
+        Schedule::Present(live) => Some((&live.title, live.due, live.met_at)),
+        Schedule::Absent => None,
     };
     let planned = match task {
-        Task::Live(live) if !live.status.is_closed() => live.due.map(|due| (&live.title, due)),
+        Task::Live(live) if live.status != Status::Cancelled => live.due.map(|due| (&live.title, due, live.completed_at)),
         Task::Live(_) | Task::Deleted { .. } | Task::Absent => None,
     };
-    assert_eq!(waiting, planned, "out of step");
+    assert_eq!(waits_or_met, planned, "out of step");
 }
 
-/// Waiting anew or for another moment is another revision, so it fires anew; anything else is not.
+fn is_done(task: &Task) -> bool {
+    matches!(task, Task::Live(live) if live.status == Status::Done && live.due.is_some())
+}
+
+/// Waiting anew or for another moment is another revision, so it fires anew; anything else is not. That holds for the
+/// wait that was over already when the schedule came to follow.
 fn assert_revision_grew_where_it_had_to(before: &Schedule, after: &Schedule) {
     let (Schedule::Present(before), Schedule::Present(after)) = (before, after) else { return };
-    let waits_anew = after.life == ScheduleLife::Waiting && (before.life != after.life || before.due != after.due);
+    let ended_anew = before.life != ScheduleLife::Waiting && (before.life, before.met_at) != (after.life, after.met_at);
+    let waits_anew = ended_anew || before.due != after.due;
     assert_eq!(after.due_revision, before.due_revision + u32::from(waits_anew));
     assert!(!waits_anew || after.fired_through.is_none());
 }
@@ -147,7 +157,6 @@ fn assert_revision_grew_where_it_had_to(before: &Schedule, after: &Schedule) {
 fn assert_end_is_right(before: &Schedule, after: &Schedule, task: &Task) {
     let (Schedule::Present(before), Schedule::Present(after)) = (before, after) else { return };
     if before.life == ScheduleLife::Waiting && after.life != ScheduleLife::Waiting {
-        let done = matches!(task, Task::Live(live) if live.status == Status::Done && live.due.is_some());
-        assert_eq!(after.life, if done { ScheduleLife::Met } else { ScheduleLife::Deleted });
+        assert_eq!(after.life, if is_done(task) { ScheduleLife::Met } else { ScheduleLife::Deleted });
     }
 }
