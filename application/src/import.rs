@@ -4,23 +4,25 @@
 //! and what changes the standing of a whole project waits for everything before it. Running a file twice changes
 //! nothing, since every line has a command id.
 
+mod order;
+
 use crate::caller::{Caller, Circumstances, Source};
 use crate::commands::Command;
 use crate::error::CommandError;
 use crate::nearest::with_hint;
 use crate::{Application, access};
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
-use futures::future::{BoxFuture, FutureExt, Shared};
+use domain::values::{InvalidValue, valid_instant};
 use futures::{Stream, StreamExt};
+use order::Order;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Longest line, in bytes.
@@ -29,6 +31,8 @@ pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 pub const COMMANDS_AT_ONCE: usize = 512;
 /// How often a command is sent again after a passing failure before the import stops.
 pub const TRIES_MAX: u32 = 50;
+/// How far ahead of this node's clock a line may say that something happened: clocks differ a little.
+pub const AT_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// One line.
@@ -59,6 +63,8 @@ pub struct Reject {
     pub command_id: Option<Uuid>,
     pub code: String,
     pub message: String,
+    /// Points into the line, such as `["input", "due", "date"]`; empty where no field is to blame.
+    pub path: Vec<String>,
     /// The line as it was; a text where it is no JSON.
     pub record: Value,
 }
@@ -100,7 +106,7 @@ pub fn import<'a>(
         .zip(futures::stream::iter(1_u64..))
         .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())))
         .map(move |(line, number)| {
-            let parsed = line.map_err(ImportError::File).map(|line| parse(&line, number, &caller));
+            let parsed = line.map_err(ImportError::File).map(|line| parse(&line, number, &caller, application.clock().now()));
             let turn = match &parsed {
                 Ok(Ok(parsed)) => Some(order.turn(&parsed.command)),
                 Ok(Err(_)) | Err(_) => None,
@@ -116,7 +122,7 @@ pub fn import<'a>(
                         outcome
                     }
                     (Ok(_), None) => Ok(LineOutcome::NothingToDo),
-                    (Err(reject), _) => Ok(LineOutcome::Rejected(Box::new(reject))),
+                    (Err(reject), _) => Ok(LineOutcome::Rejected(reject)),
                 }
             }
         })
@@ -130,8 +136,10 @@ struct Parsed {
     record: Value,
 }
 
-fn parse(line_bytes: &[u8], line: u64, caller: &Caller) -> Result<Parsed, Reject> {
-    let reject = |command_id, message: String, record| Reject { line, command_id, code: "BAD_USER_INPUT".to_owned(), message, record };
+fn parse(line_bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>) -> Result<Parsed, Box<Reject>> {
+    let reject = |command_id, message: String, record| {
+        Box::new(Reject { line, command_id, code: "BAD_USER_INPUT".to_owned(), message, path: vec![], record })
+    };
     if line_bytes.len() > LINE_BYTES_MAX {
         return Err(reject(None, format!("a line has at most {LINE_BYTES_MAX} bytes; this one has more"), Value::Null));
     }
@@ -150,9 +158,23 @@ fn parse(line_bytes: &[u8], line: u64, caller: &Caller) -> Result<Parsed, Reject
     command.set_command_id(command_id);
     if (actor.is_some() || at.is_some()) && !access::may_give_history(caller) {
         let message = "actor and at are for those who look after the workspace: admin, owner or service".to_owned();
-        return Err(Reject { code: "FORBIDDEN".to_owned(), ..reject(Some(command_id), message, record) });
+        return Err(Box::new(Reject { code: "FORBIDDEN".to_owned(), ..*reject(Some(command_id), message, record) }));
     }
-    Ok(Parsed { command, actor: actor.map(UserId), at: at.map(|at| at.trunc_subsecs(3)), record })
+    match at.map(|at| past(at, now)).transpose() {
+        Ok(at) => Ok(Parsed { command, actor: actor.map(UserId), at, record }),
+        Err(InvalidValue { code, message }) => {
+            Err(Box::new(Reject { code: code.to_owned(), path: vec!["at".to_owned()], ..*reject(Some(command_id), message, record) }))
+        }
+    }
+}
+
+/// A moment that can have been, to the millisecond. Stored facts are for ever, so a slip of the pen must not become one.
+fn past(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
+    let at = valid_instant(at)?;
+    match at > now + AT_AHEAD_MAX {
+        true => Err(InvalidValue::new(format!("at is {at:?}, and it is {now:?} only: what has not happened yet cannot be imported"))),
+        false => Ok(at),
+    }
 }
 
 async fn carry_out(application: &Application, caller: Caller, line: u64, parsed: Parsed) -> Result<LineOutcome, ImportError> {
@@ -179,123 +201,27 @@ async fn carry_out(application: &Application, caller: Caller, line: u64, parsed:
             Err(error) => break error,
         }
     };
-    let code = error.code().to_owned();
-    Ok(LineOutcome::Rejected(Box::new(Reject { line, command_id, code, message: error.to_string(), record: parsed.record })))
+    let (code, message, path) = (error.code().to_owned(), error.to_string(), path_of(&error));
+    Ok(LineOutcome::Rejected(Box::new(Reject { line, command_id, code, message, path, record: parsed.record })))
 }
 
-/// Resolves when somebody before in the file is done.
-type Before = Shared<BoxFuture<'static, ()>>;
-
-/// The order of lines that name the same things.
-#[derive(Default)]
-struct Order {
-    /// By thing: who changed it last, and who has relied on it since.
-    things: HashMap<Thing, Uses>,
-    /// Everybody since the last change of a whole project.
-    everybody: Vec<Before>,
-    barrier: Option<Before>,
-}
-
-#[derive(Default)]
-struct Uses {
-    changed: Option<Before>,
-    relied_on: Vec<Before>,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Thing {
-    Id(Uuid),
-    ProjectKey(String),
-}
-
-/// The place of one line in the order.
-struct Turn {
-    before: Vec<Before>,
-    done: oneshot::Sender<()>,
-}
-
-impl Turn {
-    async fn come(&self) {
-        futures::future::join_all(self.before.iter().cloned()).await;
-    }
-
-    fn done(self) {
-        let _ = self.done.send(());
-    }
-}
-
-impl Order {
-    fn turn(&mut self, command: &Command) -> Turn {
-        let (done, finished) = oneshot::channel();
-        // A line that is dropped counts as done.
-        let me: Before = finished.map(|_| ()).boxed().shared();
-        let mut before: Vec<Before> = self.barrier.iter().cloned().collect();
-        if changes_a_whole_project(command) {
-            before.append(&mut self.everybody);
-            self.things.clear();
-            self.barrier = Some(me);
-            return Turn { before, done };
-        }
-        let (changes, relies_on) = things_of(command);
-        for thing in relies_on {
-            let uses = self.things.entry(thing).or_default();
-            before.extend(uses.changed.iter().cloned());
-            uses.relied_on.push(me.clone());
-        }
-        for thing in changes {
-            let uses = self.things.entry(thing).or_default();
-            before.extend(uses.changed.replace(me.clone()));
-            before.append(&mut uses.relied_on);
-        }
-        self.everybody.push(me);
-        self.forget_what_is_done();
-        Turn { before, done }
-    }
-
-    /// Keeps what is remembered in proportion to what is going on.
-    fn forget_what_is_done(&mut self) {
-        let over = |before: &Before| before.peek().is_some();
-        if self.everybody.len() > 4 * COMMANDS_AT_ONCE {
-            self.everybody.retain(|before| !over(before));
-            self.things.retain(|_, uses| {
-                uses.relied_on.retain(|before| !over(before));
-                uses.changed.take_if(|before| over(before));
-                uses.changed.is_some() || !uses.relied_on.is_empty()
-            });
-        }
-    }
-}
-
-fn changes_a_whole_project(command: &Command) -> bool {
-    matches!(command, Command::ProjectArchive(_) | Command::ProjectUnarchive(_) | Command::ProjectDelete(_))
-}
-
-/// What a command changes and what it relies on.
-fn things_of(command: &Command) -> (Vec<Thing>, Vec<Thing>) {
-    let ids = |ids: &[Option<Uuid>]| ids.iter().flatten().copied().map(Thing::Id).collect::<Vec<_>>();
-    match command {
-        Command::ProjectCreate(input) => (ids(&[input.id]).into_iter().chain([Thing::ProjectKey(input.key.clone())]).collect(), vec![]),
-        Command::ProjectUpdate(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::ProjectArchive(input) | Command::ProjectUnarchive(input) | Command::ProjectDelete(input) => {
-            (ids(&[Some(input.id)]), vec![])
-        }
-        Command::ProjectCollaboratorAdd(input) | Command::ProjectCollaboratorChangeRole(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::ProjectCollaboratorRemove(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::TaskCreate(input) => (ids(&[input.id]), ids(&[Some(input.project_id)])),
-        Command::TaskUpdate(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::TaskAssign(input) | Command::TaskUnassign(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::TaskChangeStatus(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::TaskChangePriority(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::TaskSetDue(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::TaskClearDue(input) | Command::TaskComplete(input) | Command::TaskReopen(input) | Command::TaskDelete(input) => {
-            (ids(&[Some(input.id)]), vec![])
-        }
-        Command::TaskMove(input) => (ids(&[Some(input.id)]), ids(&[Some(input.project_id)])),
-        Command::TaskComment(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::ScheduleCreate(input) => (ids(&[input.id]), ids(&[input.project_id, input.task_id])),
-        Command::ScheduleUpdate(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::ScheduleReschedule(input) => (ids(&[Some(input.id)]), vec![]),
-        Command::ScheduleMeet(input) | Command::ScheduleDelete(input) => (ids(&[Some(input.id)]), vec![]),
+/// Where in the line that is which the error is about.
+fn path_of(error: &CommandError) -> Vec<String> {
+    let about = match error {
+        CommandError::Refused(refusals) => refusals.first(),
+        CommandError::NotFound(refusal) => Some(refusal),
+        CommandError::Forbidden(_)
+        | CommandError::Conflict { .. }
+        | CommandError::CommandIdReused
+        | CommandError::Overloaded { .. }
+        | CommandError::Unavailable(_)
+        | CommandError::OutcomeUnknown
+        | CommandError::Contended
+        | CommandError::Broken(_) => None,
+    };
+    match about.map(|refusal| refusal.path.as_slice()) {
+        None | Some([]) => vec![],
+        Some(path) => [&["input".to_owned()], path].concat(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::caller::Role;
-use crate::testing::{MemoryLog, caller, command, node};
+use crate::testing::{MemoryLog, NOW, caller, command, node};
+use domain::values::limits::{YEAR_MAX, YEAR_MIN};
+use futures::FutureExt;
 use serde_json::json;
 
 const ID: &str = "00000000-0000-0000-0000-000000000007";
@@ -13,8 +15,12 @@ fn line(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     line.to_string().into_bytes()
 }
 
-fn rejected(bytes: &[u8], role: Role) -> Reject {
-    let Err(reject) = parse(bytes, 3, &caller(role)) else { panic!("{} is taken", String::from_utf8_lossy(bytes)) };
+fn now() -> DateTime<Utc> {
+    NOW.parse().expect("a moment")
+}
+
+fn rejected(bytes: &[u8], role: Role) -> Box<Reject> {
+    let Err(reject) = parse(bytes, 3, &caller(role), now()) else { panic!("{} is taken", String::from_utf8_lossy(bytes)) };
     assert_eq!(reject.line, 3);
     reject
 }
@@ -43,7 +49,7 @@ fn a_line_is_read_with_its_id_and_its_history_to_the_millisecond() {
         line["at"] = json!("2001-02-03T04:05:06.789999Z");
         line["actor"] = json!(Uuid::max());
     });
-    let Ok(parsed) = parse(&bytes, 1, &caller(Role::Admin)) else { panic!("an admin gives history") };
+    let Ok(parsed) = parse(&bytes, 1, &caller(Role::Admin), now()) else { panic!("an admin gives history") };
     assert_eq!(parsed.command, command("taskComplete", json!({ "id": ID, "commandId": ID })));
     assert_eq!((parsed.actor, parsed.at), (Some(UserId(Uuid::max())), "2001-02-03T04:05:06.789Z".parse().ok()));
 }
@@ -54,10 +60,30 @@ fn only_those_who_look_after_the_workspace_give_history() {
         let bytes = line(|line| line[field] = value);
         assert_eq!(rejected(&bytes, Role::Member).code, "FORBIDDEN");
         for role in [Role::Admin, Role::Owner, Role::Service] {
-            assert!(parse(&bytes, 1, &caller(role)).is_ok(), "{role}");
+            assert!(parse(&bytes, 1, &caller(role), now()).is_ok(), "{role}");
         }
     }
-    assert!(parse(&line(|_| {}), 1, &caller(Role::Member)).is_ok());
+    assert!(parse(&line(|_| {}), 1, &caller(Role::Member), now()).is_ok());
+}
+
+#[test]
+fn what_happened_lies_in_the_years_that_are_kept_and_not_ahead() {
+    let taken = |at: String| parse(&line(|line| line["at"] = json!(at)), 1, &caller(Role::Owner), now());
+    let ahead = |more: TimeDelta| (now() + AT_AHEAD_MAX + more).to_rfc3339();
+    for at in [format!("{YEAR_MIN}-01-01T00:00:00Z"), NOW.to_owned(), ahead(TimeDelta::zero())] {
+        assert!(taken(at.clone()).is_ok(), "{at}");
+    }
+    let (before, after) = (format!("{}-12-31T23:59:59Z", YEAR_MIN - 1), format!("{}-01-01T00:00:00Z", YEAR_MAX + 1));
+    for at in
+        [before, after, "+012019-01-01T00:00:00Z".to_owned(), ahead(TimeDelta::milliseconds(1)), format!("{YEAR_MAX}-01-01T00:00:00Z")]
+    {
+        let Err(reject) = taken(at.clone()) else { panic!("{at} is taken") };
+        assert_eq!(
+            (reject.code.as_str(), reject.path.as_slice(), reject.record["at"].as_str()),
+            ("INVALID_VALUE", &["at".to_owned()][..], Some(at.as_str()))
+        );
+        assert!(reject.command_id.is_some(), "{at}");
+    }
 }
 
 /// Whether the second command of a file waits for the first.
@@ -88,6 +114,30 @@ fn lines_that_name_the_same_thing_keep_their_order_and_others_do_not_wait() {
     assert!(waits(&of("projectArchive", 9), &create(2, 1)), "and everything waits for it");
 }
 
+#[test]
+fn what_a_day_means_waits_for_what_its_zone_hangs_on() {
+    let about = |id: u128, name: &str, mut input: Value| {
+        input["id"] = json!(Uuid::from_u128(id));
+        command(name, input)
+    };
+    let (of, other) = (|name: &str, input: Value| about(1, name, input), |name: &str, input: Value| about(2, name, input));
+    let zone = of("projectUpdate", json!({ "timeZone": "Asia/Tokyo" }));
+    let on_a_day = other("taskSetDue", json!({ "due": { "date": "2031-05-01" } }));
+    assert!(waits(&zone, &on_a_day) && waits(&on_a_day, &zone), "the day's end moves with the project's zone");
+    assert!(!waits(&of("projectUpdate", json!({ "name": "N" })), &on_a_day), "a name moves nothing");
+    let moved = of("taskMove", json!({ "projectId": Uuid::from_u128(9) }));
+    let again = other("taskMove", json!({ "projectId": Uuid::from_u128(9) }));
+    assert!(!waits(&moved, &again), "moves pass each other");
+    for (due, hangs) in [
+        (json!({ "date": "2031-05-01" }), true),
+        (json!({ "date": "2031-05-01", "timeZone": "UTC" }), false),
+        (json!({ "at": "2031-05-01T00:00:00Z" }), false),
+    ] {
+        let rescheduled = other("scheduleReschedule", json!({ "due": due }));
+        assert_eq!((waits(&moved, &rescheduled), waits(&rescheduled, &moved)), (hangs, hangs), "{due}");
+    }
+}
+
 async fn run(node: &Application, lines: &[Vec<u8>]) -> Vec<LineOutcome> {
     let lines = futures::stream::iter(lines.iter().cloned().map(Ok).collect::<Vec<_>>());
     import(node, caller(Role::Owner), lines).map(|outcome| outcome.expect("the import goes on")).collect().await
@@ -112,6 +162,7 @@ async fn a_file_imported_twice_changes_nothing_the_second_time() {
         panic!("{first:?}")
     };
     assert_eq!((reject.line, reject.code.as_str(), reject.record["input"]["title"].as_str()), (4, "INVALID_VALUE", Some("")));
+    assert_eq!(reject.path, ["input", "title"]);
     let second = run(&node, &lines).await;
     assert_eq!(second.iter().filter(|outcome| **outcome == LineOutcome::Replayed).count(), 3, "{second:?}");
     assert_eq!(log.names(), ["project_created", "task_created"]);
