@@ -8,9 +8,10 @@ use infrastructure::kafka::contract::Envelope;
 use infrastructure::kafka::topics::Topics;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use tests::kafka::Record;
+use tests::kafka::{Record, TestTopics};
 use tests::wait::PATIENCE;
 use uuid::Uuid;
 
@@ -29,6 +30,12 @@ impl Forger {
 
     fn put(&self, topic: &str, key: &str, value: &str) {
         self.producer.send(BaseRecord::to(topic).key(key).payload(value)).expect("a record is taken");
+        self.producer.flush(PATIENCE).expect("Kafka takes records");
+    }
+
+    /// On a partition that is not by its key.
+    fn put_on(&self, topic: &str, partition: i32, key: &str, value: &str) {
+        self.producer.send(BaseRecord::to(topic).partition(partition).key(key).payload(value)).expect("a record is taken");
         self.producer.flush(PATIENCE).expect("Kafka takes records");
     }
 
@@ -160,6 +167,53 @@ async fn a_wrong_order_under_one_key_is_found() {
     assert_eq!((verdict.status, verdict.total), (1, 1), "{}", verdict.text);
     assert_eq!(verdict.faults[0]["OutOfOrder"]["version"], json!(2));
     assert!(verdict.text.contains(&format!("version 2 of {} comes after version 3", events[1].aggregate_id)), "{}", verdict.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catalogue_may_part_the_events_of_an_aggregate_among_topics() {
+    let mut topics = TestTopics::new();
+    let comments =
+        topics.toml.replace("\"task_commented\", ", "").replace("\"project_created\", ", "\"project_created\", \"task_commented\", ");
+    assert_ne!(comments, topics.toml);
+    topics.toml = comments;
+    topics.catalogue.topics[1].events.retain(|event| event != "task_commented");
+    topics.catalogue.topics[0].events.push("task_commented".to_owned());
+    let scene = Scene::on(topics, 1).await;
+    scene.write(2, &AtomicUsize::new(0)).await;
+    let forger = Forger::new(&scene).await;
+    let events = events(&scene).await;
+    events.iter().for_each(|event| forger.event(&scene, event));
+    forger.position(&scene, scene.head());
+    let places: BTreeSet<String> =
+        scene.topics.records().await.into_iter().filter(|r| r.key != events[0].aggregate_id.to_string()).map(|r| r.topic).collect();
+    assert_eq!(places.len(), 2, "the task is on two topics: {places:?}");
+    let verdict = verify(&scene).await;
+    assert_eq!((verdict.status, verdict.total), (0, 0), "{}", verdict.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_on_two_partitions_is_found() {
+    let scene = Scene::new(1).await;
+    scene.write(2, &AtomicUsize::new(0)).await;
+    let forger = Forger::new(&scene).await;
+    let events = events(&scene).await;
+    events[..2].iter().for_each(|event| forger.event(&scene, event));
+    let (task, key) = (scene.topics.records().await.into_iter().find(|r| r.position() == 2), events[1].aggregate_id.to_string());
+    let task = task.expect("the task is there");
+    let elsewhere = (task.partition + 1) % 3;
+    for event in &events[2..] {
+        let value = serde_json::to_string(&Envelope::of(event)).expect("an envelope is JSON");
+        forger.put_on(&task.topic, elsewhere, &key, &value);
+    }
+    forger.position(&scene, scene.head());
+    let verdict = verify(&scene).await;
+    assert_eq!((verdict.status, verdict.total), (1, 1), "{}", verdict.text);
+    // Which of the two is read first is not said.
+    let split = |here: i32, other: i32| {
+        verdict.text.contains(&format!("{}[{here}]@", task.topic))
+            && verdict.text.contains(&format!("{key} is on partition {other} of this topic as well"))
+    };
+    assert!(split(elsewhere, task.partition) || split(task.partition, elsewhere), "{}", verdict.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,63 +1,28 @@
 //! Reads the topics back and proves against the log: every position once, in order for each key, and no stranger.
 
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use report::{FAULTS_MAX, Fault, Report};
+
 use super::catalogue::Catalogue;
 use super::client::consumer_config;
 use super::topics::BROKERS_TIMEOUT;
 use crate::config::Kafka;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Most faults that are told.
-pub const FAULTS_MAX: usize = 10;
 /// How many events are compared at once.
 const CHUNK: i64 = 10_000;
-
-/// What the topics hold, compared with the log.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Report {
-    /// The highest position that Kafka should hold.
-    pub until: i64,
-    pub records: u64,
-    /// Positions that retention may have removed.
-    pub expired: u64,
-    pub faults_total: u64,
-    /// The first of them.
-    pub faults: Vec<Fault>,
-}
-
-/// A record that should not be so.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub enum Fault {
-    Missing { position: i64, event_type: String },
-    Twice { position: i64, place: String },
-    OutOfOrder { place: String, key: String, version: i64, after: i64 },
-    Stranger { place: String, reason: String },
-    Different { position: i64, place: String, field: &'static str },
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { position, event_type } => write!(f, "position {position} ({event_type}) is on no topic"),
-            Self::Twice { position, place } => write!(f, "position {position} is there again at {place}"),
-            Self::OutOfOrder { place, key, version, after } => {
-                write!(f, "{place}: version {version} of {key} comes after version {after}")
-            }
-            Self::Stranger { place, reason } => write!(f, "{place}: {reason}"),
-            Self::Different { position, place, field } => write!(f, "{place}: position {position} has another {field} than the log"),
-        }
-    }
-}
 
 /// The comparison could not be made.
 #[derive(Debug, Error)]
@@ -104,23 +69,13 @@ struct Reader {
     report: Report,
     topics: Vec<String>,
     seen: HashMap<i64, Seen>,
-    versions: HashMap<Uuid, i64>,
+    /// By topic, partition and key: the last version. There is an order only within a partition, and a catalogue may
+    /// part the events of one aggregate among topics.
+    versions: HashMap<(usize, i32, Uuid), i64>,
+    /// By topic and key: the partition that it was first seen on.
+    partitions: HashMap<(usize, Uuid), i32>,
     /// By topic: events before this position may have been removed by retention.
     expired_before: HashMap<String, i64>,
-}
-
-impl Report {
-    fn fault(&mut self, fault: Fault) {
-        self.faults_total += 1;
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(fault);
-        }
-    }
-
-    /// Whether everything is as it should be.
-    pub fn is_clean(&self) -> bool {
-        self.faults_total == 0
-    }
 }
 
 /// Reads every topic to its end. Blocks: run it on a thread for that.
@@ -166,7 +121,9 @@ fn read_topic(
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 last_heard = Instant::now();
-                let position = reader.read(&message, catalogue, topic);
+                let place = Place { topic, partition: message.partition(), offset: message.offset() };
+                let (key, payload) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+                let position = reader.read(place, key, payload, catalogue);
                 if shortened.remove(&message.partition()) {
                     let before = reader.expired_before.entry(name.clone()).or_default();
                     *before = (*before).max(position.unwrap_or(0));
@@ -194,12 +151,11 @@ impl Reader {
     }
 
     /// Takes a record in and gives its position.
-    fn read(&mut self, message: &BorrowedMessage<'_>, catalogue: &Catalogue, topic: usize) -> Option<i64> {
+    fn read(&mut self, place: Place, key: &[u8], payload: &[u8], catalogue: &Catalogue) -> Option<i64> {
         self.report.records += 1;
-        let place = Place { topic, partition: message.partition(), offset: message.offset() };
         let words = self.words_for(place);
         let stranger = |reason: String| Fault::Stranger { place: words.clone(), reason };
-        let value: Value = match serde_json::from_slice(message.payload().unwrap_or_default()) {
+        let value: Value = match serde_json::from_slice(payload) {
             Ok(value) => value,
             Err(error) => {
                 self.report.fault(stranger(format!("the value is no event of ours: {error}")));
@@ -211,25 +167,35 @@ impl Reader {
             return None;
         };
         let (version, aggregate_id) = (value.aggregate_version, value.aggregate_id);
-        let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
+        let key = String::from_utf8_lossy(key).into_owned();
         if key != aggregate_id.to_string() {
             self.report.fault(stranger(format!("the key {key:?} is not the aggregate {aggregate_id}")));
         }
         let belongs = catalogue.topic_of(&value.event_type).map(|topic| catalogue.full_name(&topic.name));
-        if belongs.as_deref() != Some(message.topic()) {
+        if belongs.as_ref() != Some(&self.topics[place.topic]) {
             self.report.fault(stranger(format!("{} does not belong on this topic", value.event_type)));
         }
         if self.seen.contains_key(&position) {
             self.report.fault(Fault::Twice { position, place: words });
             return Some(position);
         }
-        if let Some(after) = self.versions.insert(aggregate_id, version)
-            && version <= after
-        {
-            self.report.fault(Fault::OutOfOrder { place: words, key, version, after });
+        if let Some(fault) = self.disorder(place, words, key, aggregate_id, version) {
+            self.report.fault(fault);
         }
         self.seen.insert(position, Seen { event_id: value.event_id, aggregate_id, version, place });
         Some(position)
+    }
+
+    /// What is wrong with the place of a record among those of its key.
+    fn disorder(&mut self, place: Place, words: String, key: String, aggregate_id: Uuid, version: i64) -> Option<Fault> {
+        match self.versions.insert((place.topic, place.partition, aggregate_id), version) {
+            Some(after) if version <= after => Some(Fault::OutOfOrder { place: words, key, version, after }),
+            Some(_) => None,
+            None => {
+                let other = *self.partitions.entry((place.topic, aggregate_id)).or_insert(place.partition);
+                (other != place.partition).then_some(Fault::Split { place: words, key, other })
+            }
+        }
     }
 }
 
