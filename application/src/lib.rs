@@ -22,7 +22,7 @@ mod tasks;
 mod testing;
 
 pub use projects::PROJECT_KEY_CLAIM;
-pub use states::STATES_MAX;
+pub use states::STATES_BYTES_MAX;
 
 use caller::Circumstances;
 use commands::{Command, Order, ScheduleOrder};
@@ -113,13 +113,6 @@ impl Application {
             Task::Live(live) => live.due.is_some(),
             Task::Deleted { .. } => true,
         })
-    }
-
-    /// Brings the schedule that follows a task in step with it.
-    pub(crate) async fn follow(&self, how: &Circumstances, key: Option<&CommandKey>, task: TaskId) -> Result<Outcome, CommandError> {
-        let id = ScheduleId::following(task);
-        let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Follow };
-        self.executor.run(how, key, &ScheduleHandling { id, follows: Some(task), order }).await
     }
 
     /// Lets a schedule fire what is due.

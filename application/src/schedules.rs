@@ -1,9 +1,11 @@
 //! Commands on schedules. Each relies on the project and the task that the schedule is about.
 
+use crate::Application;
+use crate::caller::Circumstances;
 use crate::commands::ScheduleOrder;
 use crate::error::CommandError;
-use crate::executor::{Handling, Prepared, refused};
-use crate::ports::Guard;
+use crate::executor::{Handling, Outcome, Prepared, refused};
+use crate::ports::{CommandKey, Guard};
 use crate::states::{States, Versioned};
 use crate::tasks::home;
 use domain::fields::Fields;
@@ -77,5 +79,76 @@ impl Handling for ScheduleHandling {
         let wish = self.order.wish.clone();
         let project_id = place.as_ref().map(|home| home.id);
         Ok(Prepared { command: Box::new(|issued| issued.with(About { home: place, task, wish })), relied_on, project_id, claim: None })
+    }
+}
+
+/// How many ids the schedule that follows a task has, for callers may give them to other things.
+const FOLLOWER_IDS: usize = 8;
+
+impl Application {
+    /// Brings the schedule that follows a task in step with it. Callers choose ids too, so what has its id may be
+    /// something else: then it has the next one.
+    pub(crate) async fn follow(&self, how: &Circumstances, key: Option<&CommandKey>, task: TaskId) -> Result<Outcome, CommandError> {
+        let mut id = ScheduleId::following(task);
+        for _ in 1..FOLLOWER_IDS {
+            let followed = self.follow_as(id, how, key, task).await;
+            if !self.is_anothers(id, task, &followed).await? {
+                return followed;
+            }
+            id = id.instead();
+        }
+        self.follow_as(id, how, key, task).await
+    }
+
+    async fn follow_as(
+        &self,
+        id: ScheduleId,
+        how: &Circumstances,
+        key: Option<&CommandKey>,
+        task: TaskId,
+    ) -> Result<Outcome, CommandError> {
+        let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Follow };
+        self.executor.run(how, key, &ScheduleHandling { id, follows: Some(task), order }).await
+    }
+
+    /// Whether an id names something else than the schedule that follows a task.
+    async fn is_anothers(&self, id: ScheduleId, task: TaskId, followed: &Result<Outcome, CommandError>) -> Result<bool, CommandError> {
+        Ok(match &*self.executor.states.get::<Schedule>(id.0).await?.state {
+            Schedule::Present(live) => live.subject != Subject::TaskDueDate { task_id: task },
+            // No schedule, and yet its beginning was never let in: a task or a project may be there.
+            Schedule::Absent if matches!(followed, Err(CommandError::Contended)) => self.executor.log.versions(&[id.0]).await? != [0],
+            Schedule::Absent => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::Role;
+    use crate::testing::{MemoryLog, by, caller, node, project, send};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_task_is_followed_also_where_its_ids_are_taken() {
+        let log = Arc::new(MemoryLog::default());
+        let node = node(&log, 1);
+        let project = project(&node, "APOLLO").await;
+        let id = TaskId(Uuid::from_u128(77));
+        let first = ScheduleId::following(id);
+        let taken = json!({ "id": first.0, "title": "Mine", "due": { "at": "2031-03-10T12:00:00Z" } });
+        send(&node, "scheduleCreate", taken).await.expect("anybody may choose an id");
+        let taken = json!({ "projectId": project, "id": first.instead().0, "title": "Mine too" });
+        send(&node, "taskCreate", taken).await.expect("anybody may choose an id");
+        let due = json!({ "projectId": project, "id": id.0, "title": "Followed", "due": { "at": "2031-03-10T12:00:00Z" } });
+        send(&node, "taskCreate", due).await.expect("a task");
+
+        let how = by(caller(Role::Service));
+        let begun = node.follow(&how, None, id).await.expect("it is followed");
+        assert_eq!((begun.aggregate_id, begun.version, begun.recorded.len()), (first.instead().instead().0, 1, 1));
+        send(&node, "taskUpdate", json!({ "id": id.0, "title": "Renamed" })).await.expect("another title");
+        let renamed = node.follow(&how, None, id).await.expect("it is followed");
+        assert_eq!((renamed.aggregate_id, renamed.version), (begun.aggregate_id, 2), "the same schedule goes on");
     }
 }

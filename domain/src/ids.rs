@@ -82,6 +82,11 @@ impl ScheduleId {
     pub fn following(task: TaskId) -> Self {
         Self(derived(&["schedule of task", &task.to_string()]))
     }
+
+    /// The id to use where somebody has given this one to something else.
+    pub fn instead(self) -> Self {
+        Self(derived(&["instead of", &self.to_string()]))
+    }
 }
 
 /// An id that is the same whenever it is made from the same words.
