@@ -15,6 +15,17 @@ create table milepost.checkpoints (
   updated_at  timestamptz not null default now()
 );
 
+-- Events that a durable subscriber could not deal with, and later ones of the same aggregate, which wait behind them.
+-- They are tried again whenever a node takes over.
+create table milepost.parked_events (
+  name          text        not null collate "C",
+  position      bigint      not null,
+  aggregate_id  uuid        not null,
+  error         text        not null,
+  parked_at     timestamptz not null default now(),
+  primary key (name, position)
+);
+
 -- Every version of every read model. Its tables are called after it, such as task_list_v3; the view task_list shows the live one.
 create table milepost.projections (
   name          text        not null collate "C",
@@ -23,6 +34,8 @@ create table milepost.projections (
   state         text        not null check (state in ('building', 'live', 'old')),
   -- Hash of the tables and the rules it was built by. A program with other rules builds a new version.
   shape         text        not null,
+  -- The number of those rules; programs raise it. An older program does not replace what a newer one has built.
+  rules         integer     not null,
   -- Every event up to here is in its rows. Moves with the rows, in one transaction.
   position      bigint      not null default 0,
   -- How many events wait in projection_dead_letters.
@@ -30,6 +43,9 @@ create table milepost.projections (
   -- For a version being built: the head of the log when the building began.
   target        bigint,
   events_done   bigint      not null default 0,
+  -- Events per second, of the last seconds before updated_at.
+  rate          double precision not null default 0,
+  updated_at    timestamptz not null default now(),
   last_error    text,
   started_at    timestamptz not null default now(),
   live_since    timestamptz,
@@ -51,5 +67,18 @@ create table milepost.projection_dead_letters (
 );
 create index projection_dead_letters_aggregate on milepost.projection_dead_letters (name, version, aggregate_id, position);
 
-grant select, insert, update, delete on milepost.leases, milepost.checkpoints, milepost.projections, milepost.projection_dead_letters to milepost_worker;
-grant select on milepost.leases, milepost.checkpoints, milepost.projections, milepost.projection_dead_letters to milepost_service, milepost_reader;
+-- Events that were given up for a read model, in every version to come.
+create table milepost.projection_skipped_events (
+  name          text        not null collate "C",
+  position      bigint      not null,
+  aggregate_id  text        not null collate "C",
+  event_type    text        not null collate "C",
+  error         text,
+  skipped_at    timestamptz not null default now(),
+  primary key (name, position)
+);
+
+grant select, insert, update, delete on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.projections,
+  milepost.projection_dead_letters, milepost.projection_skipped_events to milepost_worker;
+grant select on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.projections,
+  milepost.projection_dead_letters, milepost.projection_skipped_events to milepost_service, milepost_reader;

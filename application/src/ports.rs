@@ -120,6 +120,8 @@ pub enum LogError {
     OutcomeUnknown,
     #[error("the event log holds what cannot be read")]
     Corrupt(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the database does not let the event log be used")]
+    Unfit(#[source] Arc<dyn std::error::Error + Send + Sync>),
     #[error("the unit cannot be stored: {0}")]
     Rejected(String),
 }
@@ -139,14 +141,30 @@ pub trait Ids: Send + Sync {
     fn new_id(&self) -> Uuid;
 }
 
+/// An event that a durable subscriber could not deal with, or one that waits behind it in its aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    pub position: i64,
+    pub aggregate_id: Uuid,
+    /// Why it could not; empty for one that waits.
+    pub error: String,
+}
+
 /// Where durable subscribers keep how far they are.
 #[async_trait]
 pub trait Checkpoints: Send + Sync {
-    /// The position up to which everything is done; 0 at first.
+    /// The position up to which everything is done or parked; 0 at first.
     async fn load(&self, name: &str) -> Result<i64, LogError>;
 
-    /// Moves on from one position to another. False if somebody else did.
-    async fn advance(&self, name: &str, from: i64, to: i64) -> Result<bool, LogError>;
+    /// Moves on from one position to another and parks what could not be dealt with between them, both or neither. False
+    /// if somebody else has moved on.
+    async fn advance(&self, name: &str, from: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError>;
+
+    /// Everything that is parked, in order.
+    async fn parked(&self, name: &str) -> Result<Vec<Parked>, LogError>;
+
+    /// An event that was parked is dealt with.
+    async fn release(&self, name: &str, position: i64) -> Result<(), LogError>;
 }
 
 /// A schedule whose moment has come.

@@ -1,6 +1,7 @@
 //! Takes a batch of events into a version of a read model: rows and position in one transaction.
 
 use crate::model::{Needs, ReadModel, Rows};
+use crate::registry::{RATE_OVER_SECONDS, shape};
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection, PgPool};
 use std::any::Any;
@@ -81,9 +82,10 @@ async fn try_once<M: ReadModel>(
     poison: &BTreeMap<i64, String>,
 ) -> Result<(), ApplyError> {
     let mut tx = pool.begin().await?;
-    let dead_letters = advance::<M>(&mut tx, version, fence, batch).await?.ok_or(ApplyError::Fenced)?;
+    let Advanced { dead_letters, skips } = advance::<M>(&mut tx, version, fence, batch).await?.ok_or(ApplyError::Fenced)?;
     let parked = if dead_letters > 0 { parked::<M>(&mut tx, version).await? } else { BTreeSet::new() };
-    let (events, letters) = sort::<M>(batch.facts, parked, poison);
+    let skipped = if skips { skipped::<M>(&mut tx, batch).await? } else { BTreeSet::new() };
+    let (events, letters) = sort::<M>(batch.facts, &skipped, parked, poison);
     fold_and_save::<M>(&mut tx, version, &events).await?;
     if !letters.is_empty() {
         park::<M>(&mut tx, version, &letters).await?;
@@ -92,13 +94,30 @@ async fn try_once<M: ReadModel>(
     Ok(())
 }
 
-/// Moves the position. `None` if that is not ours to do; otherwise how many events are parked.
-async fn advance<M: ReadModel>(tx: &mut PgConnection, version: i32, fence: Option<&Fence>, batch: Batch<'_>) -> Result<Option<i32>, Error> {
+/// What a batch needs to know of events that are not taken in.
+#[derive(sqlx::FromRow)]
+struct Advanced {
+    dead_letters: i32,
+    /// Whether some of its events were given up.
+    skips: bool,
+}
+
+/// Moves the position. `None` if that is not ours to do: another node holds the lease, or other rules made the version.
+async fn advance<M: ReadModel>(
+    tx: &mut PgConnection,
+    version: i32,
+    fence: Option<&Fence>,
+    batch: Batch<'_>,
+) -> Result<Option<Advanced>, Error> {
     let (lease, epoch) = fence.map(|fence| (fence.lease.as_str(), fence.epoch)).unzip();
-    sqlx::query_scalar(
-        "UPDATE milepost.projections SET position = $4, events_done = events_done + $5 \
-         WHERE name = $1 AND version = $2 AND position = $3 AND state <> 'old' \
-         AND ($6::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE leases.name = $6 AND epoch = $7)) RETURNING dead_letters",
+    sqlx::query_as(
+        "UPDATE milepost.projections SET position = $4, events_done = events_done + $5::bigint, updated_at = clock_timestamp(), \
+           rate = rate + ($5::bigint / greatest(extract(epoch FROM clock_timestamp() - updated_at), 0.001)::float8 - rate) \
+                         * (1 - exp(-extract(epoch FROM clock_timestamp() - updated_at)::float8 / $9)) \
+         WHERE name = $1 AND version = $2 AND position = $3 AND state <> 'old' AND shape = $8 \
+         AND ($6::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE leases.name = $6 AND epoch = $7)) \
+         RETURNING dead_letters, EXISTS (SELECT FROM milepost.projection_skipped_events AS skipped \
+                                         WHERE skipped.name = $1 AND skipped.position > $3 AND skipped.position <= $4) AS skips",
     )
     .bind(M::NAME)
     .bind(version)
@@ -107,8 +126,22 @@ async fn advance<M: ReadModel>(tx: &mut PgConnection, version: i32, fence: Optio
     .bind(batch.facts.len() as i64)
     .bind(lease)
     .bind(epoch)
+    .bind(shape::<M>())
+    .bind(RATE_OVER_SECONDS)
     .fetch_optional(tx)
     .await
+}
+
+/// Which events of a batch were given up.
+async fn skipped<M: ReadModel>(tx: &mut PgConnection, batch: Batch<'_>) -> Result<BTreeSet<i64>, Error> {
+    let positions: Vec<i64> =
+        sqlx::query_scalar("SELECT position FROM milepost.projection_skipped_events WHERE name = $1 AND position > $2 AND position <= $3")
+            .bind(M::NAME)
+            .bind(batch.from)
+            .bind(batch.to)
+            .fetch_all(tx)
+            .await?;
+    Ok(positions.into_iter().collect())
 }
 
 async fn parked<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<BTreeSet<Uuid>, Error> {
@@ -130,12 +163,15 @@ struct Letter<'a> {
 /// Which events to take in, and which to park.
 fn sort<'a, M: ReadModel>(
     facts: &'a [Arc<Fact>],
+    skipped: &BTreeSet<i64>,
     mut parked: BTreeSet<Uuid>,
     poison: &BTreeMap<i64, String>,
 ) -> (Vec<&'a Recorded>, Vec<Letter<'a>>) {
     let types = M::event_types();
     let (mut events, mut letters) = (vec![], vec![]);
-    for fact in facts.iter().filter(|fact| types.contains(&fact.event_type.as_str())) {
+    // A type that this program does not know is none of the rule: programs that know it have rules of another shape.
+    let ours = |fact: &&Arc<Fact>| types.contains(&fact.event_type.as_str()) && !skipped.contains(&fact.position);
+    for fact in facts.iter().filter(ours) {
         let error = match (&fact.recorded, poison.get(&fact.position)) {
             _ if parked.contains(&fact.aggregate_id) => None,
             (Ok(recorded), None) => {

@@ -3,11 +3,14 @@
 //! The events of an aggregate stay in order: the first one failed, the others wait behind it.
 
 use crate::apply::{ApplyError, fold_and_save};
-use crate::log::Log;
+use crate::builder::{self, BuildError, Tell};
+use crate::lifecycle;
 use crate::model::ReadModel;
+use crate::registry::{self, VersionState};
+use crate::runner::Works;
 use chrono::{DateTime, Utc};
 use domain::event::Recorded;
-use sqlx::{Error, PgConnection, PgPool};
+use sqlx::{Error, PgPool};
 use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
@@ -34,6 +37,8 @@ pub enum RetryError {
     StillPoison { position: i64, error: String },
     #[error("the log could not be read: {0}")]
     Log(String),
+    #[error("the read model could not be built anew: {0}")]
+    Build(BuildError),
     #[error(transparent)]
     Database(#[from] Error),
 }
@@ -41,8 +46,8 @@ pub enum RetryError {
 /// Every parked event, those of one read model if a name is given.
 pub async fn list(pool: &PgPool, name: Option<&str>) -> Result<Vec<DeadLetter>, Error> {
     sqlx::query_as(
-        "SELECT name, version, position, aggregate_id, event_type, error, parked_at FROM milepost.projection_dead_letters \
-         WHERE $1::text IS NULL OR name = $1 ORDER BY name, version, position",
+        "SELECT name, version, letter.position, aggregate_id, event_type, error, parked_at FROM milepost.projection_dead_letters AS letter \
+         JOIN milepost.projections USING (name, version) WHERE state <> 'old' AND ($1::text IS NULL OR name = $1) ORDER BY 1, 2, 3",
     )
     .bind(name)
     .fetch_all(pool)
@@ -50,64 +55,68 @@ pub async fn list(pool: &PgPool, name: Option<&str>) -> Result<Vec<DeadLetter>, 
 }
 
 /// Takes in the parked events of an aggregate, all or none. With `skip_first` the first is given up for good.
-pub(crate) async fn retry<M: ReadModel>(pool: &PgPool, log: &dyn Log, aggregate: Uuid, skip_first: bool) -> Result<usize, RetryError> {
-    let mut tx = pool.begin().await?;
-    // The live version cannot move until this is done, so no later event of the aggregate slips past.
-    let version: Option<i32> = sqlx::query_scalar("SELECT version FROM milepost.projections WHERE name = $1 AND state = 'live' FOR UPDATE")
-        .bind(M::NAME)
-        .fetch_optional(&mut *tx)
-        .await?;
-    let version = version.ok_or(RetryError::NothingParked)?;
-    let positions: Vec<i64> = sqlx::query_scalar(
+///
+/// Events of other aggregates that change the same rows have been taken in since. So a version is built beside the live
+/// one, with every event in its place, and switched to.
+pub(crate) async fn retry<M: ReadModel>(works: &Works, aggregate: Uuid, skip_first: bool, tell: Tell<'_>) -> Result<usize, RetryError> {
+    let version = registry::live(&works.pool, M::NAME).await?.ok_or(RetryError::NothingParked)?.version;
+    let parked: Vec<i64> = sqlx::query_scalar(
         "SELECT position FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2 AND aggregate_id = $3 ORDER BY position",
     )
     .bind(M::NAME)
     .bind(version)
     .bind(aggregate.to_string())
-    .fetch_all(&mut *tx)
+    .fetch_all(&works.pool)
     .await?;
-    if positions.is_empty() {
-        return Err(RetryError::NothingParked);
+    let Some(first) = parked.first() else { return Err(RetryError::NothingParked) };
+    let events = read_again(works, &parked[usize::from(skip_first)..]).await?;
+    try_on::<M>(&works.pool, version, &events, *first).await?;
+    if skip_first {
+        skip::<M>(&works.pool, version, *first).await?;
     }
-    let mut events: Vec<Arc<Recorded>> = vec![];
-    for position in positions.iter().skip(usize::from(skip_first)) {
-        let facts = log.after(position - 1, 1).await.map_err(|error| RetryError::Log(error.to_string()))?;
+    lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
+    builder::rebuild::<M>(works, tell).await.map_err(RetryError::Build)?;
+    Ok(events.len())
+}
+
+async fn read_again(works: &Works, positions: &[i64]) -> Result<Vec<Arc<Recorded>>, RetryError> {
+    let mut events = vec![];
+    for position in positions {
+        let facts = works.log.after(position - 1, 1).await.map_err(|error| RetryError::Log(error.to_string()))?;
         let fact = facts.first().ok_or_else(|| RetryError::Log(format!("there is no event {position}")))?;
         match &fact.recorded {
             Ok(recorded) => events.push(Arc::clone(recorded)),
             Err(error) => return Err(RetryError::StillPoison { position: *position, error: error.to_string() }),
         }
     }
-    let borrowed: Vec<&Recorded> = events.iter().map(|event| &**event).collect();
-    match fold_and_save::<M>(&mut tx, version, &borrowed).await {
-        Ok(()) => {}
-        Err(ApplyError::Poison { position, error }) => return Err(RetryError::StillPoison { position, error }),
-        Err(ApplyError::Data(error)) => {
-            return Err(RetryError::StillPoison { position: positions[0], error: error.to_string() });
-        }
-        Err(ApplyError::Database(error)) => return Err(error.into()),
-        Err(ApplyError::Fenced) => return Err(RetryError::NothingParked),
-    }
-    release::<M>(&mut tx, version, aggregate, positions.len()).await?;
-    tx.commit().await?;
-    Ok(events.len())
+    Ok(events)
 }
 
-async fn release<M: ReadModel>(tx: &mut PgConnection, version: i32, aggregate: Uuid, count: usize) -> Result<(), Error> {
-    sqlx::query("DELETE FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2 AND aggregate_id = $3")
-        .bind(M::NAME)
-        .bind(version)
-        .bind(aggregate.to_string())
-        .execute(&mut *tx)
-        .await?;
+/// Whether events can be taken in by now. Changes nothing.
+async fn try_on<M: ReadModel>(pool: &PgPool, version: i32, events: &[Arc<Recorded>], first: i64) -> Result<(), RetryError> {
+    let borrowed: Vec<&Recorded> = events.iter().map(|event| &**event).collect();
+    let mut tx = pool.begin().await?;
+    let tried = fold_and_save::<M>(&mut tx, version, &borrowed).await;
+    tx.rollback().await?;
+    tried.map_err(|error| match error {
+        ApplyError::Poison { position, error } => RetryError::StillPoison { position, error },
+        ApplyError::Data(error) => RetryError::StillPoison { position: first, error: error.to_string() },
+        ApplyError::Database(error) => error.into(),
+        ApplyError::Fenced => RetryError::NothingParked,
+    })
+}
+
+/// Gives an event up, in this and all versions to come.
+async fn skip<M: ReadModel>(pool: &PgPool, version: i32, position: i64) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE milepost.projections SET dead_letters = dead_letters - $3, \
-         last_error = CASE WHEN dead_letters = $3 THEN NULL ELSE last_error END WHERE name = $1 AND version = $2",
+        "INSERT INTO milepost.projection_skipped_events (name, position, aggregate_id, event_type, error) \
+         SELECT name, position, aggregate_id, event_type, error FROM milepost.projection_dead_letters \
+         WHERE name = $1 AND version = $2 AND position = $3 ON CONFLICT DO NOTHING",
     )
     .bind(M::NAME)
     .bind(version)
-    .bind(count as i32)
-    .execute(tx)
+    .bind(position)
+    .execute(pool)
     .await
     .map(|_| ())
 }

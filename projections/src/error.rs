@@ -15,6 +15,12 @@ pub enum QueryError {
     /// Us, for a moment: the database is not there, or has too much to do.
     #[error("the database cannot be reached")]
     Unavailable(#[source] sqlx::Error),
+    /// Us, for a moment: the database ended the question, since it took too long.
+    #[error("the database took too long; ask for less, or try again")]
+    TooSlow(#[source] sqlx::Error),
+    /// Us, until a new version is live: what is there has other columns, or nothing is there yet.
+    #[error("the read model is being built for this version of Milepost; try again")]
+    Building(#[source] sqlx::Error),
     /// Us: the question or the rows are wrong.
     #[error("the database could not answer")]
     Broken(#[source] sqlx::Error),
@@ -31,9 +37,12 @@ impl From<sqlx::Error> for QueryError {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(refused) if refused.code().as_deref() == Some("22021") => Self::Value(error),
-            // Connection exceptions, insufficient resources, and what an administrator does.
+            sqlx::Error::Database(refused) if refused.code().as_deref() == Some("57014") => Self::TooSlow(error),
+            // The table or the column is not there.
+            sqlx::Error::Database(refused) if matches!(refused.code().as_deref(), Some("42P01" | "42703")) => Self::Building(error),
+            // Connection exceptions, conflicts, insufficient resources, locks, what an administrator does, and trouble with files.
             sqlx::Error::Database(refused)
-                if refused.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))) =>
+                if refused.code().is_some_and(|code| ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))) =>
             {
                 Self::Unavailable(error)
             }

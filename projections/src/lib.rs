@@ -16,7 +16,9 @@ pub mod node;
 pub mod page;
 
 mod apply;
+pub mod builder;
 pub mod dead_letters;
+mod lifecycle;
 pub mod log;
 pub mod model;
 pub mod progress;

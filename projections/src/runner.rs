@@ -2,13 +2,15 @@
 
 use crate::activity::Activity;
 use crate::apply::{ApplyError, Batch, Fence, take_in};
+use crate::builder::{self, BuildError, Comparison, Rebuilt, Tell};
 use crate::dead_letters::{self, RetryError};
 use crate::deadline_log::DeadlineLog;
-use crate::log::{Log, ReadError};
+use crate::lifecycle;
+use crate::log::Log;
 use crate::model::ReadModel;
 use crate::progress::Progress;
 use crate::project_overview::ProjectOverview;
-use crate::registry;
+use crate::registry::{self, Standing, Version, VersionState};
 use crate::schedules::Schedules;
 use crate::task_comments::TaskComments;
 use crate::task_list::TaskList;
@@ -17,15 +19,14 @@ use sqlx::PgPool;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
-use thiserror::Error;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Most events in one batch of a live version.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
-/// Most events in one batch of a version that is built.
-pub const BUILD_BATCH_EVENTS_MAX: usize = 2_000;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// How often a node that cannot keep what is live looks whether it can by now.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Every read model, in the order in which they are listed.
 pub fn all() -> Vec<Arc<dyn Projection>> {
@@ -37,11 +38,6 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(Of::<DeadlineLog>(PhantomData)),
         Arc::new(Of::<Activity>(PhantomData)),
     ]
-}
-
-/// The lease of the node that keeps a read model up to date.
-pub fn lease_name(projection: &str) -> String {
-    format!("projection/{projection}")
 }
 
 /// What a projection works with.
@@ -60,71 +56,40 @@ pub struct Works {
 pub trait Projection: Send + Sync {
     fn name(&self) -> &'static str;
 
-    /// Makes sure that there is a version to read from.
-    async fn prepare(&self, pool: &PgPool) -> Result<(), sqlx::Error>;
+    /// The hash of its rules and tables, as versions carry it.
+    fn shape(&self) -> String;
 
-    /// Keeps the live version up to date while the lease is held. Never returns.
+    /// How the stored versions stand to the rules of this program.
+    fn standing(&self, versions: &[Version]) -> Standing;
+
+    /// The lease of the node that keeps it up to date. Programs with other rules keep other versions.
+    fn lease(&self) -> String {
+        format!("projection/{}/{}", self.name(), self.shape())
+    }
+
+    /// Makes sure that there is a version to read from, where nothing has happened yet.
+    async fn prepare(&self, works: &Works) -> Result<(), sqlx::Error>;
+
+    /// Keeps the live version up to date while the lease is held; one of older rules is replaced first. Never returns.
     async fn run(&self, works: &Works, lease: watch::Receiver<Option<i64>>);
 
     /// Brings the live version up to a position, for programs that do not run on.
     async fn catch_up(&self, works: &Works, until: i64) -> Result<(), BuildError>;
 
     /// Builds a new version beside the live one and switches to it.
-    async fn rebuild(&self, works: &Works, tell: &(dyn Fn(Built) + Sync)) -> Result<Rebuilt, BuildError>;
+    async fn rebuild(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError>;
+
+    /// Brings the version that was live before up to date, and switches back to it.
+    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError>;
+
+    /// Drops every version in a state, and says how many. What is live stays.
+    async fn drop_versions(&self, pool: &PgPool, state: VersionState) -> Result<usize, sqlx::Error>;
 
     /// Builds a version and compares it with the live one at one position. Nothing is switched.
-    async fn verify(&self, works: &Works, tell: &(dyn Fn(Built) + Sync)) -> Result<Comparison, BuildError>;
+    async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError>;
 
     /// Takes in what is parked of an aggregate; with `skip_first`, without its first event.
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: bool) -> Result<usize, RetryError>;
-}
-
-/// How far a build is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Built {
-    pub position: i64,
-    /// Where the log ends.
-    pub head: i64,
-    /// Events that this read model is about, so far.
-    pub events: i64,
-}
-
-/// What a rebuild came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rebuilt {
-    pub version: i32,
-    pub position: i64,
-    pub events: i64,
-}
-
-/// The live version beside one built anew, at one position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison {
-    pub position: i64,
-    pub live_rows: i64,
-    pub built_rows: i64,
-    pub equal: bool,
-}
-
-/// Why a build stopped. It goes on from there when it is started again.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    #[error("the log could not be read: {0}")]
-    Log(ReadError),
-    #[error("another process is building this read model")]
-    Busy,
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-}
-
-impl From<ApplyError> for BuildError {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::Fenced => Self::Busy,
-            ApplyError::Data(error) | ApplyError::Database(error) => Self::Database(error),
-            ApplyError::Poison { error, .. } => Self::Log(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(error))),
-        }
-    }
+    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: bool, tell: Tell<'_>) -> Result<usize, RetryError>;
 }
 
 struct Of<M>(PhantomData<M>);
@@ -135,17 +100,30 @@ impl<M: ReadModel> Projection for Of<M> {
         M::NAME
     }
 
-    async fn prepare(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        registry::ensure_live::<M>(pool).await.map(|_| ())
+    fn shape(&self) -> String {
+        registry::shape::<M>()
+    }
+
+    fn standing(&self, versions: &[Version]) -> Standing {
+        let ours: Vec<_> = versions.iter().filter(|version| version.name == M::NAME).cloned().collect();
+        Standing::of(&ours, &self.shape(), registry::rules::<M>())
+    }
+
+    async fn prepare(&self, works: &Works) -> Result<(), sqlx::Error> {
+        // Where the log holds something already, an empty page would be a lie: the version is built first.
+        if works.log.head_now() == 0 {
+            lifecycle::ensure_live::<M>(&works.pool).await?;
+        }
+        Ok(())
     }
 
     async fn run(&self, works: &Works, mut lease: watch::Receiver<Option<i64>>) {
         loop {
             let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
             let Ok(Some(epoch)) = held else { return };
-            let fence = Fence { lease: lease_name(M::NAME), epoch };
+            let fence = Fence { lease: self.lease(), epoch };
             tokio::select! {
-                result = keep_up::<M>(works, &fence) => {
+                result = tend::<M>(works, &fence) => {
                     if let Err(error) = result {
                         tracing::warn!(projection.name = M::NAME, %error, "a read model could not be kept up to date; trying again");
                         tokio::time::sleep(RETRY_PAUSE).await;
@@ -157,7 +135,7 @@ impl<M: ReadModel> Projection for Of<M> {
     }
 
     async fn catch_up(&self, works: &Works, until: i64) -> Result<(), BuildError> {
-        let mut live = registry::ensure_live::<M>(&works.pool).await?;
+        let mut live = lifecycle::ensure_live::<M>(&works.pool).await?;
         while live.position < until {
             let facts = works.log.after(live.position, works.batch).await.map_err(BuildError::Log)?;
             let Some(last) = facts.last().map(|fact| fact.position) else { break };
@@ -168,49 +146,24 @@ impl<M: ReadModel> Projection for Of<M> {
         Ok(())
     }
 
-    async fn rebuild(&self, works: &Works, tell: &(dyn Fn(Built) + Sync)) -> Result<Rebuilt, BuildError> {
-        registry::ensure_live::<M>(&works.pool).await?;
-        let mut build = Build::<M>::begin(works).await?;
-        loop {
-            build.up_to(works, works.log.head_now(), tell).await?;
-            if registry::switch::<M>(&works.pool, build.version).await? {
-                return Ok(Rebuilt { version: build.version, position: build.position, events: build.events });
-            }
-        }
+    async fn rebuild(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
+        builder::rebuild::<M>(works, tell).await
     }
 
-    async fn verify(&self, works: &Works, tell: &(dyn Fn(Built) + Sync)) -> Result<Comparison, BuildError> {
-        registry::ensure_live::<M>(&works.pool).await?;
-        let mut build = Build::<M>::begin(works).await?;
-        // Not beyond the live version, which must be met exactly.
-        let near = registry::live(&works.pool, M::NAME).await?.map_or(0, |live| live.position);
-        if build.position > near {
-            // A build that was interrupted is ahead of it.
-            registry::drop_version::<M>(&works.pool, build.version).await?;
-            build = Build::<M>::begin(works).await?;
-        }
-        build.up_to(works, near, tell).await?;
-
-        let mut snapshot = works.pool.begin().await?;
-        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *snapshot).await?;
-        let (version, position): (i32, i64) =
-            sqlx::query_as("SELECT version, position FROM milepost.projections WHERE name = $1 AND state = 'live'")
-                .bind(M::NAME)
-                .fetch_one(&mut *snapshot)
-                .await?;
-        let (live_rows, live_hash) = registry::content::<M>(&mut snapshot, version).await?;
-        snapshot.commit().await?;
-
-        build.up_to(works, position, tell).await?;
-        let mut connection = works.pool.acquire().await?;
-        let (built_rows, built_hash) = registry::content::<M>(&mut connection, build.version).await?;
-        drop(connection);
-        registry::drop_version::<M>(&works.pool, build.version).await?;
-        Ok(Comparison { position, live_rows, built_rows, equal: live_rows == built_rows && live_hash == built_hash })
+    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
+        builder::go_back::<M>(works, tell).await
     }
 
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: bool) -> Result<usize, RetryError> {
-        dead_letters::retry::<M>(&works.pool, works.log.as_ref(), aggregate, skip_first).await
+    async fn drop_versions(&self, pool: &PgPool, state: VersionState) -> Result<usize, sqlx::Error> {
+        lifecycle::drop_all::<M>(pool, state).await
+    }
+
+    async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError> {
+        builder::verify::<M>(works, tell).await
+    }
+
+    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: bool, tell: Tell<'_>) -> Result<usize, RetryError> {
+        dead_letters::retry::<M>(works, aggregate, skip_first, tell).await
     }
 }
 
@@ -219,9 +172,28 @@ async fn lost(lease: &mut watch::Receiver<Option<i64>>, epoch: i64) {
     let _ = lease.wait_for(|now| *now != Some(epoch)).await;
 }
 
+/// Does what there is to do for what is live, until that changes or the fence closes.
+async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildError> {
+    match registry::standing::<M>(&works.pool).await? {
+        Standing::Ours(live) => keep_up::<M>(works, fence, &live).await,
+        Standing::ToBuild => {
+            tracing::info!(projection.name = M::NAME, "this program's rules are new: building a version beside the live one");
+            let built = match builder::rebuild::<M>(works, &|_| {}).await {
+                Err(BuildError::Busy) => return Ok(tokio::time::sleep(LOOK_AGAIN).await),
+                built => built?,
+            };
+            tracing::info!(projection.name = M::NAME, projection.version = built.version, events = built.events, "the new version is live");
+            Ok(())
+        }
+        Standing::NotOurs(live) => {
+            tracing::debug!(projection.name = M::NAME, projection.version = live.version, "the live version is of other rules");
+            Ok(tokio::time::sleep(LOOK_AGAIN).await)
+        }
+    }
+}
+
 /// Follows the log with the live version, until another version becomes live or the fence closes.
-async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildError> {
-    let live = registry::ensure_live::<M>(&works.pool).await?;
+async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> Result<(), BuildError> {
     let (version, mut position) = (live.version, live.position);
     works.progress.set(M::NAME, position);
     let mut head = works.log.head();
@@ -262,35 +234,5 @@ async fn showing_lag<T>(work: impl Future<Output = T>, position: i64, head: &mut
             done = &mut work => return done,
             Ok(()) = head.changed() => {}
         }
-    }
-}
-
-/// A version being built.
-struct Build<M> {
-    version: i32,
-    position: i64,
-    events: i64,
-    model: PhantomData<M>,
-}
-
-impl<M: ReadModel> Build<M> {
-    async fn begin(works: &Works) -> Result<Self, BuildError> {
-        let begun = registry::begin_build::<M>(&works.pool, works.log.head_now()).await?;
-        Ok(Self { version: begun.version, position: begun.position, events: begun.events_done, model: PhantomData })
-    }
-
-    /// Takes in everything up to and with a position.
-    async fn up_to(&mut self, works: &Works, until: i64, tell: &(dyn Fn(Built) + Sync)) -> Result<(), BuildError> {
-        let types = M::event_types();
-        while self.position < until {
-            let limit = BUILD_BATCH_EVENTS_MAX;
-            let facts = works.log.after_of_types(self.position, until, &types, limit).await.map_err(BuildError::Log)?;
-            let to = if facts.len() == limit { facts.last().map_or(until, |fact| fact.position) } else { until };
-            take_in::<M>(&works.pool, self.version, None, Batch { from: self.position, to, facts: &facts }).await?;
-            self.position = to;
-            self.events += facts.len() as i64;
-            tell(Built { position: self.position, head: until, events: self.events });
-        }
-        Ok(())
     }
 }

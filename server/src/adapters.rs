@@ -17,7 +17,8 @@ use projections::error::QueryError;
 use projections::log::{Log, ReadError};
 use projections::model::ReadModel;
 use projections::progress::Progress;
-use projections::registry;
+use projections::registry::{self, Standing, VersionState};
+use projections::runner::Projection;
 use projections::schedules::{Schedules, due_now, next_fire_at};
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +111,18 @@ pub struct NodeHealth {
 /// Longest wait for the database before it counts as not there.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Read models that this node's program builds before it is of use: whoever sends it work should wait.
+fn to_build(versions: &[registry::Version], head: i64) -> Vec<String> {
+    let waits = |projection: &Arc<dyn Projection>| matches!(projection.standing(versions), Standing::ToBuild);
+    let sentence = |projection: Arc<dyn Projection>| {
+        let (name, shape) = (projection.name(), projection.shape());
+        let mine = |version: &&registry::Version| version.name == name && version.shape == shape && version.state == VersionState::Building;
+        let position = versions.iter().find(mine).map_or(0, |version| version.position);
+        format!("the read model {name} is being built for this program: position {position} of {head}")
+    };
+    projections::runner::all().into_iter().filter(waits).map(sentence).collect()
+}
+
 impl Health for NodeHealth {
     fn problems(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(async {
@@ -121,16 +134,9 @@ impl Health for NodeHealth {
                 Err(_) => problems.push("the database does not answer".to_owned()),
                 Ok(Err(error)) => problems.push(format!("the database cannot be read: {error}")),
                 Ok(Ok(versions)) => {
-                    for projection in projections::runner::all() {
-                        let live = versions
-                            .iter()
-                            .any(|version| version.name == projection.name() && version.state == registry::VersionState::Live);
-                        if !live {
-                            problems.push(format!("the read model {} is not built yet", projection.name()));
-                        }
-                    }
                     let head = *EventLog::head(&*self.log).borrow();
-                    for live in versions.iter().filter(|version| version.state == registry::VersionState::Live) {
+                    problems.extend(to_build(&versions, head));
+                    for live in versions.iter().filter(|version| version.state == VersionState::Live) {
                         let stands = self.standstills.at(&live.name, live.position, head);
                         if stands >= STANDSTILL {
                             problems.push(format!(
@@ -155,7 +161,16 @@ impl Health for NodeHealth {
                 notices.push(format!("the relay to Kafka does not get on: {trouble}"));
             }
             if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
-                for version in versions.iter().filter(|version| version.dead_letters > 0) {
+                for projection in projections::runner::all() {
+                    if let Standing::NotOurs(live) = projection.standing(&versions) {
+                        notices.push(format!(
+                            "version {} of the read model {} is of other rules than this node's: another node must keep it",
+                            live.version, live.name
+                        ));
+                    }
+                }
+                let kept = |version: &&registry::Version| version.state != VersionState::Old && version.dead_letters > 0;
+                for version in versions.iter().filter(kept) {
                     notices.push(format!("{} events of the read model {} are parked", version.dead_letters, version.name));
                 }
             }

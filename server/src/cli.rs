@@ -117,8 +117,27 @@ pub enum ProjectionsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Build a new version beside the live one, and switch to it
+    /// Build new versions beside the live ones, compare, and switch; goes on where one was interrupted
     Rebuild {
+        /// Which read models
+        #[arg(required_unless_present = "all")]
+        names: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
+    },
+    /// Go back to the version that was live before the last switch
+    Rollback {
+        /// Which read model
+        name: String,
+    },
+    /// Drop what an interrupted rebuild has built so far; one that runs stops
+    Cancel {
+        /// Which read model
+        name: String,
+    },
+    /// Drop the version that is kept for going back
+    DropOld {
         /// Which read model
         name: String,
     },
@@ -147,7 +166,7 @@ pub enum DeadLettersCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Try to take in what is parked of an aggregate
+    /// Take in what is parked of an aggregate, if that works by now, by a rebuild
     Retry {
         /// Which read model
         name: String,

@@ -25,7 +25,7 @@ const fn metric(name: &'static str, kind: &'static str, labels: &'static str, he
 }
 
 /// Every figure. `docs/METRICS.md` is made from this list, and a check compares it with the code.
-pub const METRICS: [Metric; 21] = [
+pub const METRICS: [Metric; 22] = [
     metric("milepost_api_internal_errors_total", "counter", "", "Requests that met something the service cannot handle."),
     metric("milepost_api_request_duration_seconds", "histogram", "", "Time to execute a GraphQL request."),
     metric("milepost_append_batch_units", "histogram", "", "Commands that one statement appended."),
@@ -50,6 +50,12 @@ pub const METRICS: [Metric; 21] = [
         "Events that a read model could not take in, and those that wait behind them.",
     ),
     metric("milepost_reaction_lag_events", "gauge", "`reaction`", "How many events a reaction is behind the log, on the node that reacts."),
+    metric(
+        "milepost_reaction_parked_events_total",
+        "counter",
+        "`reaction`",
+        "Events that a reaction could not deal with, so that their aggregate waits.",
+    ),
     metric("milepost_reaction_refused_total", "counter", "`reaction`", "Reactions that were refused and passed over."),
     metric("milepost_relay_events_total", "counter", "", "Events that this node brought to Kafka."),
     metric("milepost_relay_lag_events", "gauge", "", "How many events Kafka is behind the log, on the node that relays."),

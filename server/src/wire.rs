@@ -16,7 +16,7 @@ use infrastructure::event_store::PostgresEventLog;
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::relay::{self, Relay};
 use infrastructure::leases::LeaseKeeper;
-use infrastructure::postgres::{Database, PoolSizes};
+use infrastructure::postgres::{Database, Pools};
 use projections::progress::Progress;
 use projections::runner::{self, BATCH_EVENTS_MAX, Works};
 use std::net::SocketAddr;
@@ -52,9 +52,13 @@ impl Core {
                 "DATABASE_URL is not set: name the PostgreSQL to use, such as postgres://user:password@host:5432/name",
             ));
         }
-        let sizes = PoolSizes { worker: settings.pools.worker, service: settings.pools.service };
-        let database = Database::connect(&settings.database_url, sizes).await?;
-        let log = PostgresEventLog::open(database.clone()).await.map_err(|error| Failure::not_there(error.to_string()))?;
+        let pools = Pools {
+            worker: settings.pools.worker,
+            service: settings.pools.service,
+            request_timeout: Duration::from_millis(settings.limits.timeout_ms),
+        };
+        let database = Database::connect(&settings.database_url, pools).await?;
+        let log = PostgresEventLog::open(database.clone()).await?;
         let log = Arc::new(log);
         let application = Arc::new(Application::new(log.clone(), clock, Arc::new(TimeOrderedIds)));
         let works = Works {
@@ -88,10 +92,7 @@ impl Node {
     /// Starts workers and doors.
     pub async fn start(core: Core, settings: &Settings, catalogue: Catalogue, listener: TcpListener) -> Result<Self, Failure> {
         for projection in runner::all() {
-            projection
-                .prepare(&core.works.pool)
-                .await
-                .map_err(|error| Failure::not_there(format!("a read model could not be prepared: {error}")))?;
+            projection.prepare(&core.works).await.map_err(|error| Failure::of_database("a read model could not be prepared", &error))?;
         }
         let (stop, stopping) = watch::channel(false);
         let mut leases = LeaseKeeper::new(core.database.worker.clone());
@@ -157,7 +158,7 @@ impl Node {
 
 fn start_projections(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
     for projection in runner::all() {
-        let lease = leases.want(runner::lease_name(projection.name()));
+        let lease = leases.want(projection.lease());
         let works = core.works.clone();
         workers.spawn(async move { projection.run(&works, lease).await });
     }
@@ -218,6 +219,7 @@ pub fn limits(settings: &Settings) -> Limits {
         cost: limits.cost,
         page_rows: limits.page_rows,
         timeout: Duration::from_millis(limits.timeout_ms),
+        headers_timeout: Duration::from_millis(limits.headers_timeout_ms),
         position_wait: Duration::from_millis(limits.position_wait_ms),
     }
 }

@@ -10,7 +10,7 @@ use projections::progress::NotReached;
 use uuid::Uuid;
 
 /// Every code that an error can have, with what it means. `docs/ERRORS.md` is made from it.
-pub const CODES: [(&str, &str); 12] = [
+pub const CODES: [(&str, &str); 13] = [
     ("BAD_USER_INPUT", "The request or a value in it is malformed; `path` points to it where that is known."),
     ("UNAUTHENTICATED", "There is no token, or it is not accepted; the message says why."),
     ("FORBIDDEN", "The role does not allow it."),
@@ -27,6 +27,7 @@ pub const CODES: [(&str, &str); 12] = [
         "UNAVAILABLE",
         "Something the service needs is not there, or took too long. Sending a command again with the same `commandId` is safe.",
     ),
+    ("REQUEST_TIMEOUT", "The body of the request did not arrive in time. Nothing was executed; send it again."),
     ("METHOD_NOT_ALLOWED", "Mutations are taken by POST only."),
     ("INTERNAL", "A fault of ours; `errorId` finds it in the log."),
 ];
@@ -78,11 +79,12 @@ fn unavailable(message: String, cause: Option<&dyn std::error::Error>) -> Error 
 /// A question that was not answered.
 pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
     match error.into() {
-        QueryError::Cursor(cursor) => bad_input(&["after"], cursor.to_string()),
+        QueryError::Cursor(cursor) => bad_input(&[cursor.given_as], cursor.to_string()),
         error @ QueryError::Value(_) => bad_input(&[], error.to_string()),
         error @ QueryError::Unavailable(_) => {
             unavailable("the service cannot reach its database at the moment; try again".to_owned(), Some(&error))
         }
+        error @ (QueryError::Building(_) | QueryError::TooSlow(_)) => unavailable(error.to_string(), Some(&error)),
         error @ QueryError::Broken(_) => internal(&error),
     }
 }

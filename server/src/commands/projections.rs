@@ -1,21 +1,22 @@
 //! `milepost projections`: look after the read models.
 
+mod dead_letters;
+
 use super::table::{self, thousands};
-use crate::cli::{DeadLettersCommand, Projections, ProjectionsCommand};
+use crate::cli::{Projections, ProjectionsCommand};
 use crate::exit::Failure;
 use crate::wire::Core;
 use application::ports::EventLog;
 use indicatif::{ProgressBar, ProgressStyle};
 use infrastructure::config::Configuration;
 use infrastructure::leases::LeaseKeeper;
-use projections::dead_letters::{self, RetryError};
-use projections::registry::{Version, versions};
-use projections::runner::{BuildError, Built, Projection, all};
+use projections::builder::{BuildError, Built};
+use projections::registry::{Version, VersionState, versions};
+use projections::runner::{Projection, all};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 /// How long another build of the same read model is waited for.
 const BUSY_PATIENCE: Duration = Duration::from_secs(2);
@@ -25,9 +26,12 @@ pub async fn run(arguments: Projections, configuration: &Configuration) -> Resul
     let core = Core::open(&configuration.settings).await?;
     let result = match arguments.what {
         ProjectionsCommand::List { json } => list(&core, json).await,
-        ProjectionsCommand::Rebuild { name } => rebuild(&core, &name).await,
+        ProjectionsCommand::Rebuild { names, all } => rebuild_each(&core, &names, all).await,
+        ProjectionsCommand::Rollback { name } => rollback(&core, &name).await,
+        ProjectionsCommand::Cancel { name } => cancel(&core, &name).await,
+        ProjectionsCommand::DropOld { name } => drop_old(&core, &name).await,
         ProjectionsCommand::Verify { name, json } => verify(&core, name.as_deref(), json).await,
-        ProjectionsCommand::DeadLetters { what } => dead_letters(&core, what).await,
+        ProjectionsCommand::DeadLetters { what } => dead_letters::run(&core, what).await,
     };
     core.close().await;
     result
@@ -58,16 +62,25 @@ async fn list(core: &Core, json: bool) -> Result<(), Failure> {
             vec![
                 version.name.clone(),
                 version.version.to_string(),
-                version.state.word().to_owned(),
+                state(version),
                 thousands(version.position),
                 thousands((head - version.position).max(0)),
+                format!("{}/s", thousands(version.rate.round() as i64)),
                 version.dead_letters.to_string(),
                 version.last_error.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    table::print(&["NAME", "VERSION", "STATE", "POSITION", "LAG", "PARKED", "LAST ERROR"], &rows);
+    table::print(&["NAME", "VERSION", "STATE", "POSITION", "LAG", "RATE", "PARKED", "LAST ERROR"], &rows);
     Ok(())
+}
+
+/// What a version is there for; of one that is built, how far it is.
+fn state(version: &Version) -> String {
+    match (version.state, version.target) {
+        (VersionState::Building, Some(target)) if target > 0 => format!("building {}%", (version.position * 100 / target).min(100)),
+        (state, _) => state.word().to_owned(),
+    }
 }
 
 fn as_json(version: &Version, head: i64) -> Value {
@@ -77,6 +90,10 @@ fn as_json(version: &Version, head: i64) -> Value {
         "state": version.state.word(),
         "position": version.position.to_string(),
         "lagEvents": (head - version.position).max(0),
+        "rules": version.rules,
+        "target": version.target.map(|target| target.to_string()),
+        "eventsDone": version.events_done,
+        "eventsPerSecond": (version.rate * 10.0).round() / 10.0,
         "parked": version.dead_letters,
         "lastError": version.last_error,
         "startedAt": version.started_at,
@@ -101,12 +118,18 @@ fn show(bar: &ProgressBar) -> impl Fn(Built) + Sync + '_ {
 
 fn build_failed(error: BuildError) -> Failure {
     match error {
-        BuildError::Busy => Failure::no("another process is building this read model"),
-        error => Failure::not_there(format!("the build stopped: {error}; started again, it goes on from there")),
+        error @ (BuildError::Busy
+        | BuildError::Dropped
+        | BuildError::OtherRules { .. }
+        | BuildError::NothingKept
+        | BuildError::NothingLive) => Failure::no(error.to_string()),
+        error @ (BuildError::Log(_) | BuildError::Database(_)) => {
+            Failure::not_there(format!("the build stopped: {error}; started again, it goes on from there"))
+        }
     }
 }
 
-/// Holds the lease for building a read model while something is done.
+/// Holds the lease for building a read model while something is done. Ctrl-C ends it in order.
 async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut keeper = LeaseKeeper::new(core.database.worker.clone());
     let mut lease = keeper.want(format!("projection/{name}/build"));
@@ -114,7 +137,12 @@ async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, 
     let keeping = tokio::spawn(keeper.run(stopping));
     let held = tokio::time::timeout(BUSY_PATIENCE, lease.wait_for(Option::is_some)).await.is_ok();
     let result = match held {
-        true => work.await,
+        true => tokio::select! {
+            done = work => done,
+            _ = tokio::signal::ctrl_c() => Err(Failure::no(format!(
+                "{name}: interrupted; started again, it goes on from there, and `milepost projections cancel {name}` drops it"
+            ))),
+        },
         false => Err(Failure::no(format!("another process is building {name}"))),
     };
     let _ = stop.send(true);
@@ -122,18 +150,63 @@ async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, 
     result
 }
 
-async fn rebuild(core: &Core, name: &str) -> Result<(), Failure> {
-    let projection = named(name)?;
+async fn rebuild_each(core: &Core, names: &[String], every: bool) -> Result<(), Failure> {
+    // All names first: nothing is built if one of them is wrong.
+    let projections = match every {
+        true => all(),
+        false => names.iter().map(|name| named(name)).collect::<Result<_, _>>()?,
+    };
+    for projection in projections {
+        rebuild(core, &*projection).await?;
+    }
+    Ok(())
+}
+
+async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure> {
+    let name = projection.name();
     let bar = bar(name, 0, *core.log.head().borrow());
     let rebuilt = alone(core, name, async { projection.rebuild(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
     bar.finish_and_clear();
+    let compared = match &rebuilt.compared {
+        None => "the one before was built by other rules".to_owned(),
+        Some(same) if same.equal => format!("equal to the one before in all {} rows", thousands(same.live_rows)),
+        Some(other) => format!(
+            "DIFFERENT from the one before: {} rows here, {} there, at position {}",
+            thousands(other.built_rows),
+            thousands(other.live_rows),
+            thousands(other.position)
+        ),
+    };
     say!(
-        "{name}: version {} is live, at position {}, from {} events; the version before is kept",
+        "{name}: version {} is live, at position {}, from {} events; {compared}; that one is kept",
         rebuilt.version,
         thousands(rebuilt.position),
         thousands(rebuilt.events)
     );
     Ok(())
+}
+
+async fn rollback(core: &Core, name: &str) -> Result<(), Failure> {
+    let projection = named(name)?;
+    let bar = bar(name, 0, *core.log.head().borrow());
+    let back = alone(core, name, async { projection.go_back(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
+    bar.finish_and_clear();
+    say!("{name}: version {} is live again, at position {}; the other one is kept", back.version, thousands(back.position));
+    Ok(())
+}
+
+async fn cancel(core: &Core, name: &str) -> Result<(), Failure> {
+    match named(name)?.drop_versions(&core.works.pool, VersionState::Building).await.map_err(unreadable)? {
+        0 => Err(Failure::no(format!("{name}: nothing is being built"))),
+        _ => Ok(say!("{name}: what was being built is dropped")),
+    }
+}
+
+async fn drop_old(core: &Core, name: &str) -> Result<(), Failure> {
+    match named(name)?.drop_versions(&core.works.pool, VersionState::Old).await.map_err(unreadable)? {
+        0 => Err(Failure::no(format!("{name}: no version is kept"))),
+        _ => Ok(say!("{name}: the version that was kept is dropped")),
+    }
 }
 
 async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failure> {
@@ -170,49 +243,5 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
     match different {
         0 => Ok(()),
         different => Err(Failure::no(format!("{different} read models differ from what the events say; rebuild them"))),
-    }
-}
-
-async fn dead_letters(core: &Core, what: DeadLettersCommand) -> Result<(), Failure> {
-    match what {
-        DeadLettersCommand::List { name, json } => {
-            name.as_deref().map(named).transpose()?;
-            let letters = dead_letters::list(&core.database.worker, name.as_deref()).await.map_err(unreadable)?;
-            if json {
-                let all: Vec<Value> = letters
-                    .iter()
-                    .map(|letter| {
-                        json!({
-                            "name": letter.name, "version": letter.version, "position": letter.position.to_string(),
-                            "aggregateId": letter.aggregate_id, "eventType": letter.event_type, "error": letter.error, "parkedAt": letter.parked_at,
-                        })
-                    })
-                    .collect();
-                say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
-                return Ok(());
-            }
-            let rows: Vec<Vec<String>> = letters
-                .into_iter()
-                .map(|letter| {
-                    let error = letter.error.unwrap_or_else(|| "(waits behind the one before)".to_owned());
-                    vec![letter.name, letter.position.to_string(), letter.aggregate_id, letter.event_type, error]
-                })
-                .collect();
-            table::print(&["NAME", "POSITION", "AGGREGATE", "TYPE", "ERROR"], &rows);
-            Ok(())
-        }
-        DeadLettersCommand::Retry { name, aggregate } => retry(core, &name, aggregate, false).await,
-        DeadLettersCommand::Skip { name, aggregate } => retry(core, &name, aggregate, true).await,
-    }
-}
-
-async fn retry(core: &Core, name: &str, aggregate: Uuid, skip_first: bool) -> Result<(), Failure> {
-    match named(name)?.retry(&core.works, aggregate, skip_first).await {
-        Ok(taken) => {
-            say!("{name}: {taken} events of {aggregate} were taken in");
-            Ok(())
-        }
-        Err(error @ (RetryError::NothingParked | RetryError::StillPoison { .. })) => Err(Failure::no(error.to_string())),
-        Err(error) => Err(unreadable(error)),
     }
 }

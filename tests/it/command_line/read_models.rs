@@ -34,7 +34,7 @@ async fn a_rebuilt_read_model_is_live_and_the_one_before_is_kept() {
     assert!(old.iter().any(|version| version["state"] == "old" && version["position"] == "4"), "{versions:?}");
     let table = done(milepost(&["projections", "list"], &environment).await);
     let heading: Vec<_> = table.lines().next().unwrap_or_default().split("  ").map(str::trim).filter(|name| !name.is_empty()).collect();
-    assert_eq!(heading, ["NAME", "VERSION", "STATE", "POSITION", "LAG", "PARKED", "LAST ERROR"]);
+    assert_eq!(heading, ["NAME", "VERSION", "STATE", "POSITION", "LAG", "RATE", "PARKED", "LAST ERROR"]);
     assert!(table.lines().any(|row| row.starts_with("task_list") && row.contains("live")), "{table}");
 }
 

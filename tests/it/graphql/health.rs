@@ -67,15 +67,20 @@ async fn a_read_model_that_is_not_there_makes_a_node_unready() {
     let pool = app.database.pool().await;
     pool.execute("UPDATE milepost.projections SET state = 'old' WHERE name = 'schedules'").await.expect("the row can be changed");
     let (status, body) = ready(&app).await;
-    assert_eq!((status, body["problems"].clone()), (503, json!(["the read model schedules is not built yet"])), "{body}");
+    assert_eq!(
+        (status, body["problems"].clone()),
+        (503, json!(["the read model schedules is being built for this program: position 0 of 0"])),
+        "{body}"
+    );
     app.stop().await;
 }
 
 /// Somebody else holds the lease of the read model of schedules, and does nothing.
 async fn app_that_leaves_schedules_alone() -> TestApp {
     let database = Arc::new(TestDatabase::new().await);
-    let hold = "INSERT INTO milepost.leases VALUES ('projection/schedules', gen_random_uuid(), 1, 'infinity')";
-    database.pool().await.execute(hold).await.expect("a lease can be taken");
+    let schedules = projections::runner::all().into_iter().find(|one| one.name() == "schedules").expect("there is such a read model");
+    let hold = "INSERT INTO milepost.leases VALUES ($1, gen_random_uuid(), 1, 'infinity')";
+    sqlx::query(hold).bind(schedules.lease()).execute(&database.pool().await).await.expect("a lease can be taken");
     TestApp::start_with(How { database: Some(database), ..How::default() }).await
 }
 

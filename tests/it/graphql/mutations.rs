@@ -67,7 +67,7 @@ fn expected_later(wish: &Wish, payload: &Value) -> Value {
 /// An app whose read models never see anything: somebody else holds their leases and does nothing.
 async fn app_without_read_models() -> TestApp {
     let database = Arc::new(TestDatabase::new().await);
-    let names: Vec<String> = projections::runner::all().iter().map(|one| projections::runner::lease_name(one.name())).collect();
+    let names: Vec<String> = projections::runner::all().iter().map(|one| one.lease()).collect();
     let hold = "INSERT INTO milepost.leases SELECT name, gen_random_uuid(), 1, 'infinity' FROM unnest($1::text[]) name";
     sqlx::query(hold).bind(names).execute(&database.pool().await).await.expect("leases can be taken");
     TestApp::start_with(How { database: Some(database), settings: impatient(), ..How::default() }).await

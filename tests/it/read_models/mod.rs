@@ -3,6 +3,7 @@
 
 mod answers;
 mod beside;
+mod deployments;
 mod filters;
 mod history;
 mod overdue;

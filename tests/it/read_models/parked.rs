@@ -69,14 +69,14 @@ async fn rows_that_the_database_refuses_park_their_aggregate_and_a_retry_takes_t
 
     let sick_id: Uuid = sick.parse().expect("an id");
     let works = &app.core().works;
-    match projection("task_list").retry(works, sick_id, false).await {
+    match projection("task_list").retry(works, sick_id, false, &|_| {}).await {
         // Only the last of the aggregate's rows is written, and the constraint does not mind that one.
         Ok(taken) => assert_eq!(taken, 3),
         Err(error) => panic!("{error}"),
     }
     assert_eq!(letters(&pool, "task_list").await, []);
     assert_eq!(titles(&app).await, ["well again", "very well", "still third"]);
-    let again = projection("task_list").retry(works, sick_id, false).await;
+    let again = projection("task_list").retry(works, sick_id, false, &|_| {}).await;
     assert!(matches!(again, Err(RetryError::NothingParked)), "{again:?}");
     let compared = projection("task_list").verify(works, &|_| {}).await.expect("it can be compared");
     assert!(compared.equal);
@@ -113,11 +113,33 @@ async fn a_retry_that_fails_changes_nothing_and_a_skip_gives_up_the_first_only()
     let found = app.client.data("{ tasks { nodes { title priority } } }", json!({})).await;
     assert_eq!(found["tasks"]["nodes"], json!([{ "title": "sick", "priority": "LOW" }]));
     let (parked, error): (i32, Option<String>) =
-        sqlx::query_as("SELECT dead_letters, last_error FROM milepost.projections WHERE name = 'task_list'")
+        sqlx::query_as("SELECT dead_letters, last_error FROM milepost.projections WHERE name = 'task_list' AND state = 'live'")
             .fetch_one(&pool)
             .await
             .expect("a version");
     assert_eq!((parked, error), (0, None));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_puts_events_in_their_place_among_those_of_other_aggregates() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let project = app.client.project().await;
+    app.settled().await;
+    plant(&pool, NO_POISON).await;
+    let sick = app.client.task(&project, "poison").await;
+    rename(&app, &sick, "better").await;
+    // Its tasks go with it, also the one that is parked.
+    app.client.must("projectDelete", "id", json!({ "id": project })).await;
+    app.settled().await;
+    assert_eq!(letters(&pool, "task_list").await.len(), 2);
+    let out = milepost(&app, &["projections", "dead-letters", "retry", "task_list", &sick]).await;
+    assert_eq!(out.status, 0, "{}", out.stderr);
+    assert_eq!(letters(&pool, "task_list").await, []);
+    assert_eq!(titles(&app).await, Vec::<String>::new(), "a task of a deleted project came back");
+    let compared = projection("task_list").verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+    assert!(compared.equal && compared.live_rows == 1, "{compared:?}");
     app.stop().await;
 }
 
@@ -156,14 +178,14 @@ async fn an_event_that_cannot_be_read_parks_its_aggregate_wherever_it_matters_un
     assert_eq!(titles(&app).await, ["sick", "very well"]);
 
     let (works, sick) = (&app.core().works, sick.parse().expect("an id"));
-    let retried = projection("task_list").retry(works, sick, false).await;
+    let retried = projection("task_list").retry(works, sick, false, &|_| {}).await;
     assert!(matches!(&retried, Err(RetryError::StillPoison { position, .. }) if *position == unreadable), "{retried:?}");
     // A rebuild meets the same event, and parks it as well.
     let rebuilt = projection("task_list").rebuild(works, &|_| {}).await.expect("it is rebuilt all the same");
     assert_eq!(live(&pool, "task_list").await.0, rebuilt.version);
     assert_eq!(titles(&app).await, ["sick", "very well"]);
     for name in ["task_list", "activity"] {
-        assert_eq!(projection(name).retry(works, sick, true).await.expect("it is skipped"), 0);
+        assert_eq!(projection(name).retry(works, sick, true, &|_| {}).await.expect("it is skipped"), 0);
         assert_eq!(live_letters(&pool, name).await, 0, "{name}");
     }
     app.stop().await;

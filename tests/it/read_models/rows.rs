@@ -54,7 +54,7 @@ impl List {
         let database = TestDatabase::new().await;
         let core = core(&database).await;
         for name in ["task_list", "project_overview", "schedules"] {
-            projection(name).prepare(&core.works.pool).await.expect("it can be prepared");
+            projection(name).prepare(&core.works).await.expect("it can be prepared");
         }
         let names = Names {
             workspace: WorkspaceId(dice.uuid()),

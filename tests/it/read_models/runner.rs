@@ -2,7 +2,6 @@
 
 use super::{content, core, live, plant, projection};
 use nix::sys::signal::Signal;
-use projections::runner::lease_name;
 use serde_json::json;
 use server::wire::Core;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -25,7 +24,7 @@ fn gate(table: &str) -> String {
 }
 
 /// Holds that lock until it is dropped.
-async fn closed_gate(database: &TestDatabase) -> PgConnection {
+pub(super) async fn closed_gate(database: &TestDatabase) -> PgConnection {
     let mut connection = PgConnection::connect(&database.url).await.expect("the database can be reached");
     sqlx::query("SELECT pg_advisory_lock(4711)").execute(&mut connection).await.expect("the lock is free");
     connection
@@ -139,7 +138,7 @@ pub(super) async fn grant(pool: &PgPool, name: &str, epoch: i64) {
     sqlx::query(
         "INSERT INTO milepost.leases VALUES ($1, gen_random_uuid(), $2, 'infinity') ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch",
     )
-    .bind(lease_name(name))
+    .bind(projection(name).lease())
     .bind(epoch)
     .execute(pool)
     .await
@@ -155,7 +154,7 @@ async fn who_lost_the_lease_cannot_write_any_more() {
     let database = TestDatabase::new().await;
     let (pool, core) = (database.pool().await, core(&database).await);
     let name = "project_overview";
-    projection(name).prepare(&core.works.pool).await.expect("it can be prepared");
+    projection(name).prepare(&core.works).await.expect("it can be prepared");
     grant(&pool, name, 1).await;
     // It is never told that it lost its lease.
     let (_believes, lease) = watch::channel(Some(1));
@@ -212,7 +211,7 @@ async fn of_two_nodes_one_keeps_a_read_model_and_the_other_takes_over() {
     first.settled().await;
     second.settled().await;
     assert_eq!(tasks_counted(&pool).await, 3);
-    let epoch = "SELECT epoch FROM milepost.leases WHERE name = 'projection/project_overview'";
+    let epoch = "SELECT epoch FROM milepost.leases WHERE name LIKE 'projection/project_overview/%'";
     let before: i64 = sqlx::query_scalar(epoch).fetch_one(&pool).await.expect("there is a lease");
     assert_eq!(before, 1, "the lease changed hands without need");
     first.stop().await;

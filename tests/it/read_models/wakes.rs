@@ -42,7 +42,7 @@ async fn the_moving_head_wakes_a_read_model_and_nothing_else_does() {
     let database = TestDatabase::new().await;
     let (pool, core) = (database.pool().await, core(&database).await);
     let name = "task_list";
-    projection(name).prepare(&core.works.pool).await.expect("it can be prepared");
+    projection(name).prepare(&core.works).await.expect("it can be prepared");
     grant(&pool, name, 1).await;
     let log = Arc::new(QuietLog { log: Arc::clone(&core.works.log), head: watch::Sender::new(0), reads: AtomicUsize::new(0) });
     let works = Works { log: log.clone(), ..core.works.clone() };

@@ -83,7 +83,7 @@ impl Site {
 
     /// No node may bring the read model of schedules up to date any more.
     async fn stop_the_read_model(&self) {
-        let lease = "UPDATE milepost.leases SET holder = $1, expires_at = 'infinity' WHERE name = 'projection/schedules'";
+        let lease = "UPDATE milepost.leases SET holder = $1, expires_at = 'infinity' WHERE name LIKE 'projection/schedules/%'";
         let taken = sqlx::query(lease).bind(Uuid::new_v4()).execute(&self.pool).await.expect("leases can be taken");
         assert_eq!(taken.rows_affected(), 1);
     }
@@ -159,8 +159,15 @@ async fn a_node_killed_between_reactions_and_their_answers_begins_each_schedule_
     audit(&site.pool, SystemClock.now()).await;
     let mut events: BTreeMap<String, usize> = BTreeMap::new();
     log(&site.pool).await.into_iter().for_each(|fact| *events.entry(fact.kind).or_default() += 1);
-    let expected =
-        [("project_created", 1), ("schedule_created", 360), ("task_completed", 40), ("task_created", 400), ("task_due_date_changed", 200)];
+    let expected = [
+        // What was done before a node came to it is met all the same.
+        ("deadline_met", 40),
+        ("project_created", 1),
+        ("schedule_created", 400),
+        ("task_completed", 40),
+        ("task_created", 400),
+        ("task_due_date_changed", 200),
+    ];
     assert_eq!(events, expected.map(|(event, count)| (event.to_owned(), count)).into());
 }
 

@@ -80,6 +80,10 @@ impl Task {
                 follower.life = "met";
                 self.events.push("deadline_met");
             }
+            (Some(follower), Some(_)) if follower.life == "met" && self.status == Status::Done && follower.title != self.title => {
+                follower.title.clone_from(&self.title);
+                self.events.push("schedule_updated");
+            }
             (Some(follower), Some(due)) if self.status == Status::Open => {
                 let begins_again = follower.life != "waiting";
                 let (renamed, moved) = (follower.title != self.title, follower.due != due);
@@ -149,10 +153,11 @@ impl Task {
 
     /// What may be there if the schedule saw only some of the states the task went through.
     fn may_have(&self, found: Option<&Follower>) -> bool {
-        match (self.wanted().map(Self::due_at), self.status, found) {
-            (Some(due), Status::Open, Some(found)) => found.life == "waiting" && found.due == due && found.title == self.title,
-            (Some(_), Status::Open, None) => false,
-            (_, _, found) => found.is_none_or(|found| found.life != "waiting"),
+        let life = if self.status == Status::Done { "met" } else { "waiting" };
+        match (self.wanted().map(Self::due_at), found) {
+            (Some(due), Some(found)) => found.life == life && found.due == due && found.title == self.title,
+            (Some(_), None) => false,
+            (None, found) => found.is_none_or(|found| found.life != "waiting"),
         }
     }
 }

@@ -1,0 +1,232 @@
+//! Builds versions of a read model beside the live one, compares them with it, and switches.
+
+use crate::apply::{ApplyError, Batch, take_in};
+use crate::lifecycle;
+use crate::log::ReadError;
+use crate::model::ReadModel;
+use crate::registry::{self, VersionState};
+use crate::runner::Works;
+use sqlx::PgPool;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Most events in one batch of a version that is built.
+pub const BUILD_BATCH_EVENTS_MAX: usize = 2_000;
+/// A build that finds the live version further behind the log than this gives way to it: it rests as long as it works.
+pub const GIVE_WAY_LAG_EVENTS: i64 = 5_000;
+/// Longest rest at a time.
+const REST_MAX: Duration = Duration::from_secs(1);
+/// Most events that are taken in while the live version is held still for a switch.
+const SWITCH_EVENTS_MAX: i64 = 2_000;
+/// Pause after a switch that met queries which take long.
+const SWITCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// How far a build is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Built {
+    pub position: i64,
+    /// Where the log ends.
+    pub head: i64,
+    /// Events that this read model is about, so far.
+    pub events: i64,
+}
+
+/// What a rebuild came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub version: i32,
+    pub position: i64,
+    pub events: i64,
+    /// The new version beside the one before, if both are of the same rules.
+    pub compared: Option<Comparison>,
+}
+
+/// The live version beside one built anew, at one position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    pub position: i64,
+    pub live_rows: i64,
+    pub built_rows: i64,
+    pub equal: bool,
+}
+
+/// Why a build stopped. It goes on from there when it is started again.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error("the log could not be read: {0}")]
+    Log(ReadError),
+    #[error("another process is building this read model")]
+    Busy,
+    #[error("the version that was being built was dropped")]
+    Dropped,
+    #[error("what is live was built by other rules than this program's (number {live}, here {ours}); only `rebuild` helps")]
+    OtherRules { live: i32, ours: i32 },
+    #[error("no version is kept to go back to")]
+    NothingKept,
+    #[error("nothing of this read model is live yet")]
+    NothingLive,
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<ApplyError> for BuildError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Fenced => Self::Busy,
+            ApplyError::Data(error) | ApplyError::Database(error) => Self::Database(error),
+            ApplyError::Poison { error, .. } => Self::Log(std::sync::Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(error))),
+        }
+    }
+}
+
+/// Who wants to know how far a build is.
+pub type Tell<'a> = &'a (dyn Fn(Built) + Sync);
+
+/// Builds a version, compares it with the live one, and switches to it.
+pub(crate) async fn rebuild<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
+    let mut build = Build::<M>::begin(works).await?;
+    let live = registry::live(&works.pool, M::NAME).await?;
+    let compared = match live {
+        // One that was begun before may be ahead of the live version, and meets it no more.
+        Some(live) if live.shape == registry::shape::<M>() && build.position <= live.position => {
+            build.up_to(works, live.position, tell).await?;
+            Some(build.compare(works, tell).await?)
+        }
+        Some(_) | None => None,
+    };
+    build.switch(works, tell).await?;
+    Ok(Rebuilt { version: build.version, position: build.position, events: build.events, compared })
+}
+
+/// Brings the version that was live before up to date, and switches back to it.
+pub(crate) async fn go_back<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
+    let kept = lifecycle::take_back::<M>(&works.pool).await?.ok_or(BuildError::NothingKept)?;
+    if kept.shape != registry::shape::<M>() {
+        return Err(BuildError::OtherRules { live: kept.rules, ours: registry::rules::<M>() });
+    }
+    let mut build = Build::<M>::of(&kept);
+    build.switch(works, tell).await?;
+    Ok(Rebuilt { version: build.version, position: build.position, events: build.events, compared: None })
+}
+
+/// Builds a version and compares it with the live one at one position. Nothing is switched.
+pub(crate) async fn verify<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError> {
+    let live = registry::live(&works.pool, M::NAME).await?.ok_or(BuildError::NothingLive)?;
+    if live.shape != registry::shape::<M>() {
+        return Err(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() });
+    }
+    let mut build = Build::<M>::begin(works).await?;
+    if build.position > live.position {
+        // A build that was interrupted is ahead of it, and cannot meet it exactly.
+        lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
+        build = Build::<M>::begin(works).await?;
+    }
+    build.up_to(works, live.position, tell).await?;
+    let compared = build.compare(works, tell).await?;
+    lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
+    Ok(compared)
+}
+
+/// A version being built.
+struct Build<M> {
+    version: i32,
+    position: i64,
+    events: i64,
+    model: PhantomData<M>,
+}
+
+impl<M: ReadModel> Build<M> {
+    fn of(version: &registry::Version) -> Self {
+        Self { version: version.version, position: version.position, events: version.events_done, model: PhantomData }
+    }
+
+    async fn begin(works: &Works) -> Result<Self, BuildError> {
+        Ok(Self::of(&lifecycle::begin_build::<M>(&works.pool, works.log.head_now()).await?))
+    }
+
+    /// Takes in everything up to and with a position.
+    async fn up_to(&mut self, works: &Works, until: i64, tell: Tell<'_>) -> Result<(), BuildError> {
+        let types = M::event_types();
+        while self.position < until {
+            let begun = Instant::now();
+            let limit = BUILD_BATCH_EVENTS_MAX;
+            let facts = works.log.after_of_types(self.position, until, &types, limit).await.map_err(BuildError::Log)?;
+            let to = if facts.len() == limit { facts.last().map_or(until, |fact| fact.position) } else { until };
+            match take_in::<M>(&works.pool, self.version, None, Batch { from: self.position, to, facts: &facts }).await {
+                Ok(()) => {}
+                Err(ApplyError::Fenced) => return Err(self.overtaken(&works.pool).await?),
+                Err(error) => return Err(error.into()),
+            }
+            self.position = to;
+            self.events += facts.len() as i64;
+            tell(Built { position: self.position, head: until, events: self.events });
+            if self.position < until && live_lag::<M>(works).await? > GIVE_WAY_LAG_EVENTS {
+                tokio::time::sleep(begun.elapsed().min(REST_MAX)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the version has moved without us.
+    async fn overtaken(&self, pool: &PgPool) -> Result<BuildError, BuildError> {
+        let versions = registry::versions_of(&mut *pool.acquire().await?, M::NAME).await?;
+        let there = versions.iter().any(|version| version.version == self.version && version.state == VersionState::Building);
+        Ok(if there { BuildError::Busy } else { BuildError::Dropped })
+    }
+
+    /// Compares with the live version, which this one has not passed, at the position where that one is.
+    async fn compare(&mut self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError> {
+        let mut snapshot = works.pool.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *snapshot).await?;
+        let (version, position): (i32, i64) =
+            sqlx::query_as("SELECT version, position FROM milepost.projections WHERE name = $1 AND state = 'live'")
+                .bind(M::NAME)
+                .fetch_one(&mut *snapshot)
+                .await?;
+        let (live_rows, live_hash) = registry::content::<M>(&mut snapshot, version).await?;
+        snapshot.commit().await?;
+        self.up_to(works, position, tell).await?;
+        let (built_rows, built_hash) = registry::content::<M>(&mut *works.pool.acquire().await?, self.version).await?;
+        Ok(Comparison { position, live_rows, built_rows, equal: live_rows == built_rows && live_hash == built_hash })
+    }
+
+    /// Catches up with the live version and lets this one answer instead, in one moment.
+    async fn switch(&mut self, works: &Works, tell: Tell<'_>) -> Result<(), BuildError> {
+        loop {
+            let live = registry::live(&works.pool, M::NAME).await?.map_or(0, |live| live.position);
+            self.up_to(works, live.max(works.log.head_now()), tell).await?;
+            match self.try_switch(works, tell).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // Queries that take long hold the tables: others are not kept waiting behind them.
+                Err(BuildError::Database(sqlx::Error::Database(error))) if error.code().as_deref() == Some("55P03") => {
+                    tokio::time::sleep(SWITCH_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// False if the live version got too far ahead meanwhile.
+    async fn try_switch(&mut self, works: &Works, tell: Tell<'_>) -> Result<bool, BuildError> {
+        let mut tx = works.pool.begin().await?;
+        let live = lifecycle::hold_live::<M>(&mut tx).await?.unwrap_or(0);
+        if live - self.position > SWITCH_EVENTS_MAX {
+            return Ok(false);
+        }
+        // By other connections. The live version stands still, so this comes to an end.
+        self.up_to(works, live, tell).await?;
+        if !lifecycle::switch::<M>(&mut tx, self.version).await? {
+            return Err(BuildError::Dropped);
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+/// How far the live version is behind the log.
+async fn live_lag<M: ReadModel>(works: &Works) -> Result<i64, BuildError> {
+    let live = registry::live(&works.pool, M::NAME).await?;
+    Ok(live.map_or(0, |live| works.log.head_now() - live.position))
+}

@@ -1,0 +1,166 @@
+//! The life of a version: begun, switched to, kept, gone back to, dropped.
+
+use crate::model::ReadModel;
+use crate::registry::{COLUMNS, Version, VersionState, live, read, rules, shape, versions_of};
+use sqlx::{Error, Executor, PgConnection, PgPool};
+
+/// How long a switch waits for queries that are being answered, in milliseconds. Meanwhile new ones wait as well.
+const SWITCH_PATIENCE_MS: u32 = 1_000;
+
+/// Changes of a read model's versions exclude one another.
+async fn lock(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('milepost projection'), hashtext($1))")
+        .bind(name)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// The live version; where nothing of the read model is there yet, a new and empty one.
+pub(crate) async fn ensure_live<M: ReadModel>(pool: &PgPool) -> Result<Version, Error> {
+    if let Some(version) = live(pool, M::NAME).await? {
+        return Ok(version);
+    }
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, M::NAME).await?;
+    let live = versions_of(&mut tx, M::NAME).await?.into_iter().find(|version| version.state == VersionState::Live);
+    let version = match live {
+        Some(version) => version,
+        None => {
+            let version = create::<M>(&mut tx, VersionState::Live, None).await?;
+            show::<M>(&mut tx, version.version).await?;
+            version
+        }
+    };
+    tx.commit().await?;
+    Ok(version)
+}
+
+/// A version to build: the one that was begun with these rules, or else a new one. Others that were begun are dropped.
+pub(crate) async fn begin_build<M: ReadModel>(pool: &PgPool, target: i64) -> Result<Version, Error> {
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, M::NAME).await?;
+    let versions = versions_of(&mut tx, M::NAME).await?;
+    let mut same = None;
+    for version in versions.into_iter().filter(|version| version.state == VersionState::Building) {
+        if version.shape == shape::<M>() && same.is_none() {
+            same = Some(version);
+        } else {
+            drop_in::<M>(&mut tx, version.version).await?;
+        }
+    }
+    let version = match same {
+        Some(version) => version,
+        None => create::<M>(&mut tx, VersionState::Building, Some(target)).await?,
+    };
+    tx.commit().await?;
+    Ok(version)
+}
+
+async fn create<M: ReadModel>(tx: &mut PgConnection, state: VersionState, target: Option<i64>) -> Result<Version, Error> {
+    let sql = format!(
+        "INSERT INTO milepost.projections (name, version, state, shape, rules, target, live_since) \
+         SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $5, $4, CASE WHEN $2 = 'live' THEN now() END \
+         FROM milepost.projections WHERE name = $1 RETURNING {COLUMNS}"
+    );
+    let row =
+        sqlx::query(&sql).bind(M::NAME).bind(state.word()).bind(shape::<M>()).bind(target).bind(rules::<M>()).fetch_one(&mut *tx).await?;
+    let version = read(&row)?;
+    tx.execute(M::TABLES.replace("{v}", &version.version.to_string()).as_str()).await?;
+    Ok(version)
+}
+
+/// Lets the view of the read model show a version.
+async fn show<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<(), Error> {
+    let name = M::NAME;
+    // Dropped first: a view can be replaced only by one with the same columns.
+    tx.execute(
+        format!("DROP VIEW IF EXISTS milepost.{name}; CREATE VIEW milepost.{name} AS SELECT * FROM milepost.{name}_v{version}").as_str(),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// The live version, held still until the transaction ends. `None` where nothing is live.
+pub(crate) async fn hold_live<M: ReadModel>(tx: &mut PgConnection) -> Result<Option<i64>, Error> {
+    tx.execute(format!("SET LOCAL lock_timeout = {SWITCH_PATIENCE_MS}").as_str()).await?;
+    lock(tx, M::NAME).await?;
+    sqlx::query_scalar("SELECT position FROM milepost.projections WHERE name = $1 AND state = 'live' FOR UPDATE")
+        .bind(M::NAME)
+        .fetch_optional(tx)
+        .await
+}
+
+/// Lets a version answer queries instead of the live one, which is kept; what was kept before is dropped. False if the
+/// version is gone.
+pub(crate) async fn switch<M: ReadModel>(tx: &mut PgConnection, to: i32) -> Result<bool, Error> {
+    let before: Vec<(i32, String)> = sqlx::query_as("SELECT version, state FROM milepost.projections WHERE name = $1 AND version <> $2")
+        .bind(M::NAME)
+        .bind(to)
+        .fetch_all(&mut *tx)
+        .await?;
+    sqlx::query("UPDATE milepost.projections SET state = 'old' WHERE name = $1 AND state = 'live'").bind(M::NAME).execute(&mut *tx).await?;
+    let switched = sqlx::query("UPDATE milepost.projections SET state = 'live', live_since = now() WHERE name = $1 AND version = $2")
+        .bind(M::NAME)
+        .bind(to)
+        .execute(&mut *tx)
+        .await?;
+    show::<M>(tx, to).await?;
+    if before.iter().any(|(_, state)| state == "live") {
+        for (version, _) in before.iter().filter(|(_, state)| state == "old") {
+            drop_in::<M>(tx, *version).await?;
+        }
+    }
+    Ok(switched.rows_affected() == 1)
+}
+
+/// Takes the version that was live before as one to build on. Others that were begun are dropped. `None` if none is kept.
+pub(crate) async fn take_back<M: ReadModel>(pool: &PgPool) -> Result<Option<Version>, Error> {
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, M::NAME).await?;
+    let versions = versions_of(&mut tx, M::NAME).await?;
+    let Some(kept) = versions.iter().rev().find(|version| version.state == VersionState::Old).cloned() else { return Ok(None) };
+    if kept.shape == shape::<M>() {
+        for begun in versions.iter().filter(|version| version.state == VersionState::Building) {
+            drop_in::<M>(&mut tx, begun.version).await?;
+        }
+        sqlx::query("UPDATE milepost.projections SET state = 'building' WHERE name = $1 AND version = $2")
+            .bind(M::NAME)
+            .bind(kept.version)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+    }
+    Ok(Some(kept))
+}
+
+/// Drops every version in a state. How many there were.
+pub(crate) async fn drop_all<M: ReadModel>(pool: &PgPool, state: VersionState) -> Result<usize, Error> {
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, M::NAME).await?;
+    let versions = versions_of(&mut tx, M::NAME).await?;
+    let there: Vec<_> = versions.into_iter().filter(|version| version.state == state).collect();
+    for version in &there {
+        drop_in::<M>(&mut tx, version.version).await?;
+    }
+    tx.commit().await?;
+    Ok(there.len())
+}
+
+/// Removes a version, unless it is live.
+async fn drop_in<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<(), Error> {
+    let gone = sqlx::query("DELETE FROM milepost.projections WHERE name = $1 AND version = $2 AND state <> 'live'")
+        .bind(M::NAME)
+        .bind(version)
+        .execute(&mut *tx)
+        .await?;
+    if gone.rows_affected() == 1 {
+        sqlx::query("DELETE FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2")
+            .bind(M::NAME)
+            .bind(version)
+            .execute(&mut *tx)
+            .await?;
+        tx.execute(format!("DROP TABLE IF EXISTS milepost.{}_v{version}", M::NAME).as_str()).await?;
+    }
+    Ok(())
+}
