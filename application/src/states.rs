@@ -11,11 +11,15 @@ use domain::rule::Rule;
 use domain::schedule::{Schedule, ScheduleEvent};
 use domain::task::{Task, TaskEvent};
 use moka::sync::Cache;
+use serde::Serialize;
+use std::io::{self, Write};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Most aggregates kept in memory.
-pub const STATES_MAX: u64 = 50_000;
+/// Most bytes of states kept in memory: room for about 80,000 ordinary ones.
+pub const STATES_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// About what a state takes beside its values.
+const STATE_BYTES: usize = 256;
 
 /// An aggregate that the executor can run.
 pub(crate) trait Entity: Aggregate<Services = (), Error: Rule> + Clone + 'static {
@@ -76,17 +80,29 @@ pub(crate) struct Versioned<A> {
 /// Loads and keeps states.
 pub(crate) struct States {
     log: Arc<dyn EventLog>,
-    cache: Cache<Uuid, (CachedState, i64)>,
+    cache: Cache<Uuid, Kept>,
+}
+
+/// A state at a version, with about how many bytes it takes.
+#[derive(Clone)]
+struct Kept {
+    state: CachedState,
+    version: i64,
+    bytes: u32,
 }
 
 impl States {
     pub(crate) fn new(log: Arc<dyn EventLog>) -> Self {
-        Self { log, cache: Cache::new(STATES_MAX) }
+        Self::with_room(log, STATES_BYTES_MAX)
+    }
+
+    fn with_room(log: Arc<dyn EventLog>, bytes: u64) -> Self {
+        Self { log, cache: Cache::builder().max_capacity(bytes).weigher(|_, kept: &Kept| kept.bytes).build() }
     }
 
     /// The state, from memory or else from the log.
     pub(crate) async fn get<A: Entity>(&self, id: Uuid) -> Result<Versioned<A>, LogError> {
-        if let Some((state, version)) = self.cache.get(&id)
+        if let Some(Kept { state, version, .. }) = self.cache.get(&id)
             && let Some(state) = A::from_cached(&state)
         {
             return Ok(Versioned { id, version, state, cached: true });
@@ -113,15 +129,68 @@ impl States {
 
     /// Keeps a state, unless a newer one is kept already.
     pub(crate) fn put<A: Entity>(&self, state: &Versioned<A>) {
-        let entry = (A::to_cached(Arc::clone(&state.state)), state.version);
+        let bytes = bytes_of(&*state.state);
+        let new = Kept { state: A::to_cached(Arc::clone(&state.state)), version: state.version, bytes };
         self.cache.entry(state.id).and_compute_with(|kept| match kept {
-            Some(kept) if kept.value().1 >= entry.1 => moka::ops::compute::Op::Nop,
-            Some(_) | None => moka::ops::compute::Op::Put(entry),
+            Some(kept) if kept.value().version >= new.version => moka::ops::compute::Op::Nop,
+            Some(_) | None => moka::ops::compute::Op::Put(new),
         });
     }
 
     /// Forgets a state that turned out to be stale.
     pub(crate) fn forget(&self, id: Uuid) {
         self.cache.invalidate(&id);
+    }
+}
+
+/// About how many bytes a state takes: as many as it has when written.
+fn bytes_of(state: &impl Serialize) -> u32 {
+    let mut counted = Counted(STATE_BYTES);
+    // What cannot be written is none of the states there are.
+    let _ = serde_json::to_writer(&mut counted, state);
+    u32::try_from(counted.0).unwrap_or(u32::MAX)
+}
+
+/// Counts what is written, and forgets it.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{MemoryLog, node, project, send, task};
+    use serde_json::json;
+
+    /// How many of some tasks with a description of this many bytes are kept in a megabyte, and how much that is.
+    async fn kept(tasks: usize, description: usize) -> (u64, u64) {
+        let log = Arc::new(MemoryLog::default());
+        let node = node(&log, 1);
+        let project = project(&node, "APOLLO").await;
+        let states = States::with_room(log, 1024 * 1024);
+        for number in 0..tasks {
+            let id = task(&node, project, &format!("Task {number}")).await;
+            send(&node, "taskUpdate", json!({ "id": id, "description": "x".repeat(description) })).await.expect("a description");
+            states.get::<Task>(id).await.expect("the log answers");
+            states.cache.run_pending_tasks();
+        }
+        (states.cache.entry_count(), states.cache.weighted_size())
+    }
+
+    #[tokio::test]
+    async fn small_states_are_kept_and_of_large_ones_as_many_as_there_is_room_for() {
+        let (entries, bytes) = kept(40, 10).await;
+        assert!(entries == 40 && (40 * 300..40 * 2_000).contains(&bytes), "{entries} of {bytes} bytes");
+        let (entries, bytes) = kept(40, 60_000).await;
+        assert!((10..18).contains(&entries) && bytes <= 1024 * 1024, "{entries} of {bytes} bytes");
     }
 }

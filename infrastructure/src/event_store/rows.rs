@@ -13,6 +13,9 @@ use uuid::Uuid;
 pub(crate) const COLUMNS: &str = "position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, \
                                   payload::text, metadata::text, recorded_at";
 
+/// About what a fact takes beside its texts.
+pub(crate) const FACT_BYTES: usize = 256;
+
 /// A row as a fact. A payload that does not read is a fact as well; a row that does not read is an error.
 pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
     let position: i64 = row.try_get(0)?;
@@ -29,6 +32,12 @@ pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
         Arc::new(Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event })
     });
     Ok(Arc::new(Fact { position, aggregate_id, event_type: event_type.to_owned(), recorded }))
+}
+
+/// How many bytes a row's event and its circumstances are.
+pub(crate) fn bytes(row: &PgRow) -> usize {
+    let length = |column: usize| row.try_get::<&str, _>(column).map_or(0, str::len);
+    FACT_BYTES + length(8) + length(9)
 }
 
 /// A row whose event must read.
