@@ -46,7 +46,7 @@ impl From<LogError> for CommandError {
             LogError::Overloaded { retry_after } => Self::Overloaded { retry_after },
             LogError::OutcomeUnknown => Self::OutcomeUnknown,
             error @ LogError::Unreachable(_) => Self::Unavailable(error),
-            error @ (LogError::Corrupt(_) | LogError::Rejected(_)) => Self::Broken(error),
+            error @ (LogError::Corrupt(_) | LogError::Unfit(_) | LogError::Rejected(_)) => Self::Broken(error),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How the binary ends.
 
-use infrastructure::postgres::DatabaseError;
+use application::ports::LogError;
+use infrastructure::postgres::{DatabaseError, refused_for_good};
+use std::error::Error;
 
 /// The answer is no: differences, rejects, not healthy.
 pub const NO: u8 = 1;
@@ -34,18 +36,39 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The database did not do what it was asked for: it is not there, or it does not let us.
+    pub fn of_database(said: &str, error: &(dyn Error + 'static)) -> Self {
+        match refused_for_good(error) {
+            Some(reason) => Self::wrong_use(format!("{said}: {reason}")),
+            None => Self::not_there(format!("{said}: {error}")),
+        }
+    }
+}
+
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         let message = error.to_string();
         match error {
-            DatabaseError::Unreachable { .. } | DatabaseError::Other(_) => Self::not_there(message),
+            DatabaseError::Unreachable { .. } => Self::not_there(message),
             DatabaseError::Url(_)
             | DatabaseError::TooOld { .. }
-            | DatabaseError::Newer(_)
+            | DatabaseError::Newer { .. }
             | DatabaseError::Older
             | DatabaseError::Changed(_)
             | DatabaseError::Forbidden { .. }
+            | DatabaseError::Refused { .. }
             | DatabaseError::Migration(_) => Self::wrong_use(message),
+        }
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        match &error {
+            LogError::Corrupt(cause) | LogError::Unfit(cause) => Self::wrong_use(format!("{error}: {cause}")),
+            LogError::Rejected(_) => Self::wrong_use(error.to_string()),
+            LogError::Overloaded { .. } | LogError::Unreachable(_) | LogError::OutcomeUnknown => Self::not_there(error.to_string()),
         }
     }
 }

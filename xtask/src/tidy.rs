@@ -97,7 +97,27 @@ fn present(root: &Path) -> Result<BTreeMap<String, String>> {
 /// A migration that has landed is never edited, renamed or removed.
 fn migrations(root: &Path) -> Result<Vec<String>> {
     let landed = read(&root.join(HASHES))?;
-    Ok(compare_migrations(&landed, &present(root)?))
+    let present = present(root)?;
+    let mut found = compare_migrations(&landed, &present);
+    for name in present.keys() {
+        found.extend(contracts(name, &read(&root.join("migrations").join(name))?));
+    }
+    Ok(found)
+}
+
+/// A migration that takes something away names the programs that do without it; see `migrations/README.md`.
+fn contracts(name: &str, text: &str) -> Option<String> {
+    let words: Vec<String> =
+        text.lines().filter(|line| !line.trim_start().starts_with("--")).flat_map(str::split_whitespace).map(str::to_lowercase).collect();
+    let takes_away = words.windows(2).any(|pair| {
+        let (verb, noun) = (pair[0].as_str(), pair[1].as_str());
+        (verb == "drop" && ["table", "column", "function", "view", "schema"].contains(&noun))
+            || (verb == "rename" && ["to", "column"].contains(&noun))
+    });
+    let says =
+        name.strip_suffix(".sql").and_then(|name| name.rsplit_once("_needs_")).is_some_and(|(_, version)| version.parse::<i64>().is_ok());
+    (takes_away && !says)
+        .then(|| format!("migrations/{name} takes something away; let its name end with _needs_<version> (see migrations/README.md)"))
 }
 
 fn compare_migrations(landed: &str, present: &BTreeMap<String, String>) -> Vec<String> {
@@ -220,6 +240,16 @@ mod tests {
         assert!(compare_migrations(landed, &present(&[("1_first.sql", "aa")]))[0].contains("is gone"));
         let more = present(&[("1_first.sql", "aa"), ("2_second.sql", "bb"), ("3_third.sql", "cc")]);
         assert!(compare_migrations(landed, &more)[0].contains("is not in"));
+    }
+
+    #[test]
+    fn a_migration_that_takes_something_away_names_the_programs_that_do_without() {
+        let drops = "alter table milepost.events\n  DROP COLUMN legacy;";
+        assert!(contracts("2_drop_legacy.sql", drops).is_some_and(|found| found.contains("_needs_<version>")));
+        assert!(contracts("2_drop_legacy_needs_soon.sql", drops).is_some());
+        assert!(contracts("2_drop_legacy_needs_1.sql", drops).is_none());
+        assert!(contracts("2_rename.sql", "alter table a rename to b;").is_some());
+        assert!(contracts("2_add.sql", "-- drop table later\nalter table a add column b text;").is_none());
     }
 
     #[test]

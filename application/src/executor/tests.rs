@@ -127,6 +127,7 @@ async fn trouble_with_the_log_is_sorted_by_who_must_act() {
         (LogError::Unreachable(away()), "UNAVAILABLE", true),
         (LogError::OutcomeUnknown, "UNAVAILABLE", true),
         (LogError::Corrupt(away()), "INTERNAL", false),
+        (LogError::Unfit(away()), "INTERNAL", false),
         (LogError::Rejected("too large".to_owned()), "INTERNAL", false),
     ];
     for (trouble, code, passing) in troubles {

@@ -7,6 +7,7 @@
 use super::batch::{self, EncodedUnit, UnitAnswer};
 use super::tail::Tail;
 use super::tangle::Touched;
+use crate::postgres::{is_passing, log_error};
 use application::ports::{Appended, LogError, NewEvent, Settled};
 use domain::event::Recorded;
 use sqlx::postgres::PgConnectOptions;
@@ -96,7 +97,7 @@ impl Worker {
             }
             match self.connect().await {
                 Ok(()) => self.send(batch).await,
-                Err(error) => self.could_not_send(batch, &error).await,
+                Err(error) => self.could_not_send(batch, error).await,
             }
         }
     }
@@ -176,7 +177,7 @@ impl Worker {
             }
             Ok(Err(sqlx::Error::Database(refused))) if !is_fatal(refused.as_ref()) => {
                 self.connection = Some(connection);
-                self.refused(jobs, refused.as_ref()).await;
+                self.refused(jobs, refused).await;
             }
             Ok(Err(error)) => self.lost(jobs, &error.to_string()).await,
             Err(_) => self.lost(jobs, "the statement took too long").await,
@@ -184,25 +185,25 @@ impl Worker {
     }
 
     /// The server refused the statement, so nothing of it happened. One unit is the cause: each goes alone.
-    async fn refused(&mut self, mut jobs: Vec<Job>, refused: &dyn sqlx::error::DatabaseError) {
+    async fn refused(&mut self, jobs: Vec<Job>, refused: Box<dyn sqlx::error::DatabaseError>) {
         if jobs.len() > 1 {
             for job in jobs {
                 Box::pin(self.send_alone(job)).await;
             }
             return;
         }
-        let error = match refused.code().as_deref() {
-            // It may have been taken when it was sent before, so only a next try tells.
-            Some(code) if is_passing(code) && jobs.iter().any(|job| job.sent_in_vain.is_some()) => {
-                return self.lost(jobs, refused.message()).await;
-            }
-            Some(code) if is_passing(code) => {
-                LogError::Unreachable(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(refused.message().to_owned())))
-            }
-            _ => LogError::Rejected(refused.message().to_owned()),
-        };
+        let (code, message) = (refused.code().unwrap_or_default().into_owned(), refused.message().to_owned());
+        // It may have been taken when it was sent before, so only a next try tells.
+        if is_passing(&code) && jobs.iter().any(|job| job.sent_in_vain.is_some()) {
+            return self.lost(jobs, &message).await;
+        }
         tracing::error!(error = %refused, "an append was refused by the database");
-        for job in jobs.drain(..) {
+        let error = match log_error(sqlx::Error::Database(refused)) {
+            // A missing right or table says nothing about the unit; what else is not passing does.
+            LogError::Unfit(_) if !code.starts_with("42") && !code.starts_with("3F") => LogError::Rejected(message),
+            error => error,
+        };
+        for job in jobs {
             let _ = job.answer.send(Err(error.clone()));
         }
     }
@@ -210,7 +211,7 @@ impl Worker {
     async fn send_alone(&mut self, job: Job) {
         match self.connect().await {
             Ok(()) => self.send(vec![job]).await,
-            Err(error) => self.could_not_send(vec![job], &error).await,
+            Err(error) => self.could_not_send(vec![job], error).await,
         }
     }
 
@@ -231,15 +232,16 @@ impl Worker {
     }
 
     /// There is no connection: what was never sent fails at once, the rest is tried again.
-    async fn could_not_send(&mut self, batch: Vec<Job>, error: &sqlx::Error) {
-        let unreachable = LogError::Unreachable(Arc::new(std::io::Error::other(error.to_string())));
+    async fn could_not_send(&mut self, batch: Vec<Job>, error: sqlx::Error) {
+        let words = error.to_string();
+        let error = log_error(error);
         let (again, never_sent): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.sent_in_vain.is_some());
         for job in never_sent {
-            let _ = job.answer.send(Err(unreachable.clone()));
+            let _ = job.answer.send(Err(error.clone()));
         }
         match again.is_empty() {
             true => tokio::time::sleep(RECONNECT_PAUSE).await,
-            false => self.lost(again, &error.to_string()).await,
+            false => self.lost(again, &words).await,
         }
     }
 
@@ -263,13 +265,14 @@ impl Worker {
             };
             appended.push((job, answer));
         }
-        let mut fresh: Vec<Arc<Recorded>> = vec![];
+        let mut fresh: Vec<(Arc<Recorded>, usize)> = vec![];
         let answered: Vec<_> = appended
             .into_iter()
             .map(|(job, answer)| {
+                let bytes = job.encoded.bytes;
                 let appended = to_appended(job.encoded, answer);
                 if let Appended::Done { recorded, .. } = &appended {
-                    fresh.extend(recorded.iter().cloned());
+                    fresh.extend(recorded.iter().map(|one| (Arc::clone(one), bytes / recorded.len())));
                 }
                 (job.answer, appended)
             })
@@ -285,12 +288,6 @@ impl Worker {
 /// Errors after which the server ends the connection: whether the statement was carried out is not known for sure.
 fn is_fatal(refused: &dyn sqlx::error::DatabaseError) -> bool {
     refused.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
-}
-
-/// Refusals that say nothing about the unit: insufficient resources, such as a full disk; a server that only reads;
-/// a lock that could not be had, a statement that was cancelled, a transaction that was rolled back, trouble with files.
-fn is_passing(code: &str) -> bool {
-    code == "25006" || ["40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }
 
 /// Looks for the events of a unit that was sent before: at their places, with their ids.

@@ -8,14 +8,14 @@ mod tail;
 mod tangle;
 
 pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, RESEND_FOR, STATEMENT_TIMEOUT};
-pub use tail::TAIL_FACTS_MAX;
+pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
 use crate::postgres::{Database, WORKER_ROLE, log_error};
 use appender::Appender;
 use application::ports::{Appended, CommandKey, EventLog, LogError, Settled, Unit};
 use async_trait::async_trait;
 use batch::EncodedUnit;
-use cqrs_es::persist::{PersistedEventRepository, SerializedEvent};
+use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
 use domain::event::{AggregateType, Event, Fact, Recorded};
 use domain::ids::WorkspaceId;
 use domain::project::Project;
@@ -98,7 +98,18 @@ impl PostgresEventLog {
             AggregateType::Task => self.stock.get_events::<Task>(&id).await,
             AggregateType::Schedule => self.stock.get_events::<Schedule>(&id).await,
         };
-        events.map_err(|error| LogError::Unreachable(Arc::new(error)))
+        events.map_err(stock_error)
+    }
+}
+
+/// The stock crate wraps what went wrong.
+fn stock_error(error: PersistenceError) -> LogError {
+    match error {
+        PersistenceError::UnknownError(cause) | PersistenceError::ConnectionError(cause) => match cause.downcast::<sqlx::Error>() {
+            Ok(error) => log_error(*error),
+            Err(cause) => LogError::Corrupt(Arc::from(cause)),
+        },
+        error @ (PersistenceError::OptimisticLockError | PersistenceError::DeserializationError(_)) => LogError::Corrupt(Arc::new(error)),
     }
 }
 
@@ -178,7 +189,7 @@ impl EventLog for PostgresEventLog {
         let facts: Vec<Arc<Fact>> = rows.iter().map(rows::fact).collect::<Result<_, _>>().map_err(log_error)?;
         // Near the head, other readers of this node want the same.
         if facts.last().is_some_and(|last| last.position + TAIL_FACTS_MAX as i64 > *self.tail.head().borrow()) {
-            self.tail.extend(facts.iter().cloned());
+            self.tail.extend(facts.iter().cloned().zip(rows.iter().map(rows::bytes)));
         }
         Ok(facts)
     }

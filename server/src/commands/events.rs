@@ -46,7 +46,7 @@ async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {
         let workspace = tail.workspace.map(WorkspaceId);
         let page = list_events(&core.database.worker, workspace, &filter, after, PAGE)
             .await
-            .map_err(|error| Failure::not_there(error.to_string()))?;
+            .map_err(|error| Failure::of_database("the log cannot be read", &error))?;
         for row in &page.rows {
             let line = if tail.json { json_line(row) } else { human_line(row) };
             if !output::line(format_args!("{line}")) {

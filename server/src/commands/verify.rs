@@ -71,6 +71,7 @@ async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Cata
     let read = tokio::task::spawn_blocking(move || read_topics(&kafka, &topics, &|records| shown.set_position(records))).await;
     bar.finish_and_clear();
     let read = read.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| unreadable(configuration, &error))?;
-    let report = read.compare(&core.database.worker, &catalogue, until).await.map_err(|error| Failure::not_there(error.to_string()))?;
+    let report = read.compare(&core.database.worker, &catalogue, until).await;
+    let report = report.map_err(|error| Failure::of_database("the topics cannot be compared", &error))?;
     Ok((report, head))
 }

@@ -49,20 +49,37 @@ async fn migrations_may_use_a_login_of_their_own() {
     assert!(done(milepost(&["migrate"], &environment).await).ends_with("migrations were run\n"));
 }
 
-#[tokio::test]
-async fn a_database_of_a_newer_milepost_is_left_alone() {
-    let database = TestDatabase::new().await;
+/// Notes a migration that this program does not know.
+async fn note_tomorrow(database: &TestDatabase, name: &str) {
     sqlx::query(
         "INSERT INTO milepost._sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (29990101000000, 'from the future', true, '', 0)",
+         VALUES (29990101000000, $1, true, '', 0)",
     )
+    .bind(name)
     .execute(&database.pool().await)
     .await
     .expect("a migration can be noted");
+}
+
+#[tokio::test]
+async fn a_database_that_has_no_room_for_an_older_milepost_is_left_alone() {
+    let database = TestDatabase::new().await;
+    note_tomorrow(&database, "drop the old column needs 29980101000000").await;
     for arguments in NEED_TABLES.into_iter().chain([&["migrate"][..], &["serve", "--listen", "127.0.0.1:0"]]) {
         let output = milepost(arguments, &environment(&database.url)).await;
-        assert_refused(&output, WRONG_USE, &["newer Milepost", "29990101000000", "use that version or a newer one"]);
+        let texts = ["newer Milepost", "29990101000000", "knows the migration 29980101000000", "use that version or a newer one"];
+        assert_refused(&output, WRONG_USE, &texts);
     }
+}
+
+#[tokio::test]
+async fn an_older_milepost_runs_on_a_newer_database_that_has_room_for_it() {
+    let database = TestDatabase::new().await;
+    note_tomorrow(&database, "add a column").await;
+    assert_eq!(done(milepost(&["migrate"], &environment(&database.url)).await), "the tables are up to date\n");
+    let listed = milepost(&["events", "tail"], &environment(&database.url)).await;
+    assert!(listed.stderr.contains("newer than this program") && listed.stderr.contains("29990101000000"), "{}", listed.stderr);
+    assert_eq!(done(listed), "");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::*;
 use infrastructure::postgres::{self, DatabaseError};
 use tests::process::{Run, run};
+use tests::wait::PATIENCE;
 
 async fn applied(sql: &PgPool) -> Vec<(i64, bool)> {
     sqlx::query_as("SELECT version, success FROM milepost._sqlx_migrations ORDER BY version").fetch_all(sql).await.expect("migrations")
@@ -45,19 +46,22 @@ async fn migrating_twice_is_harmless() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_does_not_start_on_a_database_that_is_older_or_newer_than_it() {
+async fn a_node_does_not_start_on_a_database_that_is_older_than_it_or_has_no_room_for_it() {
     let database = TestDatabase::empty().await;
     let sql = database.pool().await;
-    let sizes = postgres::PoolSizes { worker: 1, service: 1 };
-    let older = postgres::Database::connect(&database.url, sizes).await.expect_err("there are no tables");
+    let pools = postgres::Pools { worker: 2, service: 1, request_timeout: PATIENCE };
+    let older = postgres::Database::connect(&database.url, pools).await.expect_err("there are no tables");
     assert!(matches!(older, DatabaseError::Older), "{older}");
     postgres::migrate(&database.url).await.expect("the migrations run");
-    sqlx::query("INSERT INTO milepost._sqlx_migrations SELECT 99999999999999, 'tomorrow', now(), true, checksum, 1 FROM milepost._sqlx_migrations LIMIT 1")
-        .execute(&sql)
-        .await
-        .expect("a migration of tomorrow");
-    let newer = postgres::Database::connect(&database.url, sizes).await.expect_err("it is newer");
-    assert!(matches!(newer, DatabaseError::Newer(99_999_999_999_999)), "{newer}");
+    let note = "INSERT INTO milepost._sqlx_migrations SELECT $1, $2, now(), true, checksum, 1 FROM milepost._sqlx_migrations LIMIT 1";
+    let tomorrow = |version: i64, name: &'static str| sqlx::query(note).bind(version).bind(name).execute(&sql);
+    tomorrow(99_999_999_999_997, "add a column").await.expect("a migration of tomorrow");
+    assert_eq!(postgres::migrate(&database.url).await.expect("there is nothing to do"), 0);
+    open(&database).await.log.append(small_unit()).await.expect("a program of today runs beside one of tomorrow");
+
+    tomorrow(99_999_999_999_999, "drop another needs 99999999999998").await.expect("a migration of tomorrow");
+    let newer = postgres::Database::connect(&database.url, pools).await.expect_err("it is newer");
+    assert!(matches!(newer, DatabaseError::Newer { migration: 99_999_999_999_999, needs: 99_999_999_999_998 }), "{newer}");
     let newer = postgres::migrate(&database.url).await.expect_err("it is newer");
-    assert!(matches!(newer, DatabaseError::Newer(99_999_999_999_999)), "{newer}");
+    assert!(matches!(newer, DatabaseError::Newer { .. }), "{newer}");
 }
