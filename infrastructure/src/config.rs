@@ -3,10 +3,14 @@
 //! [`SETTINGS`] is the one list of them; the reference in `docs/CONFIGURATION.md` and `milepost config show` are made
 //! from it. A secret can be read from a file by the variable's name with `_FILE` behind it, and is never shown.
 
-use crate::postgres::connect_options;
-use application::nearest::nearest;
+mod list;
 #[cfg(test)]
 mod tests;
+
+pub use list::{Kind, SETTINGS, Setting};
+
+use crate::postgres::connect_options;
+use application::nearest::nearest;
 
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
@@ -16,168 +20,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use thiserror::Error;
-
-/// What a setting holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    Number,
-    Switch,
-    Secret,
-}
-
-/// A setting.
-#[derive(Debug, Clone, Copy)]
-pub struct Setting {
-    /// Its place in the TOML file, tables separated by dots.
-    pub key: &'static str,
-    /// The environment variable.
-    pub env: &'static str,
-    pub kind: Kind,
-    /// The default, empty where there is none.
-    pub default: &'static str,
-    pub about: &'static str,
-}
-
-const fn setting(key: &'static str, env: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Setting {
-    Setting { key, env, kind, default, about }
-}
-
-/// Every setting.
-pub const SETTINGS: &[Setting] = &[
-    setting("database_url", "DATABASE_URL", Kind::Secret, "", "PostgreSQL, such as `postgres://user:password@host:5432/name`."),
-    setting(
-        "migrate_database_url",
-        "MILEPOST_MIGRATE_DATABASE_URL",
-        Kind::Secret,
-        "",
-        "PostgreSQL as the login that may create tables and roles, for migrations. Without it they use `DATABASE_URL`.",
-    ),
-    setting("listen", "MILEPOST_LISTEN", Kind::Text, "127.0.0.1:8080", "Address and port that HTTP is served on."),
-    setting("topics", "MILEPOST_TOPICS", Kind::Text, "", "File with the topic catalogue. Without it the built-in one is used."),
-    setting(
-        "log.filter",
-        "MILEPOST_LOG",
-        Kind::Text,
-        "info,sqlx::postgres::notice=error",
-        "Which log lines are written, such as `info,sqlx=warn`.",
-    ),
-    setting("log.format", "MILEPOST_LOG_FORMAT", Kind::Text, "human", "`human` or `json`."),
-    setting(
-        "auth.hs256_secret",
-        "MILEPOST_AUTH_HS256_SECRET",
-        Kind::Secret,
-        "",
-        "Key that tokens are signed with, at least 32 bytes. `milepost serve` does not start without it.",
-    ),
-    setting("auth.issuer", "MILEPOST_AUTH_ISSUER", Kind::Text, "milepost", "The `iss` that tokens must have."),
-    setting("auth.audience", "MILEPOST_AUTH_AUDIENCE", Kind::Text, "milepost", "The `aud` that tokens must have."),
-    setting("pools.worker", "MILEPOST_POOLS_WORKER", Kind::Number, "12", "Most connections for the log, projections and the relay."),
-    setting("pools.service", "MILEPOST_POOLS_SERVICE", Kind::Number, "16", "Most connections for queries."),
-    setting("limits.body_bytes", "MILEPOST_LIMITS_BODY_BYTES", Kind::Number, "131072", "Longest request body, in bytes."),
-    setting("limits.tokens", "MILEPOST_LIMITS_TOKENS", Kind::Number, "5000", "Most lexical tokens in a query."),
-    setting("limits.depth", "MILEPOST_LIMITS_DEPTH", Kind::Number, "12", "Deepest nesting of data in a query."),
-    setting(
-        "limits.introspection_depth",
-        "MILEPOST_LIMITS_INTROSPECTION_DEPTH",
-        Kind::Number,
-        "20",
-        "Deepest nesting under `__schema` and `__type`.",
-    ),
-    setting(
-        "limits.selections",
-        "MILEPOST_LIMITS_SELECTIONS",
-        Kind::Number,
-        "2000",
-        "Most fields in a query once its fragments are expanded.",
-    ),
-    setting("limits.root_fields", "MILEPOST_LIMITS_ROOT_FIELDS", Kind::Number, "15", "Most fields at the root of an operation."),
-    setting("limits.directives", "MILEPOST_LIMITS_DIRECTIVES", Kind::Number, "16", "Most directives on one field."),
-    setting(
-        "limits.cost",
-        "MILEPOST_LIMITS_COST",
-        Kind::Number,
-        "5000",
-        "Highest cost of a query: fields, times the rows they may be asked for.",
-    ),
-    setting("limits.page_rows", "MILEPOST_LIMITS_PAGE_ROWS", Kind::Number, "200", "Highest `first` and `last` of a page."),
-    setting("limits.timeout_ms", "MILEPOST_LIMITS_TIMEOUT_MS", Kind::Number, "10000", "Longest time a request may take, in milliseconds."),
-    setting(
-        "limits.position_wait_ms",
-        "MILEPOST_LIMITS_POSITION_WAIT_MS",
-        Kind::Number,
-        "5000",
-        "Longest wait for read models to reach `minPosition`, in milliseconds.",
-    ),
-    setting(
-        "kafka.bootstrap_servers",
-        "KAFKA_BOOTSTRAP_SERVERS",
-        Kind::Text,
-        "",
-        "Brokers, such as `host:9092,host:9092`. Without it nothing is sent to Kafka; the log keeps everything.",
-    ),
-    setting("kafka.client_id", "KAFKA_CLIENT_ID", Kind::Text, "milepost", "Name that brokers see."),
-    setting(
-        "kafka.security_protocol",
-        "KAFKA_SECURITY_PROTOCOL",
-        Kind::Text,
-        "PLAINTEXT",
-        "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.",
-    ),
-    setting(
-        "kafka.sasl_mechanism",
-        "KAFKA_SASL_MECHANISM",
-        Kind::Text,
-        "",
-        "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`; needed with `SASL_…`.",
-    ),
-    setting("kafka.sasl_username", "KAFKA_SASL_USERNAME", Kind::Text, "", "User name; needed with `SASL_…`."),
-    setting("kafka.sasl_password", "KAFKA_SASL_PASSWORD", Kind::Secret, "", "Password; needed with `SASL_…`."),
-    setting("kafka.ssl_ca_location", "KAFKA_SSL_CA_LOCATION", Kind::Text, "", "File with the certificates of trusted authorities."),
-    setting("kafka.ssl_certificate_location", "KAFKA_SSL_CERTIFICATE_LOCATION", Kind::Text, "", "File with the client's certificate."),
-    setting("kafka.ssl_key_location", "KAFKA_SSL_KEY_LOCATION", Kind::Text, "", "File with the client's key."),
-    setting("kafka.ssl_key_password", "KAFKA_SSL_KEY_PASSWORD", Kind::Secret, "", "Password of the client's key."),
-    setting("kafka.acks", "KAFKA_ACKS", Kind::Text, "all", "Only `all`: sending exactly once rests on it."),
-    setting("kafka.compression_type", "KAFKA_COMPRESSION_TYPE", Kind::Text, "lz4", "`none`, `gzip`, `snappy`, `lz4` or `zstd`."),
-    setting("kafka.linger_ms", "KAFKA_LINGER_MS", Kind::Number, "0", "How long a record waits for others, 0 to 100 milliseconds."),
-    setting("kafka.batch_size", "KAFKA_BATCH_SIZE", Kind::Number, "1000000", "Most bytes sent to a partition at once."),
-    setting(
-        "kafka.transactional_id",
-        "KAFKA_TRANSACTIONAL_ID",
-        Kind::Text,
-        "milepost.relay",
-        "Name that fences the relay. One for each installation on a Kafka cluster.",
-    ),
-    setting(
-        "kafka.transaction_timeout_ms",
-        "KAFKA_TRANSACTION_TIMEOUT_MS",
-        Kind::Number,
-        "60000",
-        "How long brokers keep an abandoned transaction open, 5000 to 900000 milliseconds.",
-    ),
-    setting("kafka.group_id", "KAFKA_GROUP_ID", Kind::Text, "milepost", "Consumer group of this installation."),
-    setting(
-        "kafka.auto_offset_reset",
-        "KAFKA_AUTO_OFFSET_RESET",
-        Kind::Text,
-        "earliest",
-        "`earliest` or `latest`: where a new consumer group begins.",
-    ),
-    setting(
-        "kafka.session_timeout_ms",
-        "KAFKA_SESSION_TIMEOUT_MS",
-        Kind::Number,
-        "45000",
-        "After how long brokers give a silent consumer up, 1000 to 3600000 milliseconds.",
-    ),
-    setting(
-        "kafka.create_topics",
-        "KAFKA_CREATE_TOPICS",
-        Kind::Switch,
-        "true",
-        "Whether topics of the catalogue that are missing are created when the relay starts.",
-    ),
-];
 
 /// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -228,6 +70,7 @@ pub struct Limits {
     pub cost: usize,
     pub page_rows: usize,
     pub timeout_ms: u64,
+    pub headers_timeout_ms: u64,
     pub position_wait_ms: u64,
 }
 
@@ -358,17 +201,7 @@ impl Configuration {
                 .map_err(|wrong| vec![error("MILEPOST_CONFIG", &file.display().to_string(), &format!("TOML: {}", one_line(&wrong)))])?;
             figment = figment.merge(toml);
         }
-        let mut from_env = BTreeMap::new();
-        for setting in SETTINGS {
-            if let Some(value) = env(setting.env) {
-                from_env.insert(setting.key, value);
-            }
-            let file = format!("{}_FILE", setting.env);
-            if let (Kind::Secret, Some(path)) = (setting.kind, env(&file)) {
-                let secret = std::fs::read_to_string(&path).map_err(|_| vec![error(&file, &path, "a file that can be read")])?;
-                from_env.insert(setting.key, secret.trim_end_matches(['\r', '\n']).to_owned());
-            }
-        }
+        let from_env = from_environment(env)?;
         figment = figment.merge(Values { origin: "environment".to_owned(), values: from_env });
         figment = figment.merge(Values { origin: "flag".to_owned(), values: flags });
         let origins = SETTINGS.iter().map(|setting| origin(&figment, setting)).collect();
@@ -415,7 +248,20 @@ impl Configuration {
         expect((2..=1_000).contains(&pools.worker), "pools.worker", &pools.worker.to_string(), "2 to 1000 connections");
         expect((1..=1_000).contains(&pools.service), "pools.service", &pools.service.to_string(), "1 to 1000 connections");
         expect((1..=10_000).contains(&limits.page_rows), "limits.page_rows", &limits.page_rows.to_string(), "1 to 10000 rows");
-        expect(limits.timeout_ms >= 100, "limits.timeout_ms", &limits.timeout_ms.to_string(), "at least 100 milliseconds");
+        // At 0 nothing at all could be asked. Not so for introspection, directives and waiting: these can be wished away.
+        for (key, allowed) in [
+            ("limits.body_bytes", limits.body_bytes),
+            ("limits.tokens", limits.tokens),
+            ("limits.depth", limits.depth),
+            ("limits.selections", limits.selections),
+            ("limits.root_fields", limits.root_fields),
+            ("limits.cost", limits.cost),
+        ] {
+            expect(allowed > 0, key, &allowed.to_string(), "at least 1");
+        }
+        for (key, ms) in [("limits.timeout_ms", limits.timeout_ms), ("limits.headers_timeout_ms", limits.headers_timeout_ms)] {
+            expect((100..=3_600_000).contains(&ms), key, &ms.to_string(), "100 to 3600000 milliseconds");
+        }
         errors.extend(self.check_kafka(kafka));
         errors
     }
@@ -469,7 +315,8 @@ impl Configuration {
         let (batch, timeout, session) = (kafka.batch_size, kafka.transaction_timeout_ms, kafka.session_timeout_ms);
         expect((1..=100_000_000).contains(&batch), "kafka.batch_size", &batch.to_string(), "1 to 100000000 bytes");
         expect((5_000..=900_000).contains(&timeout), "kafka.transaction_timeout_ms", &timeout.to_string(), "5000 to 900000 milliseconds");
-        expect((1_000..=3_600_000).contains(&session), "kafka.session_timeout_ms", &session.to_string(), "1000 to 3600000 milliseconds");
+        // Beyond it the client wants a longer `max.poll.interval.ms` as well.
+        expect((1_000..=300_000).contains(&session), "kafka.session_timeout_ms", &session.to_string(), "1000 to 300000 milliseconds");
         for (key, text) in [
             ("kafka.client_id", &kafka.client_id),
             ("kafka.group_id", &kafka.group_id),
@@ -485,6 +332,36 @@ impl Configuration {
         let name = origin.map_or_else(|| key.to_owned(), |origin| format!("{} (from {})", origin.env, origin.origin));
         error(&name, value, expected)
     }
+}
+
+/// What the environment sets: by the variable itself, or a secret by a file that another variable names.
+fn from_environment(env: impl Fn(&str) -> Option<String>) -> Result<BTreeMap<&'static str, String>, Vec<SettingError>> {
+    let (mut values, mut errors) = (BTreeMap::new(), vec![]);
+    for setting in SETTINGS {
+        let file = format!("{}_FILE", setting.env);
+        let path = env(&file).filter(|_| setting.kind == Kind::Secret);
+        let value = match (env(setting.env), path) {
+            (Some(_), Some(_)) => {
+                let value = format!("set, and so is {file}");
+                errors.push(SettingError { name: setting.env.to_owned(), value, expected: "one of the two".to_owned() });
+                continue;
+            }
+            (value, None) => value,
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) if text.trim().is_empty() => {
+                    errors.push(error(&file, &path, "a file that holds something"));
+                    continue;
+                }
+                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(_) => {
+                    errors.push(error(&file, &path, "a file that can be read"));
+                    continue;
+                }
+            },
+        };
+        values.extend(value.map(|value| (setting.key, value)));
+    }
+    if errors.is_empty() { Ok(values) } else { Err(errors) }
 }
 
 fn error(name: &str, value: &str, expected: &str) -> SettingError {

@@ -3,10 +3,15 @@
 use super::*;
 use std::collections::BTreeSet;
 
-/// What is wrong with the defaults after a change.
+/// What is wrong with the defaults after a change of Kafka's.
 fn wrong(change: impl FnOnce(&mut Kafka)) -> Vec<String> {
+    wrong_settings(|settings| change(&mut settings.kafka))
+}
+
+/// What is wrong with the defaults after a change.
+fn wrong_settings(change: impl FnOnce(&mut Settings)) -> Vec<String> {
     let mut settings = Configuration::defaults();
-    change(&mut settings.kafka);
+    change(&mut settings);
     let configuration = Configuration { settings, origins: vec![] };
     configuration.check().into_iter().map(|error| error.to_string()).collect()
 }
@@ -61,6 +66,41 @@ fn brokers_are_hosts_with_ports() {
         let expected = format!("kafka.bootstrap_servers is {unusable:?}: expected host:port, or several separated by commas");
         assert_eq!(servers(unusable), [expected]);
     }
+}
+
+#[test]
+fn a_limit_that_would_leave_nothing_to_ask_is_refused() {
+    let zero = wrong_settings(|Settings { limits, .. }| {
+        *limits = Limits {
+            body_bytes: 0,
+            tokens: 0,
+            depth: 0,
+            introspection_depth: 0,
+            selections: 0,
+            root_fields: 0,
+            directives: 0,
+            cost: 0,
+            page_rows: 0,
+            timeout_ms: 0,
+            headers_timeout_ms: 0,
+            position_wait_ms: 0,
+        };
+    });
+    let mut refused: Vec<_> = zero.iter().map(|error| error.split_once(" is \"0\": expected ").expect("its value")).collect();
+    refused.sort_unstable();
+    let expected = [
+        ("limits.body_bytes", "at least 1"),
+        ("limits.cost", "at least 1"),
+        ("limits.depth", "at least 1"),
+        ("limits.headers_timeout_ms", "100 to 3600000 milliseconds"),
+        ("limits.page_rows", "1 to 10000 rows"),
+        ("limits.root_fields", "at least 1"),
+        ("limits.selections", "at least 1"),
+        ("limits.timeout_ms", "100 to 3600000 milliseconds"),
+        ("limits.tokens", "at least 1"),
+    ];
+    // No introspection, no directives and no waiting can be meant.
+    assert_eq!(refused, expected);
 }
 
 #[test]

@@ -66,3 +66,37 @@ pub(super) fn producer_config(kafka: &Kafka) -> ClientConfig {
         .set("queue.buffering.max.messages", "200000");
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Configuration;
+    use rdkafka::consumer::BaseConsumer;
+    use rdkafka::producer::BaseProducer;
+
+    /// Makes clients of the defaults after a change; librdkafka looks at numbers only then.
+    fn clients(change: impl Fn(&mut Kafka)) {
+        let mut kafka = Configuration::defaults().kafka;
+        kafka.bootstrap_servers = "127.0.0.1:1".to_owned();
+        change(&mut kafka);
+        let said = format!("{} {} {} {}", kafka.linger_ms, kafka.batch_size, kafka.transaction_timeout_ms, kafka.session_timeout_ms);
+        producer_config(&kafka).create::<BaseProducer>().unwrap_or_else(|error| panic!("{said}: {error}"));
+        consumer_config(&kafka).create::<BaseConsumer>().unwrap_or_else(|error| panic!("{said}: {error}"));
+    }
+
+    #[test]
+    fn every_number_that_may_be_set_is_taken_by_the_client() {
+        for linger_ms in [0, 100] {
+            clients(|kafka| kafka.linger_ms = linger_ms);
+        }
+        for batch_size in [1, 100_000_000] {
+            clients(|kafka| kafka.batch_size = batch_size);
+        }
+        for transaction_timeout_ms in [5_000, 900_000] {
+            clients(|kafka| kafka.transaction_timeout_ms = transaction_timeout_ms);
+        }
+        for session_timeout_ms in [1_000, 300_000] {
+            clients(|kafka| kafka.session_timeout_ms = session_timeout_ms);
+        }
+    }
+}

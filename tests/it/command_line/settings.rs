@@ -1,7 +1,7 @@
 //! Settings: flags before the environment before the file before defaults, and complaints that help.
 
 use super::{Folder, WRONG_USE, assert_refused, done, json, milepost};
-use infrastructure::config::SETTINGS;
+use infrastructure::config::{Kind, SETTINGS};
 use serde_json::Value;
 
 /// What `config show` says of a setting: its value and where it came from.
@@ -61,7 +61,7 @@ async fn a_bad_value_is_named_with_what_is_expected() {
         ("MILEPOST_POOLS_WORKER", "1", "2 to 1000 connections"),
         ("MILEPOST_POOLS_SERVICE", "many", "a whole number"),
         ("MILEPOST_LIMITS_DEPTH", "-1", "a whole number"),
-        ("MILEPOST_LIMITS_TIMEOUT_MS", "10", "at least 100 milliseconds"),
+        ("MILEPOST_LIMITS_TIMEOUT_MS", "10", "100 to 3600000 milliseconds"),
         ("KAFKA_BOOTSTRAP_SERVERS", "broker", "host:port"),
         ("KAFKA_ACKS", "1", "all, since sending exactly once rests on it"),
         ("KAFKA_SECURITY_PROTOCOL", "TLS", "one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
@@ -116,4 +116,21 @@ async fn a_file_that_cannot_be_used_is_refused_with_the_place() {
     let missing = folder.at("missing.toml");
     let output = milepost(&["config", "check"], &[("MILEPOST_CONFIG", &missing)]).await;
     assert_refused(&output, WRONG_USE, &["MILEPOST_CONFIG", &missing, "a file that is there"]);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_given_twice_is_refused() {
+    let folder = Folder::new();
+    let file = folder.file("secret", "0123456789 0123456789 0123456789 01\n");
+    for setting in SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret) {
+        let second = format!("{}_FILE", setting.env);
+        let output = milepost(&["config", "check"], &[(setting.env, "hush"), (&second, &file)]).await;
+        let sentence = format!("milepost: {} is set, and so is {second}: expected one of the two\n", setting.env);
+        assert_refused(&output, WRONG_USE, &[&sentence]);
+        assert!(!output.stderr.contains("hush"), "{}", output.stderr);
+    }
+    let (env, empty) = ("MILEPOST_AUTH_HS256_SECRET", folder.file("empty", "\n"));
+    assert!(done(milepost(&["config", "show"], &[(env, ""), ("MILEPOST_AUTH_HS256_SECRET_FILE", &file)]).await).contains("(hidden)"));
+    let output = milepost(&["config", "check"], &[("MILEPOST_AUTH_HS256_SECRET_FILE", &empty)]).await;
+    assert_refused(&output, WRONG_USE, &["MILEPOST_AUTH_HS256_SECRET_FILE", &empty, "a file that holds something"]);
 }
