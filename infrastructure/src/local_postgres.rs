@@ -8,9 +8,9 @@ use nix::unistd::{Pid, User, chown, geteuid};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -23,7 +23,11 @@ pub const MAJOR_MIN: u32 = 14;
 /// Longest wait until the server answers.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for an orderly end.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest wait for an end without order, before what still runs is killed.
+pub const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How a server is told to end, and how long each is waited for.
+const ENDINGS: [(Signal, Duration); 3] = [(Signal::SIGINT, STOP_TIMEOUT), (Signal::SIGQUIT, QUIT_TIMEOUT), (Signal::SIGKILL, QUIT_TIMEOUT)];
 /// The database inside.
 const DATABASE: &str = "milepost";
 
@@ -132,13 +136,13 @@ impl LocalPostgres {
         &self.url
     }
 
-    /// Ends the server in order.
+    /// Ends the server, in order unless it hangs.
     pub async fn stop(mut self) {
-        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-            if tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGQUIT);
-                let _ = self.child.wait().await;
+        let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
+        for (signal, patience) in ENDINGS {
+            end(pid, signal);
+            if tokio::time::timeout(patience, self.child.wait()).await.is_ok() {
+                return;
             }
         }
     }
@@ -282,17 +286,29 @@ pub async fn stop_left_over(folder: &Path) {
     let data = data.as_path();
     let pid_file = data.join("postmaster.pid");
     let Some(pid) = fs::read_to_string(&pid_file).ok().and_then(|text| text.lines().next()?.trim().parse::<i32>().ok()) else { return };
-    let begun = Instant::now();
-    let mut signal = Signal::SIGINT;
-    while is_server_on(pid, data) {
-        let _ = kill(Pid::from_raw(pid), signal);
-        if begun.elapsed() > STOP_TIMEOUT {
-            signal = Signal::SIGQUIT;
+    for (signal, patience) in ENDINGS {
+        let begun = Instant::now();
+        while is_server_on(pid, data) && begun.elapsed() < patience {
+            end(pid, signal);
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // Otherwise another program with that number would keep the server from starting.
     let _ = fs::remove_file(pid_file);
+}
+
+/// Tells a server to end, also one that was halted.
+fn end(pid: i32, signal: Signal) {
+    let mut all = vec![pid];
+    if signal == Signal::SIGKILL {
+        // Its processes notice by themselves that it is gone, unless they are halted too.
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        all.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    for pid in all {
+        let _ = kill(Pid::from_raw(pid), signal);
+        let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+    }
 }
 
 fn is_server_on(pid: i32, data: &Path) -> bool {
@@ -304,7 +320,7 @@ fn is_server_on(pid: i32, data: &Path) -> bool {
 /// The password of this folder's server, made once.
 fn password(folder: &Path) -> Result<String, LocalPostgresError> {
     let path = folder.join("postgres.password");
-    if let Ok(password) = fs::read_to_string(&path) {
+    if let Some(password) = fs::read_to_string(&path).ok().filter(|password| !password.trim().is_empty()) {
         return Ok(password.trim().to_owned());
     }
     let password = Uuid::new_v4().simple().to_string();
@@ -312,9 +328,15 @@ fn password(folder: &Path) -> Result<String, LocalPostgresError> {
     Ok(password)
 }
 
+/// Writes a file that is closed to others before there is anything in it.
 fn write_secret(path: &Path, secret: &str) -> Result<(), LocalPostgresError> {
-    fs::write(path, secret).map_err(|error| file(path, error))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| file(path, error))
+    // One that is there may be open to others, or be held open by them.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file(path, error)),
+        _ => {}
+    }
+    let written = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    written.and_then(|mut file| file.write_all(secret.as_bytes())).map_err(|error| file(path, error))
 }
 
 /// The port of the last run if it is free, or another one.
@@ -332,4 +354,25 @@ fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(8).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_secret_is_never_in_a_file_that_others_may_read() {
+        let path = std::env::temp_dir().join(format!("milepost-secret-{}", Uuid::new_v4()));
+        fs::write(&path, "").expect("the temporary folder can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
+        let mut opened_before = fs::File::open(&path).expect("everybody may read it");
+        write_secret(&path, "hush").expect("it is written");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!((mode & 0o777, fs::read_to_string(&path).expect("it is ours").as_str()), (0o600, "hush"));
+        let mut seen = String::new();
+        opened_before.read_to_string(&mut seen).expect("it is still open");
+        assert_eq!(seen, "", "whoever had opened the old file reads the secret");
+        fs::remove_file(&path).expect("it is ours");
+    }
 }

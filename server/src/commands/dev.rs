@@ -1,6 +1,6 @@
 //! `milepost dev`: everything on this machine, for the first minute.
 
-use super::serve::{stop_signals, unless_told};
+use super::stop::{STOP_WITHIN, stop_signals, unless_told};
 use crate::cli::Dev;
 use crate::exit::Failure;
 use crate::seed::{self, WORKSPACE, person};
@@ -65,11 +65,17 @@ pub async fn run(arguments: Dev, mut configuration: Configuration) -> Result<(),
             let ready = announce(&node, &kafka, &configuration.settings, &about);
             if ready.is_ok() {
                 stop.recv().await;
-                say!("\nstopping: finishing what was accepted");
+                say!("\nstopping: finishing what was accepted; Ctrl-C again ends at once");
             }
             let _ = fs::remove_file(&about);
-            node.stop().await;
-            drop(kafka);
+            match tokio::time::timeout(STOP_WITHIN, node.stop()).await {
+                Ok(()) => drop(kafka),
+                Err(_) => {
+                    say!("what did not end in time was given up");
+                    // It ends with the process, and would wait for whoever still talks to it.
+                    std::mem::forget(kafka);
+                }
+            }
             ready
         }
         Some(Err(failure)) => Err(failure),
@@ -188,7 +194,7 @@ async fn listen(address: &str) -> Result<TcpListener, Failure> {
 /// The key of this folder's tokens, made once, so that tokens outlive a restart.
 fn secret(folder: &Path) -> Result<String, Failure> {
     let path = folder.join("auth.secret");
-    if let Ok(secret) = fs::read_to_string(&path) {
+    if let Some(secret) = fs::read_to_string(&path).ok().filter(|secret| !secret.is_empty()) {
         return Ok(secret);
     }
     let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());

@@ -7,6 +7,7 @@ pub mod import;
 pub mod migrate;
 pub mod projections;
 pub mod serve;
+pub mod stop;
 pub mod token;
 pub mod topics;
 pub mod verify;

@@ -1,19 +1,14 @@
 //! `milepost serve`: a node on servers of yours.
 
 use super::migrate::migrate;
+use super::stop::{STOP_WITHIN, stop_signals, unless_told};
 use super::token::require_secret;
 use crate::cli::Serve;
 use crate::exit::Failure;
 use crate::wire::{Core, Node};
 use infrastructure::config::{Configuration, Settings};
 use infrastructure::kafka::catalogue::Catalogue;
-use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::Receiver;
-
-/// Longest time to stop, whatever hangs: service managers kill after ten seconds.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// Serves until told to stop.
 pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), Failure> {
@@ -36,7 +31,7 @@ pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), F
         "milepost serves"
     );
     stop.recv().await;
-    tracing::info!("stopping: finishing what was accepted");
+    tracing::info!("stopping: finishing what was accepted; a second signal ends at once");
     match tokio::time::timeout(STOP_WITHIN, node.stop()).await {
         Ok(()) => tracing::info!("stopped"),
         Err(_) => tracing::warn!("stopped; what did not end in time was given up"),
@@ -53,27 +48,4 @@ async fn start(arguments: &Serve, settings: &Settings, catalogue: Catalogue, lis
     }
     let core = Core::open(settings).await?;
     Node::start(core, settings, catalogue, listener).await
-}
-
-/// What work comes to, or nothing if it is told to stop before.
-pub(super) async fn unless_told<T>(stop: &mut Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        done = work => Some(done),
-        _ = stop.recv() => None,
-    }
-}
-
-/// Ctrl-C and what service managers send.
-pub(super) fn stop_signals() -> Result<Receiver<()>, Failure> {
-    let (tell, told) = tokio::sync::mpsc::channel(1);
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let mut signals = signal(kind).map_err(|error| Failure::not_there(format!("signals cannot be listened to: {error}")))?;
-        let tell = tell.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                let _ = tell.try_send(());
-            }
-        });
-    }
-    Ok(told)
 }
