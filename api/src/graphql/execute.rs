@@ -5,6 +5,7 @@ use super::error::{bad_input, failure, internal};
 use super::limits::FRAGMENTS_INSIDE_MAX;
 use super::loaders::Loaders;
 use super::nulls::Shapes;
+use super::order::Order;
 use super::{Built, builder, guard, sdl, variables};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;
@@ -59,19 +60,19 @@ impl GraphQL {
         &self.services
     }
 
-    /// Executes a request. Mutations are refused where only reading is allowed, as in GET.
-    pub async fn execute(&self, sent: GraphQLRequest, asked: Asked, only_read: bool) -> Executed {
+    /// Executes a request, unless that takes too long. Mutations are refused where only reading is allowed, as in GET.
+    pub async fn execute(&self, sent: GraphQLRequest, asked: Asked, only_read: bool, until: tokio::time::Instant) -> Executed {
         let started = Instant::now();
         let (query, name) = (sent.query.clone(), sent.operation_name.clone().filter(|name| !name.is_empty()));
-        let request = match self.prepare(sent, only_read) {
-            Ok(request) => request,
+        let (request, order) = match self.prepare(sent, only_read) {
+            Ok(prepared) => prepared,
             Err(error) => return Executed { response: Response::from_errors(vec![*error]), began: false },
         };
         let loaders =
             Loaders { pool: self.services.pool.clone(), workspace: asked.caller.workspace, now: self.services.application.clock().now() };
         let request = request.data(asked).data(DataLoader::new(loaders, tokio::spawn));
         let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
-        let mut response = match tokio::time::timeout(self.services.limits.timeout, execution).await {
+        let mut response = match tokio::time::timeout_at(until, execution).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => {
                 let words =
@@ -91,11 +92,12 @@ impl GraphQL {
         // Where nothing was executed there is no data at all, and errors say that validation failed.
         let began = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
         self.shapes.put_nulls(&query, name.as_deref(), &mut response);
+        order.apply(&mut response.data);
         Executed { response: coded(response), began }
     }
 
     /// Parses, checks the limits, and takes out variables that were left out.
-    fn prepare(&self, sent: GraphQLRequest, only_read: bool) -> Result<Request, Box<ServerError>> {
+    fn prepare(&self, sent: GraphQLRequest, only_read: bool) -> Result<(Request, Order), Box<ServerError>> {
         let limits = &self.services.limits;
         let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
         let variables = sent.variables.unwrap_or_default();
@@ -117,6 +119,7 @@ impl GraphQL {
             return Err(refuse(bad_input(&["variables", &variable], message)));
         }
         variables::drop_absent(&mut document, name.as_deref(), &variables);
+        let order = guard::operation(&document, name.as_deref()).map(|operation| Order::of(&document, operation, &variables));
         let single = matches!(document.operations, async_graphql::parser::types::DocumentOperations::Single(_));
         let mut request = Request::new(sent.query).variables(variables);
         // Where one operation is left, it is the one that was named.
@@ -124,7 +127,7 @@ impl GraphQL {
             request = request.operation_name(name);
         }
         request.set_parsed_query(document);
-        Ok(request)
+        Ok((request, order.unwrap_or_default()))
     }
 }
 

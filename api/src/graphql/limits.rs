@@ -23,15 +23,17 @@ pub struct Limits {
     pub cost: usize,
     /// Highest `first` and `last`.
     pub page_rows: usize,
-    /// Longest time for one request.
+    /// Longest time for one request, from its headers to its answer.
     pub timeout: Duration,
+    /// Longest time for the headers of a request, and for a connection without one.
+    pub headers_timeout: Duration,
     /// Longest wait for `minPosition`.
     pub position_wait: Duration,
 }
 
 impl Limits {
     /// Every limit by the name that errors give it, with what is allowed. Times are in milliseconds.
-    pub fn named(&self) -> [(&'static str, usize); 14] {
+    pub fn named(&self) -> [(&'static str, usize); 16] {
         // In full, so that a new limit gets a name.
         let Self {
             body_bytes,
@@ -44,6 +46,7 @@ impl Limits {
             cost,
             page_rows,
             timeout,
+            headers_timeout,
             position_wait,
         } = *self;
         let ms = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
@@ -60,7 +63,9 @@ impl Limits {
             ("fragmentDepth", FRAGMENTS_INSIDE_MAX),
             ("sortLevels", SORT_LEVELS_MAX),
             ("filterParts", FILTER_PARTS_MAX),
+            ("filterItems", FILTER_ITEMS_MAX),
             ("timeoutMs", ms(timeout)),
+            ("headersTimeoutMs", ms(headers_timeout)),
             ("positionWaitMs", ms(position_wait)),
         ]
     }
@@ -72,6 +77,8 @@ pub const FRAGMENTS_INSIDE_MAX: usize = 24;
 pub const SORT_LEVELS_MAX: usize = 6;
 /// Most filters inside one filter, and words in its texts, together.
 pub const FILTER_PARTS_MAX: usize = 200;
+/// Most values in the lists of one filter, together.
+pub const FILTER_ITEMS_MAX: usize = 1_000;
 /// Rows of a page whose size is not said.
 pub const PAGE_ROWS_DEFAULT: usize = 50;
 /// Longest access token, in bytes.

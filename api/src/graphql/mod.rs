@@ -13,6 +13,7 @@ mod guard;
 mod limits;
 mod loaders;
 mod nulls;
+mod order;
 mod payload;
 mod project;
 mod scalars;
@@ -24,7 +25,7 @@ mod variables;
 pub use context::{Asked, RelayWatch, Services};
 pub use error::CODES;
 pub use execute::{Executed, GraphQL, GraphQLRequest};
-pub use limits::{FILTER_PARTS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PAGE_ROWS_DEFAULT, SORT_LEVELS_MAX, TOKEN_BYTES_MAX};
+pub use limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PAGE_ROWS_DEFAULT, SORT_LEVELS_MAX, TOKEN_BYTES_MAX};
 
 use application::commands::Patch;
 use async_graphql::{EmptySubscription, MaybeUndefined, MergedObject, Schema, SchemaBuilder};

@@ -2,19 +2,24 @@
 
 use super::auth::{Refused, Tokens};
 use super::negotiate::{Answer, answer, is_json};
-use crate::graphql::{Asked, GraphQL, GraphQLRequest};
-use axum::body::Body;
+use crate::graphql::{Asked, GraphQL, GraphQLRequest, Limits};
+use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use futures::TryStreamExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// The header that every read of a request waits for.
 pub(super) const MIN_POSITION: &str = "x-milepost-min-position";
 /// The header by which a client names what belongs together.
 pub(super) const CORRELATION_ID: &str = "x-correlation-id";
+
+/// Most bytes of a body that are read though it is refused.
+const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What the handler works with.
 pub(super) struct GraphQLDoor {
@@ -36,6 +41,8 @@ fn unfit(status: StatusCode, code: &'static str, message: impl Into<String>) -> 
 }
 
 pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Request<Body>) -> Response<Body> {
+    let limits = door.graphql.services().limits;
+    let until = Instant::now() + limits.timeout;
     let (parts, body) = request.into_parts();
     let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let Some(format) = answer(text(header::ACCEPT)) else {
@@ -47,10 +54,9 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
         Err(unfit) => return refuse(format, &unfit),
     };
     let correlation_id = asked.correlation_id;
-    let limit = door.graphql.services().limits.body_bytes;
     let (sent, only_read) = match parts.method {
         Method::GET => (from_query(parts.uri.query().unwrap_or_default()), true),
-        Method::POST if is_json(text(header::CONTENT_TYPE)) => (from_body(body, &parts.headers, limit).await, false),
+        Method::POST if is_json(text(header::CONTENT_TYPE)) => (from_body(body, &parts.headers, &limits, until).await, false),
         Method::POST => {
             let message = "the body must be application/json in UTF-8; say so in the header Content-Type";
             (Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message)), false)
@@ -60,7 +66,7 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
     let mut response = match sent {
         Err(unfit) => refuse(format, &unfit),
         Ok(sent) => {
-            let executed = door.graphql.execute(sent, asked, only_read).await;
+            let executed = door.graphql.execute(sent, asked, only_read, until).await;
             let status = status(format, &executed.response, executed.began);
             // Where nothing was executed, there is no data, not even null.
             let data = executed.began.then_some(&executed.response.data);
@@ -121,22 +127,62 @@ fn is_traceparent(text: &str) -> bool {
     matches!(parts.as_slice(), [version, trace, span, flags] if hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2))
 }
 
-async fn from_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<GraphQLRequest, Unfit> {
+async fn from_body(body: Body, headers: &HeaderMap, limits: &Limits, until: Instant) -> Result<GraphQLRequest, Unfit> {
+    let limit = limits.body_bytes;
     let too_long = |length: usize| Unfit {
         limit: Some(("bodyBytes", length, limit)),
         ..unfit(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("bodyBytes is {length}, and {limit} is allowed"))
     };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut pieces = body.into_data_stream();
     if let Some(length) = announced.filter(|length| *length > limit) {
+        // Who asks first whether to send it has not sent it.
+        if !headers.contains_key(header::EXPECT) {
+            let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
+        }
         return Err(too_long(length));
     }
-    // Of a body that does not say how long it is, no more is read than tells that it is too long.
-    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| too_long(limit + 1))?;
+    let bytes = match tokio::time::timeout_at(until, read_all(&mut pieces, limit)).await {
+        Ok(Ok(Some(bytes))) => bytes,
+        // Of a body that does not say how long it is, no more is kept than tells that it is too long.
+        Ok(Ok(None)) => {
+            let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
+            return Err(too_long(limit + 1));
+        }
+        Ok(Err(error)) => return Err(bad_request(format!("the body ended before it was whole: {error}"))),
+        Err(_) => {
+            let message = format!("the body did not arrive within {} ms; nothing was executed", limits.timeout.as_millis());
+            return Err(unfit(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message));
+        }
+    };
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| bad_request(format!("the body is no JSON: {error}")))?;
     if value.is_array() {
         return Err(bad_request("several requests in one are not taken; send one object with a query".to_owned()));
     }
     read(value)
+}
+
+/// The whole body, or nothing if it has more bytes than allowed.
+async fn read_all(pieces: &mut BodyDataStream, limit: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = vec![];
+    while let Some(piece) = pieces.try_next().await? {
+        if piece.len() > limit - bytes.len() {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Some(bytes))
+}
+
+/// Reads the rest of a body that is refused: most clients look for an answer only when they have sent everything.
+async fn discard(pieces: &mut BodyDataStream) {
+    let mut left = DISCARDED_BYTES_MAX;
+    while let Ok(Some(piece)) = pieces.try_next().await {
+        if piece.len() > left {
+            return;
+        }
+        left -= piece.len();
+    }
 }
 
 fn from_query(query: &str) -> Result<GraphQLRequest, Unfit> {
@@ -213,6 +259,9 @@ fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
     let headers = response.headers_mut();
     if unfit.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if unfit.status == StatusCode::REQUEST_TIMEOUT {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -1,6 +1,7 @@
 //! HTTP: GraphQL, GraphiQL, health and metrics.
 
 pub mod auth;
+mod connections;
 mod graphiql;
 mod graphql;
 mod health;

@@ -1,13 +1,13 @@
 //! Which address leads where.
 
 use super::auth::Tokens;
+use super::connections;
 use super::graphiql;
 use super::graphql::{GraphQLDoor, handle};
 use super::health::{Health, livez, metrics, readyz};
 use crate::graphql::{GraphQL, Services};
 use axum::Router;
 use axum::routing::{any, get};
-use axum::serve::ListenerExt;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,17 +20,9 @@ pub struct Doors {
 }
 
 /// Serves until told to stop; requests that are being served then are finished.
-pub async fn serve(listener: TcpListener, doors: Doors, mut stopping: watch::Receiver<bool>) {
-    let until = async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    // Answers are small and whole; waiting to fill a packet only makes them late.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    if let Err(error) = axum::serve(listener, router(doors)).with_graceful_shutdown(until).await {
-        tracing::error!(%error, "HTTP ended");
-    }
+pub async fn serve(listener: TcpListener, doors: Doors, stopping: watch::Receiver<bool>) {
+    let headers_timeout = doors.services.limits.headers_timeout;
+    connections::serve(listener, router(doors), headers_timeout, stopping).await;
 }
 
 /// Every address of the service.
