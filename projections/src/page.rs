@@ -36,7 +36,10 @@ pub struct Page<T> {
 /// A cursor that was not given out for this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("this cursor does not belong to this list; use endCursor or startCursor of a page with the same sort")]
-pub struct ForeignCursor;
+pub struct ForeignCursor {
+    /// Which of the two it was given as: `after` or `before`.
+    pub given_as: &'static str,
+}
 
 /// A value that rows are sorted by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,12 +107,12 @@ pub(crate) fn cursor(sort: &[SortKey], values: Vec<KeyValue>) -> String {
     hex(&json)
 }
 
-fn read_cursor(sort: &[SortKey], text: &str) -> Result<Vec<KeyValue>, ForeignCursor> {
-    let json = unhex(text).ok_or(ForeignCursor)?;
-    let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| ForeignCursor)?;
+fn read_cursor(sort: &[SortKey], text: &str, given_as: &'static str) -> Result<Vec<KeyValue>, ForeignCursor> {
+    let json = unhex(text).ok_or(ForeignCursor { given_as })?;
+    let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| ForeignCursor { given_as })?;
     let kinds = || sort.iter().zip(&cursor.v).all(|(key, value)| key.kind.takes(value));
     let fits = cursor.s == signature(sort) && cursor.v.len() == sort.len() && kinds();
-    if fits { Ok(cursor.v) } else { Err(ForeignCursor) }
+    if fits { Ok(cursor.v) } else { Err(ForeignCursor { given_as }) }
 }
 
 /// Cursors are opaque; nobody should read them, but anybody may.
@@ -209,10 +212,10 @@ impl List<'_> {
         query.push(" WHERE ");
         filter(&mut query);
         if let Some(after) = &window.after {
-            push_beyond(&mut query, sort, &read_cursor(sort, after)?, true);
+            push_beyond(&mut query, sort, &read_cursor(sort, after, "after")?, true);
         }
         if let Some(before) = &window.before {
-            push_beyond(&mut query, sort, &read_cursor(sort, before)?, false);
+            push_beyond(&mut query, sort, &read_cursor(sort, before, "before")?, false);
         }
         query.push(" ORDER BY ");
         for (level, key) in sort.iter().enumerate() {

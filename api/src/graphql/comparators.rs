@@ -1,6 +1,6 @@
 //! Comparators of filters.
 
-use super::context::uuid;
+use super::context::{items, uuid};
 use super::scalars::DateTime;
 use async_graphql::{ID, InputObject, Result};
 use projections::filter::{Comparator, TextComparator, TimeComparator};
@@ -24,6 +24,11 @@ pub struct IDComparator {
 }
 
 impl IDComparator {
+    /// How many values its lists have.
+    pub(crate) fn items(given: &Option<Self>) -> usize {
+        given.as_ref().map_or(0, |by| items(&by.within) + items(&by.not_in))
+    }
+
     /// The comparison, if one is given.
     pub(crate) fn parse(given: Option<Self>, path: &str) -> Result<Comparator<Uuid>> {
         let Some(given) = given else { return Ok(Comparator::default()) };
@@ -62,6 +67,11 @@ pub struct StringComparator {
 }
 
 impl StringComparator {
+    /// How many values its lists have.
+    pub(crate) fn items(given: &Option<Self>) -> usize {
+        given.as_ref().map_or(0, |by| items(&by.within) + items(&by.not_in))
+    }
+
     pub(crate) fn parse(self) -> TextComparator {
         TextComparator {
             basic: Comparator { eq: self.eq, ne: self.ne, within: self.within, not_within: self.not_in, is_null: self.is_null },

@@ -1,7 +1,7 @@
 //! What resolvers work with.
 
 use super::error::{bad_input, internal, limit_exceeded, not_reached, unanswered};
-use super::limits::{FILTER_PARTS_MAX, Limits, PAGE_ROWS_DEFAULT};
+use super::limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, Limits, PAGE_ROWS_DEFAULT};
 use super::loaders::Loaders;
 use super::scalars::Position;
 use application::Application;
@@ -120,9 +120,39 @@ pub(crate) fn optional_uuid(path: &str, id: Option<&ID>) -> Result<Option<Uuid>>
     id.map(|id| uuid(path, id)).transpose()
 }
 
-/// Refuses a filter of too many parts: each is a condition that every row may have to be compared with.
-pub(crate) fn check_filter(parts: usize) -> Result<()> {
-    if parts > FILTER_PARTS_MAX { Err(limit_exceeded("filterParts", parts, FILTER_PARTS_MAX)) } else { Ok(()) }
+/// How much a filter is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct FilterSize {
+    /// Filters in it and itself, and words that they search for.
+    pub(crate) parts: usize,
+    /// Values in its lists.
+    pub(crate) items: usize,
+}
+
+impl FilterSize {
+    /// A filter without others in it.
+    pub(crate) fn flat(words: usize, items: impl IntoIterator<Item = usize>) -> Self {
+        Self { parts: 1 + words, items: items.into_iter().sum() }
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { parts: self.parts + other.parts, items: self.items + other.items }
+    }
+
+    /// Refuses a filter that is too much: each part is a condition that every row may have to be compared with.
+    pub(crate) fn check(self) -> Result<()> {
+        for (limit, value, allowed) in [("filterParts", self.parts, FILTER_PARTS_MAX), ("filterItems", self.items, FILTER_ITEMS_MAX)] {
+            if value > allowed {
+                return Err(limit_exceeded(limit, value, allowed));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many values a list has.
+pub(crate) fn items<T>(list: &Option<Vec<T>>) -> usize {
+    list.as_ref().map_or(0, Vec::len)
 }
 
 /// How many words are searched for.
@@ -149,7 +179,8 @@ impl Paging {
             (Some(_), Some(_)) => return Err(bad_input(&["last"], "give first or last, not both")),
             (Some(first), None) => (rows("first", first)?, false),
             (None, Some(last)) => (rows("last", last)?, true),
-            (None, None) => (PAGE_ROWS_DEFAULT, false),
+            // A page that only ends somewhere is read from there, as `last` would.
+            (None, None) => (PAGE_ROWS_DEFAULT, self.before.is_some() && self.after.is_none()),
         };
         Ok(Window { limit, backward, after: self.after, before: self.before, total })
     }

@@ -8,8 +8,10 @@ use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use projections::Pool;
 use projections::deadline_log::{FiringRow, firings_of};
 use projections::error::QueryError;
+use projections::page::{Page, Window};
 use projections::project_overview::{ProjectView, find_projects};
 use projections::schedules::{ScheduleRow, find_schedules, schedules_of_tasks};
+use projections::task_comments::{CommentRow, first_comments};
 use projections::task_list::{TaskRow, find_tasks};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +30,15 @@ pub(crate) struct FollowerOf(pub(crate) TaskId);
 /// The firings of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FiringsOf(pub(crate) ScheduleId);
+
+/// The first page of the comments on a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CommentsOf {
+    pub(crate) task: TaskId,
+    pub(crate) rows: usize,
+    /// Whether they are to be counted too.
+    pub(crate) total: bool,
+}
 
 type Loaded<K, V> = Result<HashMap<K, V>, Arc<QueryError>>;
 
@@ -83,5 +94,24 @@ impl Loader<FiringsOf> for Loaders {
             firings.entry(FiringsOf(firing.schedule_id)).or_default().push(firing);
         }
         Ok(firings)
+    }
+}
+
+impl Loader<CommentsOf> for Loaders {
+    type Value = Page<CommentRow>;
+    type Error = Arc<QueryError>;
+
+    async fn load(&self, keys: &[CommentsOf]) -> Loaded<CommentsOf, Page<CommentRow>> {
+        let mut alike: HashMap<(usize, bool), Vec<TaskId>> = HashMap::new();
+        for key in keys {
+            alike.entry((key.rows, key.total)).or_default().push(key.task);
+        }
+        let mut pages = HashMap::new();
+        for ((rows, total), tasks) in alike {
+            let window = Window { limit: rows, total, ..Window::default() };
+            let found = first_comments(&self.pool, self.workspace, &tasks, &window).await?;
+            pages.extend(found.into_iter().map(|(task, page)| (CommentsOf { task, rows, total }, page)));
+        }
+        Ok(pages)
     }
 }

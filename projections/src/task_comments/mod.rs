@@ -7,7 +7,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use queries::{find_comment, list_comments};
+pub use queries::{find_comment, first_comments, list_comments};
 pub(crate) use store::{COLUMNS, read as read_row};
 
 use crate::model::ReadModel;

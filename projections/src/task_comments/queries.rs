@@ -5,12 +5,20 @@ use crate::error::QueryError;
 use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::sql::select_list;
 use domain::ids::{CommentId, TaskId, WorkspaceId};
+use sqlx::Row;
 use sqlx::postgres::PgPool;
+use std::collections::HashMap;
+
+/// The oldest first.
+const KEYS: [SortKey; 1] = [SortKey { name: "position", kind: Kind::Int, expression: "c.position", descending: false }];
+
+fn key_values(comment: &CommentRow) -> Vec<KeyValue> {
+    vec![KeyValue::Int(comment.position)]
+}
 
 /// A page of the comments on a task, the oldest first.
 pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, window: &Window) -> Result<Page<CommentRow>, QueryError> {
-    let keys = [SortKey { name: "position", kind: Kind::Int, expression: "c.position", descending: false }];
-    let list = List { sort: &keys, window };
+    let list = List { sort: &KEYS, window };
     let mut query = list.build(
         &select_list("c", super::COLUMNS),
         |query| {
@@ -22,7 +30,36 @@ pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, 
         },
     )?;
     let found = read_list(&query.build().fetch_all(pool).await?, super::read_row)?;
-    Ok(list.page(found, |comment| vec![KeyValue::Int(comment.position)]))
+    Ok(list.page(found, key_values))
+}
+
+/// The first page of the comments of each of several tasks, in one statement.
+pub async fn first_comments(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    tasks: &[TaskId],
+    window: &Window,
+) -> Result<HashMap<TaskId, Page<CommentRow>>, QueryError> {
+    let of_task = "FROM milepost.task_comments c WHERE c.task_id = t.id AND c.workspace_id = $2";
+    let total = match window.total {
+        true => format!("(SELECT count(*) {of_task})"),
+        false => "NULL::bigint".to_owned(),
+    };
+    let sql = format!(
+        "SELECT total.n, page.*, t.id FROM unnest($1::uuid[]) AS t(id) CROSS JOIN LATERAL (SELECT {total} AS n) total \
+         LEFT JOIN LATERAL (SELECT true AS present, {columns} {of_task} ORDER BY c.position LIMIT {limit}) page ON true \
+         ORDER BY page.position",
+        columns = select_list("c", super::COLUMNS),
+        limit = window.limit + 1,
+    );
+    let ids: Vec<_> = tasks.iter().map(|task| task.0).collect();
+    let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
+    let mut found: HashMap<TaskId, Vec<_>> = HashMap::new();
+    for (row, comment) in rows.iter().zip(read_list(&rows, super::read_row)?) {
+        found.entry(TaskId(row.try_get(2 + super::COLUMNS.len())?)).or_default().push(comment);
+    }
+    let list = List { sort: &KEYS, window };
+    Ok(found.into_iter().map(|(task, comments)| (task, list.page(comments, key_values))).collect())
 }
 
 /// A comment by id, unless its task is hidden.

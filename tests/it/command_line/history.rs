@@ -77,3 +77,25 @@ async fn history_is_refused_to_those_who_do_not_look_after_the_workspace() {
     assert_eq!(head(&database.pool().await).await, 3);
     core.close().await;
 }
+
+#[tokio::test]
+async fn what_cannot_have_happened_is_refused_by_its_moment() {
+    let (database, folder) = (TestDatabase::new().await, Folder::new());
+    let tomorrow = (Utc::now() + TimeDelta::days(1)).to_rfc3339();
+    let moments = ["0019-03-31T02:30:00Z", "1899-12-31T23:59:59Z", "3000-01-01T00:00:00Z", tomorrow.as_str()];
+    let lines = moments.iter().map(|at| {
+        let mut line = history(Uuid::now_v7()).remove(0);
+        line["at"] = json!(at);
+        line
+    });
+    let file = folder.file("history.ndjson", file_of(&lines.collect::<Vec<_>>()));
+    let output = milepost(&["import", &file, "--workspace", WORKSPACE], &[("DATABASE_URL", &database.url)]).await;
+    assert_eq!(output.status, super::NO, "{}", output.stderr);
+    let written = std::fs::read_to_string(format!("{file}.rejects.ndjson")).expect("there is a file of rejects");
+    let rejects: Vec<Value> = written.lines().map(super::json).collect();
+    assert_eq!(rejects.len(), moments.len());
+    for reject in rejects {
+        assert_eq!((&reject["code"], &reject["path"]), (&json!("INVALID_VALUE"), &json!(["at"])), "{reject}");
+    }
+    assert_eq!(head(&database.pool().await).await, 0);
+}

@@ -54,7 +54,7 @@ async fn a_rejected_line_keeps_its_number_its_id_and_its_record() {
     for (number, sent) in [(3, &taken), (4, &blank), (7, &lost)] {
         assert_eq!((&rejects[&number]["record"], &rejects[&number]["commandId"]), (sent, &sent["commandId"]));
         let names: Vec<_> = rejects[&number].as_object().expect("an object").keys().map(String::as_str).collect();
-        assert_eq!(names, ["code", "commandId", "line", "message", "record"]);
+        assert_eq!(names, ["code", "commandId", "line", "message", "path", "record"]);
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The limits of a new installation. Times are in milliseconds.
-const DEFAULTS: [(&str, usize); 14] = [
-    ("bodyBytes", 131_072),
+const DEFAULTS: [(&str, usize); 16] = [
+    ("bodyBytes", 524_288),
     ("tokens", 5_000),
     ("depth", 12),
     ("introspectionDepth", 20),
@@ -24,7 +24,9 @@ const DEFAULTS: [(&str, usize); 14] = [
     ("fragmentDepth", 24),
     ("sortLevels", 6),
     ("filterParts", 200),
+    ("filterItems", 1_000),
     ("timeoutMs", 10_000),
+    ("headersTimeoutMs", 30_000),
     ("positionWaitMs", 5_000),
 ];
 
@@ -32,7 +34,9 @@ const DEFAULTS: [(&str, usize); 14] = [
 fn request(limit: &str, amount: usize) -> String {
     let query = match limit {
         "bodyBytes" => return sized(amount),
-        "tokens" => format!("{{tasks(filter:{{tag:{{in:[{}]}}}}){{nodes{{id}}}}}}", "\"\" ".repeat(amount - 23)),
+        "tokens" => {
+            format!("{{viewer{{{}{}}}}}", "actorId @include(if:true)".repeat((amount - 5) / 8), " actorId".repeat((amount - 5) % 8))
+        }
         "depth" => deep(amount),
         "introspectionDepth" => {
             format!("{{__schema{{types{{fields{{type{}name{}}}}}}}}}", "{ofType".repeat(amount - 5) + "{", "}".repeat(amount - 4))
@@ -45,6 +49,10 @@ fn request(limit: &str, amount: usize) -> String {
         "fragmentDepth" => nested_fragments(amount),
         "sortLevels" => format!("{{tasks(sort:[{}]){{nodes{{id}}}}}}", "{field:TITLE}".repeat(amount)),
         "filterParts" => format!("{{tasks(filter:{{text:\"{}\"}}){{totalCount}}}}", "w ".repeat(amount - 1)),
+        "filterItems" => {
+            let query = "query($v:[String!]){tasks(filter:{tag:{in:$v}}){totalCount}}";
+            return body(query, &json!({ "v": vec![""; amount] }));
+        }
         other => panic!("no request is generated for the limit {other}: add one"),
     };
     body(&query, &json!({}))
@@ -133,7 +141,7 @@ async fn limits_are_settings() {
     let limits = limits_of(&app);
     let counted = |(limit, allowed): &(&str, usize)| !limit.ends_with("Ms") && DEFAULTS.contains(&(*limit, *allowed));
     let same: Vec<_> = limits.named().into_iter().filter(counted).map(|(limit, _)| limit).collect();
-    assert_eq!(same, ["fragmentDepth", "sortLevels", "filterParts"], "these are no settings");
+    assert_eq!(same, ["fragmentDepth", "sortLevels", "filterParts", "filterItems"], "these are no settings");
     probe(&app, &limits).await;
     app.stop().await;
 }
@@ -250,5 +258,21 @@ async fn a_request_that_takes_too_long_is_given_up() {
     assert_eq!(answer["errors"][0]["extensions"], json!({ "code": "UNAVAILABLE" }), "{answer}");
     let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
     assert!(message.contains("100 ms") && message.contains("commandId"), "{message}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_description_is_taken_however_it_is_escaped() {
+    let app = TestApp::start().await;
+    let project = app.client.project().await;
+    let long = domain::values::limits::LONG_TEXT_BYTES_MAX;
+    let escaped = "\\u0041".repeat(long);
+    let query = "mutation($p: ID!, $d: String!) { r: taskCreate(input: { projectId: $p, title: \"T\", description: $d }) { version userErrors { code } } }";
+    let by_variable = body(query, &json!({ "p": project, "d": "" })).replace("\"d\":\"\"", &format!("\"d\":\"{escaped}\""));
+    let inline = query.replace("$d: String!", "").replace("$d", &format!("\"{escaped}\""));
+    for sent in [by_variable, body(&inline, &json!({ "p": project }))] {
+        let answer = post(&app.client, sent).await;
+        assert_eq!(answer.json(), json!({ "data": { "r": { "version": 1, "userErrors": [] } } }));
+    }
     app.stop().await;
 }

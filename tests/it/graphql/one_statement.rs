@@ -66,6 +66,7 @@ async fn what_is_nested_deeper_is_read_together() {
         ("schedules { nodes { firings { kind } } }", 2),
         ("schedules { nodes { task { title project { key } } } }", 2),
         ("deadlines { nodes { schedule { task { title } project { key } } } }", 3),
+        ("tasks(first: 12) { nodes { comments(first: 5) { totalCount nodes { body } } } }", 2),
         ("tasks { nodes { schedule { firings { kind schedule { title } } } } }", 2),
     ] {
         let before = proxy.executed();

@@ -156,7 +156,7 @@ async fn a_page_says_what_it_cannot_do() {
         ("last: -1", "last"),
         ("first: 1, last: 1", "last"),
         ("after: \"forged\"", "after"),
-        ("last: 1, before: \"\"", "after"),
+        ("last: 1, before: \"\"", "before"),
         ("first: 1, after: \"\u{0}\"", "after"),
     ] {
         for field in ["tasks", "projects", "schedules", "deadlines"] {
@@ -216,5 +216,29 @@ async fn a_project_pages_its_tasks_and_a_task_its_comments() {
     assert_eq!(second["project"]["tasks"]["nodes"], json!([{ "title": "1" }, { "title": "0" }]));
     assert_eq!(second["task"]["comments"]["nodes"], json!([{ "body": "4" }]));
     assert_eq!(second["task"]["comments"]["pageInfo"]["hasNextPage"], json!(false));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_only_ends_somewhere_has_the_rows_next_to_its_end() {
+    let app = TestApp::start().await;
+    let project = app.client.project().await;
+    let rows = api::graphql::PAGE_ROWS_DEFAULT + 3;
+    for _ in 0..rows {
+        app.client.task(&project, "Paged").await;
+    }
+    app.settled().await;
+    let query =
+        "query($a: String, $b: String) { tasks(after: $a, before: $b) { nodes { number } pageInfo { hasNextPage hasPreviousPage } } }";
+    let ends = "{ first: tasks(first: 1) { pageInfo { endCursor } } last: tasks(last: 1) { pageInfo { startCursor } } }";
+    let ends = app.client.data(ends, json!({})).await;
+    let (first, last) = (&ends["first"]["pageInfo"]["endCursor"], &ends["last"]["pageInfo"]["startCursor"]);
+    // Between both ends a page begins at the first, as it does everywhere else where nothing is said.
+    for (variables, from) in [(json!({ "b": last }), rows - 50), (json!({ "a": first, "b": last }), 2)] {
+        let page = app.client.data(query, variables.clone()).await["tasks"].clone();
+        let numbers: Vec<_> = page["nodes"].as_array().expect("rows").iter().map(|row| row["number"].clone()).collect();
+        assert_eq!(numbers, (from..from + 50).map(|number| json!(number)).collect::<Vec<_>>(), "{variables}");
+        assert_eq!(page["pageInfo"], json!({ "hasNextPage": true, "hasPreviousPage": true }), "{variables}");
+    }
     app.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use crate::graphql::comparators::DateTimeComparator;
 use crate::graphql::connection::PageInfo;
-use crate::graphql::context::{ContextExt, Paging, optional_uuid, seen, uuid, wanted};
+use crate::graphql::context::{ContextExt, FilterSize, Paging, items, optional_uuid, seen, uuid, wanted};
 use crate::graphql::error::{not_reached, unanswered};
 use crate::graphql::scalars::{DateTime, Json, Position, version};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
@@ -156,6 +156,10 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
+    fn size(&self) -> FilterSize {
+        FilterSize::flat(0, [items(&self.types), items(&self.aggregate_type)])
+    }
+
     fn parse(self) -> Result<Filter> {
         Ok(Filter {
             types: self.types,
@@ -184,7 +188,9 @@ impl EventQueries {
         #[graphql(desc = "Waits, bounded, until the log has reached this position.")] min_position: Option<Position>,
     ) -> Result<EventConnection> {
         let window = Paging { first, ..Paging::default() }.window(&ctx.look_ahead())?;
-        let filter = filter.unwrap_or_default().parse()?;
+        let filter = filter.unwrap_or_default();
+        filter.size().check()?;
+        let filter = filter.parse()?;
         let (wanted, services) = (wanted(ctx, min_position), ctx.services());
         let mut head = services.application.log().head();
         let reached = tokio::time::timeout(services.limits.position_wait, head.wait_for(|head| *head >= wanted)).await.is_ok();

@@ -2,7 +2,7 @@
 
 use super::types::{Project, ProjectConnection, ProjectStatus};
 use crate::graphql::comparators::{IDComparator, StringComparator};
-use crate::graphql::context::{ContextExt, Paging, any_node, check_filter, optional_uuid, seen, wanted, words};
+use crate::graphql::context::{ContextExt, FilterSize, Paging, any_node, items, optional_uuid, seen, wanted, words};
 use crate::graphql::error::{bad_input, unanswered};
 use crate::graphql::scalars::Position;
 use async_graphql::{Context, ID, InputObject, Lookahead, Object, Result};
@@ -28,6 +28,16 @@ pub struct ProjectFilter {
 }
 
 impl ProjectFilter {
+    fn size(&self) -> FilterSize {
+        let lists = [
+            items(&self.status),
+            IDComparator::items(&self.collaborator_id),
+            StringComparator::items(&self.key),
+            StringComparator::items(&self.name),
+        ];
+        FilterSize::flat(words(self.text.as_ref()), lists)
+    }
+
     fn parse(self) -> Result<project_overview::ProjectFilter> {
         let phase = self.status.map(|statuses| statuses.into_iter().map(|status| phase_word(Phase::from(status)).to_owned()).collect());
         Ok(project_overview::ProjectFilter {
@@ -90,14 +100,14 @@ impl ProjectQueries {
         #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
         #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
     ) -> Result<ProjectConnection> {
         let look = ctx.look_ahead();
         let selection = any_node(&look, |node| selection(&node), |a, b| ProjectSelection { overdue: a.overdue || b.overdue });
         let window = Paging { first, after, last, before }.window(&look)?;
         let filter = filter.unwrap_or_default();
-        check_filter(1 + words(filter.text.as_ref()))?;
+        filter.size().check()?;
         let filter = filter.parse()?;
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;

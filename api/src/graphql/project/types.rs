@@ -181,7 +181,7 @@ impl Project {
         #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
     ) -> Result<TaskConnection> {
         let paging = Paging { first, after, last, before };
         list(ctx, filter, sort, paging, self.seen, Some(self.view.project.id)).await

@@ -2,7 +2,7 @@
 
 use super::types::{DeadlineFiring, DeadlineFiringConnection, DeadlineKind, Schedule, ScheduleConnection, ScheduleState};
 use crate::graphql::comparators::{DateTimeComparator, IDComparator};
-use crate::graphql::context::{ContextExt, Paging, any_node, seen, uuid, wanted};
+use crate::graphql::context::{ContextExt, FilterSize, Paging, any_node, items, seen, uuid, wanted};
 use crate::graphql::error::unanswered;
 use crate::graphql::scalars::Position;
 use async_graphql::{Context, ID, InputObject, Lookahead, Object, Result};
@@ -38,6 +38,10 @@ pub struct DeadlineFilter {
 }
 
 impl ScheduleFilter {
+    fn size(&self) -> FilterSize {
+        FilterSize::flat(0, [items(&self.state), IDComparator::items(&self.project_id), IDComparator::items(&self.task_id)])
+    }
+
     fn parse(self) -> Result<schedules::ScheduleFilter> {
         let word = |state: ScheduleState| schedules::ScheduleState::from(state).word().to_owned();
         Ok(schedules::ScheduleFilter {
@@ -50,6 +54,10 @@ impl ScheduleFilter {
 }
 
 impl DeadlineFilter {
+    fn size(&self) -> FilterSize {
+        FilterSize::flat(0, [IDComparator::items(&self.schedule_id)])
+    }
+
     fn parse(self) -> Result<deadline_log::FiringFilter> {
         Ok(deadline_log::FiringFilter {
             schedule_id: IDComparator::parse(self.schedule_id, "filter.scheduleId")?,
@@ -102,7 +110,7 @@ impl ScheduleQueries {
         #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
         #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
     ) -> Result<ScheduleConnection> {
         let look = ctx.look_ahead();
@@ -110,7 +118,9 @@ impl ScheduleQueries {
             |a: ScheduleSelection, b: ScheduleSelection| ScheduleSelection { project: a.project || b.project, task: a.task || b.task };
         let selection = any_node(&look, |node| selection(&node), both);
         let window = Paging { first, after, last, before }.window(&look)?;
-        let filter = filter.unwrap_or_default().parse()?;
+        let filter = filter.unwrap_or_default();
+        filter.size().check()?;
+        let filter = filter.parse()?;
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;
         let page = list_schedules(ctx.pool(), ctx.workspace(), &filter, &window, selection).await.map_err(unanswered)?;
@@ -126,13 +136,15 @@ impl ScheduleQueries {
         #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
         #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
     ) -> Result<DeadlineFiringConnection> {
         let look = ctx.look_ahead();
         let schedule = any_node(&look, |node| node.field("schedule").exists(), |a, b| a || b);
         let window = Paging { first, after, last, before }.window(&look)?;
-        let filter = filter.unwrap_or_default().parse()?;
+        let filter = filter.unwrap_or_default();
+        filter.size().check()?;
+        let filter = filter.parse()?;
         let position = wanted(ctx, min_position);
         let mut models = vec![DeadlineLog::NAME];
         models.extend(schedule.then_some(Schedules::NAME));

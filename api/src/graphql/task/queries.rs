@@ -2,7 +2,7 @@
 
 use super::types::{Task, TaskConnection, TaskPriority, TaskStatus};
 use crate::graphql::comparators::{DateTimeComparator, IDComparator, StringComparator};
-use crate::graphql::context::{ContextExt, Paging, any_node, check_filter, optional_uuid, seen, wanted, words};
+use crate::graphql::context::{ContextExt, FilterSize, Paging, any_node, items, optional_uuid, seen, wanted, words};
 use crate::graphql::error::{bad_input, limit_exceeded, unanswered};
 use crate::graphql::limits::SORT_LEVELS_MAX;
 use crate::graphql::scalars::Position;
@@ -137,10 +137,14 @@ fn number(priority: TaskPriority) -> i16 {
 }
 
 impl TaskFilter {
-    /// The filters in it and itself, and the words they search for.
-    fn parts(&self) -> usize {
+    fn size(&self) -> FilterSize {
+        let ids = [&self.project_id, &self.assignee_id].map(IDComparator::items);
+        let texts = [&self.category, &self.tag, &self.title].map(StringComparator::items);
+        let statuses = self.status.as_ref().map(|by| items(&by.within) + items(&by.not_in));
+        let priorities = self.priority.as_ref().map(|by| items(&by.within) + items(&by.not_in));
+        let own = FilterSize::flat(words(self.text.as_ref()), ids.into_iter().chain(texts).chain(statuses).chain(priorities));
         let inner = self.and.iter().chain(&self.or).flatten().chain(self.not.as_deref());
-        1 + words(self.text.as_ref()) + inner.map(Self::parts).sum::<usize>()
+        inner.map(Self::size).fold(own, FilterSize::and)
     }
 
     fn parse(self) -> Result<task_list::TaskFilter> {
@@ -218,7 +222,7 @@ pub(crate) async fn list(
     let selection = any_node(&look, |node| selection(&node), both);
     let window = paging.window(&look)?;
     let filter = filter.unwrap_or_default();
-    check_filter(filter.parts())?;
+    filter.size().check()?;
     let mut filter = filter.parse()?;
     if let Some(project) = project {
         let only = Comparator { eq: Some(project.0), ..Comparator::default() };
@@ -273,7 +277,7 @@ impl TaskQueries {
         #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
         #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
     ) -> Result<TaskConnection> {
         let paging = Paging { first, after, last, before };

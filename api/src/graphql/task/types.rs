@@ -1,9 +1,9 @@
 //! What a task looks like.
 
 use crate::graphql::connection::connection;
-use crate::graphql::context::{ContextExt, Paging, loaded, seen};
+use crate::graphql::context::{ContextExt, Paging, loaded, missing, seen};
 use crate::graphql::error::unanswered;
-use crate::graphql::loaders::FollowerOf;
+use crate::graphql::loaders::{CommentsOf, FollowerOf};
 use crate::graphql::project::Project;
 use crate::graphql::scalars::{Date, DateTime, Long, TimeZone, version};
 use crate::graphql::schedule::Schedule;
@@ -207,7 +207,13 @@ impl Task {
     ) -> Result<CommentConnection> {
         let window = Paging { first, after, ..Paging::default() }.window(&ctx.look_ahead())?;
         seen(ctx, &[TaskComments::NAME], self.seen).await?;
-        let page = list_comments(ctx.pool(), ctx.workspace(), self.view.task.id, &window).await.map_err(unanswered)?;
+        let task = self.view.task.id;
+        let page = match window.after {
+            // First pages are read together with those of the tasks beside this one.
+            None => loaded(ctx.loaders().load_one(CommentsOf { task, rows: window.limit, total: window.total }).await)?
+                .ok_or_else(|| missing("a page of comments"))?,
+            Some(_) => list_comments(ctx.pool(), ctx.workspace(), task, &window).await.map_err(unanswered)?,
+        };
         Ok(page.map(|row| Comment { row }).into())
     }
 }
