@@ -14,6 +14,8 @@ use thiserror::Error;
 /// Longest wait for the brokers.
 pub const BROKERS_TIMEOUT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How the ids of librdkafka's own clusters begin.
+const MOCK_CLUSTER: &str = "mockCluster";
 
 /// A topic as the catalogue wants it or the brokers have it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -42,6 +44,10 @@ pub enum Difference {
 pub enum TopicsError {
     #[error("Kafka at {servers} does not answer: {reason}")]
     Unreachable { servers: String, reason: String },
+    #[error(
+        "Kafka at {servers} is the demo broker of `milepost dev`, which has the catalogue's topics from its start and does not let them be looked after; name a real Kafka in KAFKA_BOOTSTRAP_SERVERS"
+    )]
+    Demo { servers: String },
     #[error("topic {topic} could not be created: {reason}")]
     Create { topic: String, reason: String },
     #[error("topic {topic} could not be changed: {reason}")]
@@ -89,6 +95,7 @@ impl Topics {
         let names: Vec<&String> = found.keys().collect();
         let resources: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let options = AdminOptions::new().request_timeout(Some(BROKERS_TIMEOUT));
+        self.check_not_demo()?;
         let configs = if resources.is_empty() { vec![] } else { self.admin.describe_configs(&resources, &options).await? };
         let configs: Vec<_> = names.into_iter().cloned().zip(configs).collect();
         for (name, config) in configs {
@@ -100,6 +107,14 @@ impl Topics {
             }
         }
         Ok(found)
+    }
+
+    /// The broker inside `milepost dev` takes such questions and never answers them.
+    fn check_not_demo(&self) -> Result<(), TopicsError> {
+        match self.admin.inner().fetch_cluster_id(BROKERS_TIMEOUT) {
+            Some(id) if id.starts_with(MOCK_CLUSTER) => Err(TopicsError::Demo { servers: self.servers.clone() }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn partitions(&self) -> Result<BTreeMap<String, TopicState>, TopicsError> {
@@ -152,6 +167,7 @@ impl Topics {
         if new.is_empty() {
             return Ok(vec![]);
         }
+        self.check_not_demo()?;
         let options = AdminOptions::new().request_timeout(Some(BROKERS_TIMEOUT)).operation_timeout(Some(BROKERS_TIMEOUT));
         let mut created = vec![];
         for result in self.admin.create_topics(&new, &options).await? {

@@ -44,7 +44,13 @@ pub(super) fn require_kafka(configuration: &Configuration) -> Result<(), Failure
 }
 
 fn failed(error: TopicsError) -> Failure {
-    Failure::not_there(error.to_string())
+    let message = error.to_string();
+    match error {
+        TopicsError::Demo { .. } => Failure::wrong_use(message),
+        TopicsError::Unreachable { .. } | TopicsError::Create { .. } | TopicsError::Change { .. } | TopicsError::Kafka(_) => {
+            Failure::not_there(message)
+        }
+    }
 }
 
 fn words(state: &TopicState) -> String {

@@ -1,6 +1,8 @@
 //! `milepost topics` and `milepost verify kafka`, as far as the command line goes.
 
 use super::{MILEPOST, NO, NOT_THERE, WRONG_USE, assert_calm, assert_refused, done, json, milepost};
+use infrastructure::kafka::catalogue::Catalogue;
+use infrastructure::kafka::mock::MockKafka;
 use serde_json::Value;
 use tests::database::TestDatabase;
 use tests::kafka::TestTopics;
@@ -59,4 +61,15 @@ async fn missing_topics_are_listed_told_apart_and_created() {
     assert_eq!(done(with(&topics, &catalogue, &["topics", "apply"]).await), "the topics are as the catalogue says\n");
     assert_eq!(brokers(&done(with(&topics, &catalogue, &["topics", "list", "--json"]).await)), Some(count));
     assert_eq!(json(&done(with(&topics, &catalogue, &["topics", "diff", "--json"]).await)), Value::Array(vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_broker_is_told_from_a_kafka_that_does_not_answer() {
+    let demo = MockKafka::start(&Catalogue::read("").expect("the built-in catalogue reads")).expect("a broker in this process");
+    let servers = demo.bootstrap_servers();
+    for arguments in [&["topics", "list"][..], &["topics", "list", "--json"], &["topics", "diff"], &["topics", "apply"]] {
+        let output = milepost(arguments, &[("KAFKA_BOOTSTRAP_SERVERS", servers.as_str())]).await;
+        assert_refused(&output, WRONG_USE, &[&servers, "the demo broker of `milepost dev`", "name a real Kafka"]);
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+    }
 }
