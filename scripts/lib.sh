@@ -16,7 +16,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 postgres_bin() {
   local bin version
   for bin in ${MILEPOST_POSTGRES_BIN:+"$MILEPOST_POSTGRES_BIN"} $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV) \
-    "$(has pg_config && pg_config --bindir || true)" "$(dirname "$(command -v postgres || echo /none/postgres)")"; do
+    "$(if has pg_config; then pg_config --bindir; fi)" "$(dirname "$(command -v postgres || echo /none/postgres)")"; do
     if [ -x "$bin/initdb" ] && [ -x "$bin/postgres" ]; then
       version=$("$bin/postgres" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
       if [ "$version" -ge 14 ]; then
@@ -95,10 +95,12 @@ need() {
 
 # Rust comes from rustup, not from apt: Debian's is too old.
 need_rust() {
-  has cargo || { [ -x "$HOME/.cargo/bin/cargo" ] && PATH="$HOME/.cargo/bin:$PATH"; } ||
+  local home=${CARGO_HOME:-${HOME:-/root}/.cargo}
+  has cargo || { [ -x "$home/bin/cargo" ] && PATH="$home/bin:$PATH"; } ||
     fail "Rust is missing. Install it from https://rustup.rs, version 1.89 or newer"
   local version
-  version=$(cargo --version | sed -E 's/^cargo ([0-9]+)\.([0-9]+).*/\1 \2/')
+  # In the workspace, whose rust-toolchain.toml has a say.
+  version=$(cd "$root" && cargo --version | sed -E 's/^cargo ([0-9]+)\.([0-9]+).*/\1 \2/')
   # shellcheck disable=SC2086
   set -- $version
   [ "$1" -gt 1 ] || [ "$2" -ge 89 ] || fail "Rust is too old ($1.$2); update it with: rustup update stable"
