@@ -18,6 +18,7 @@ use infrastructure::kafka::relay::{self, Relay};
 use infrastructure::leases::LeaseKeeper;
 use infrastructure::postgres::{Database, Pools};
 use projections::progress::Progress;
+use projections::registry::{self, Standing};
 use projections::runner::{self, BATCH_EVENTS_MAX, Works};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// Longest time for requests that are being served when a node stops.
 pub const FINISH_WITHIN: Duration = Duration::from_secs(6);
+/// How often it is looked whether read models are built.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often figures are tidied.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -138,6 +141,14 @@ impl Node {
     /// The parts without doors.
     pub fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// Returns once no read model has to be built any more before it answers.
+    pub async fn built(&self) {
+        let to_build = |versions: &[registry::Version]| runner::all().iter().any(|one| matches!(one.standing(versions), Standing::ToBuild));
+        while registry::versions(&self.core.database.service).await.is_ok_and(|versions| to_build(&versions)) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Finishes what was accepted, hands the leases back, and ends.

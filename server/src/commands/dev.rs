@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 /// How long the token of a start is valid.
 const TOKEN_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Longest wait for read models before it is said that everything is ready.
+const BUILT_WITHIN: Duration = Duration::from_secs(60);
 /// What this command makes in the data folder, and `--fresh` removes.
 const MADE: [&str; 8] =
     ["postgres", "postgres.new", "postgres.log", "postgres.password", "postgres.password.new", "postgres.port", "auth.secret", "dev.json"];
@@ -110,6 +112,9 @@ async fn start(
         seed::seed(&core.application).await.map_err(|error| Failure::not_there(format!("the demo data could not be made: {error}")))?;
     }
     let node = Node::start(core, settings, catalogue, listener).await?;
+    if tokio::time::timeout(BUILT_WITHIN, node.built()).await.is_err() {
+        say!("some read models are still being built; until then they do not answer");
+    }
     Ok((node, kafka))
 }
 
