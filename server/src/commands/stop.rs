@@ -22,14 +22,19 @@ pub(super) fn stop_signals() -> Result<Receiver<()>, Failure> {
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
                 if before.swap(true, Ordering::Relaxed) {
-                    output::complain("told to stop twice: ended at once");
-                    std::process::exit(128 + kind.as_raw_value());
+                    end_at_once(kind);
                 }
                 let _ = tell.try_send(());
             }
         });
     }
     Ok(told)
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is given up by it is what somebody asked twice to give up")]
+fn end_at_once(kind: SignalKind) -> ! {
+    output::complain("told to stop twice: ended at once");
+    std::process::exit(128 + kind.as_raw_value())
 }
 
 /// What work comes to, or nothing if it is told to stop before.
