@@ -3,7 +3,8 @@
 //! The decision is made on a state that may come from memory; the append proves the versions it relied on. A refusal
 //! or a "nothing to do" is proved as well. What turned out stale is forgotten and decided again.
 
-use crate::caller::Circumstances;
+use crate::access::{self, Asks, Standing};
+use crate::caller::{Caller, Circumstances};
 use crate::commands::Refusal;
 use crate::error::CommandError;
 use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Guard, Ids, NewEvent, Settled, Unit};
@@ -56,10 +57,13 @@ pub(crate) trait Handling: Sync {
     fn settles(&self) -> bool {
         true
     }
+    /// What it asks for, as far as it matters who may send it.
+    fn asks(&self) -> Asks;
     /// Reads what the decision needs beside the aggregate itself.
     fn prepare(
         &self,
         states: &States,
+        caller: &Caller,
         own: &Versioned<Self::Entity>,
     ) -> impl Future<Output = Result<Prepared<Self::Entity>, CommandError>> + Send;
 }
@@ -71,6 +75,8 @@ pub(crate) struct Prepared<E: Entity> {
     /// Other aggregates that the decision relies on: id, version, and whether the state came from memory.
     pub(crate) relied_on: Vec<(Guard, bool)>,
     pub(crate) project_id: Option<ProjectId>,
+    /// What the caller is to what the command is about.
+    pub(crate) standing: Standing,
     /// A value to claim, with the refusal if it is taken.
     pub(crate) claim: Option<(Claim, Refusal)>,
 }
@@ -150,7 +156,7 @@ impl Executor {
             true => States::absent::<H::Entity>(id),
             false => self.states.get::<H::Entity>(id).await?,
         };
-        let prepared = match handling.prepare(&self.states, &own).await {
+        let prepared = match handling.prepare(&self.states, &how.caller, &own).await {
             Ok(prepared) => prepared,
             Err(error) => return self.stand_by(error, &[(guard(&own), own.cached)]).await,
         };
@@ -161,10 +167,12 @@ impl Executor {
         let mut state = (*own.state).clone();
         let sink = EventSink::default();
         let handled = state.handle((prepared.command)(issued), &(), &sink).await;
-        let error = match handled.err().map(|rule| refused(&rule)) {
+        let allowed = access::may_do(&how.caller, handling.asks(), prepared.standing);
+        let error = match (handled.err().map(|rule| refused(&rule)), allowed) {
             // First of all, so that nothing of another workspace shows.
-            Some(not_found @ CommandError::NotFound(_)) => Some(not_found),
-            refused => self.conflict(handling, &own).await?.or(refused),
+            (Some(not_found @ CommandError::NotFound(_)), _) => Some(not_found),
+            (_, Err(forbidden)) => Some(forbidden),
+            (refused, Ok(())) => self.conflict(handling, &own).await?.or(refused),
         };
         if let Some(error) = error {
             return self.stand_by(error, &seen).await;

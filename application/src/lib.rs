@@ -24,6 +24,7 @@ mod testing;
 pub use projects::PROJECT_KEY_CLAIM;
 pub use states::STATES_BYTES_MAX;
 
+use access::Asks;
 use caller::Circumstances;
 use commands::{Command, Order, ScheduleOrder};
 use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
@@ -85,7 +86,8 @@ impl Application {
     }
 
     async fn carry_out(&self, how: &Circumstances, command: Command) -> Result<Outcome, CommandError> {
-        access::may_send(&how.caller, &command)?;
+        access::may_send(&how.caller, command.name())?;
+        let asks = Asks::of(command.name());
         let key =
             command.command_id().map(|id| CommandKey { source: how.source, id, request_hash: command.request_hash(how.caller.actor) });
         let order = command.parse().map_err(CommandError::Refused)?;
@@ -93,15 +95,15 @@ impl Application {
         match order {
             Order::Project(order) => {
                 let id = order.id.unwrap_or_else(|| ProjectId(new()));
-                self.executor.run(how, key.as_ref(), &ProjectHandling { id, order }).await
+                self.executor.run(how, key.as_ref(), &ProjectHandling { id, asks, order }).await
             }
             Order::Task(order) => {
                 let id = order.id.unwrap_or_else(|| TaskId(new()));
-                self.executor.run(how, key.as_ref(), &TaskHandling { id, comment_id: CommentId(new()), order }).await
+                self.executor.run(how, key.as_ref(), &TaskHandling { id, comment_id: CommentId(new()), asks, order }).await
             }
             Order::Schedule(order) => {
                 let id = order.id.unwrap_or_else(|| ScheduleId(new()));
-                self.executor.run(how, key.as_ref(), &ScheduleHandling { id, follows: None, order }).await
+                self.executor.run(how, key.as_ref(), &ScheduleHandling { id, follows: None, asks, order }).await
             }
         }
     }
@@ -118,6 +120,6 @@ impl Application {
     /// Lets a schedule fire what is due.
     pub(crate) async fn tick(&self, how: &Circumstances, key: Option<&CommandKey>, id: ScheduleId) -> Result<Outcome, CommandError> {
         let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Tick };
-        self.executor.run(how, key, &ScheduleHandling { id, follows: None, order }).await
+        self.executor.run(how, key, &ScheduleHandling { id, follows: None, asks: Asks::for_the_service("tick"), order }).await
     }
 }

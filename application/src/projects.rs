@@ -1,5 +1,7 @@
 //! Commands on projects.
 
+use crate::access::{Asks, Standing};
+use crate::caller::Caller;
 use crate::commands::{ProjectOrder, Refusal};
 use crate::error::CommandError;
 use crate::executor::{Handling, Prepared};
@@ -16,6 +18,7 @@ pub const PROJECT_KEY_CLAIM: &str = "project_key";
 /// A project command with its id settled.
 pub(crate) struct ProjectHandling {
     pub(crate) id: ProjectId,
+    pub(crate) asks: Asks,
     pub(crate) order: ProjectOrder,
 }
 
@@ -38,7 +41,11 @@ impl Handling for ProjectHandling {
         self.order.wish.fields()
     }
 
-    async fn prepare(&self, _: &States, _: &Versioned<Project>) -> Result<Prepared<Project>, CommandError> {
+    fn asks(&self) -> Asks {
+        self.asks
+    }
+
+    async fn prepare(&self, _: &States, caller: &Caller, own: &Versioned<Project>) -> Result<Prepared<Project>, CommandError> {
         let wish = self.order.wish.clone();
         let claim = match &wish {
             ProjectCommand::Create(create) => {
@@ -47,6 +54,7 @@ impl Handling for ProjectHandling {
             }
             _ => None,
         };
-        Ok(Prepared { command: Box::new(|issued| issued.with(wish)), relied_on: vec![], project_id: Some(self.id), claim })
+        let standing = Standing::to_project(&own.state, caller.actor, &wish);
+        Ok(Prepared { command: Box::new(|issued| issued.with(wish)), relied_on: vec![], project_id: Some(self.id), standing, claim })
     }
 }

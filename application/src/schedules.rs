@@ -1,7 +1,8 @@
 //! Commands on schedules. Each relies on the project and the task that the schedule is about.
 
 use crate::Application;
-use crate::caller::Circumstances;
+use crate::access::{Asks, Standing};
+use crate::caller::{Caller, Circumstances};
 use crate::commands::ScheduleOrder;
 use crate::error::CommandError;
 use crate::executor::{Handling, Outcome, Prepared, refused};
@@ -10,6 +11,7 @@ use crate::states::{States, Versioned};
 use crate::tasks::home;
 use domain::fields::Fields;
 use domain::ids::{ProjectId, ScheduleId, TaskId};
+use domain::issued::Issued;
 use domain::schedule::{About, FollowedTask, Schedule, ScheduleCommand, ScheduleError, Subject};
 use domain::task::Task;
 use uuid::Uuid;
@@ -19,6 +21,7 @@ pub(crate) struct ScheduleHandling {
     pub(crate) id: ScheduleId,
     /// The task to follow, for the schedule of a task's due date.
     pub(crate) follows: Option<TaskId>,
+    pub(crate) asks: Asks,
     pub(crate) order: ScheduleOrder,
 }
 
@@ -61,7 +64,11 @@ impl Handling for ScheduleHandling {
         !matches!(self.order.wish, ScheduleCommand::Tick | ScheduleCommand::Follow)
     }
 
-    async fn prepare(&self, states: &States, own: &Versioned<Schedule>) -> Result<Prepared<Schedule>, CommandError> {
+    fn asks(&self) -> Asks {
+        self.asks
+    }
+
+    async fn prepare(&self, states: &States, caller: &Caller, own: &Versioned<Schedule>) -> Result<Prepared<Schedule>, CommandError> {
         let (project_id, task_id) = self.about(own)?;
         let mut relied_on = vec![];
         let mut task = None;
@@ -70,15 +77,17 @@ impl Handling for ScheduleHandling {
             relied_on.push((Guard { aggregate_id: task_id.0, version: loaded.version }, loaded.cached));
             task = Some(FollowedTask::of(task_id, &loaded.state).ok_or_else(|| refused(&ScheduleError::TaskNotFound))?);
         }
-        let mut place = None;
+        let (mut place, mut standing) = (None, Standing::NoProject);
         if let Some(project_id) = task.as_ref().map(|task| task.project_id).or(project_id) {
-            let (home, also) = home(states, project_id).await?;
+            let (home, project, also) = home(states, project_id).await?;
+            standing = Standing::in_project(&project, caller.actor);
             relied_on.extend(also);
             place = Some(home);
         }
         let wish = self.order.wish.clone();
         let project_id = place.as_ref().map(|home| home.id);
-        Ok(Prepared { command: Box::new(|issued| issued.with(About { home: place, task, wish })), relied_on, project_id, claim: None })
+        let command = Box::new(|issued: Issued<()>| issued.with(About { home: place, task, wish }));
+        Ok(Prepared { command, relied_on, project_id, standing, claim: None })
     }
 }
 
@@ -108,7 +117,7 @@ impl Application {
         task: TaskId,
     ) -> Result<Outcome, CommandError> {
         let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Follow };
-        self.executor.run(how, key, &ScheduleHandling { id, follows: Some(task), order }).await
+        self.executor.run(how, key, &ScheduleHandling { id, follows: Some(task), asks: Asks::for_the_service("follow"), order }).await
     }
 
     /// Whether an id names something else than the schedule that follows a task.

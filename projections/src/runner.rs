@@ -179,7 +179,10 @@ async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildErr
         Standing::ToBuild => {
             tracing::info!(projection.name = M::NAME, "this program's rules are new: building a version beside the live one");
             let built = match builder::rebuild::<M>(works, &|_| {}).await {
-                Err(BuildError::Busy) => return Ok(tokio::time::sleep(LOOK_AGAIN).await),
+                Err(BuildError::Busy) => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    return Ok(());
+                }
                 built => built?,
             };
             tracing::info!(projection.name = M::NAME, projection.version = built.version, events = built.events, "the new version is live");
@@ -187,7 +190,8 @@ async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildErr
         }
         Standing::NotOurs(live) => {
             tracing::debug!(projection.name = M::NAME, projection.version = live.version, "the live version is of other rules");
-            Ok(tokio::time::sleep(LOOK_AGAIN).await)
+            tokio::time::sleep(LOOK_AGAIN).await;
+            Ok(())
         }
     }
 }

@@ -120,7 +120,7 @@ pub enum ProjectionsCommand {
     /// Build new versions beside the live ones, compare, and switch; goes on where one was interrupted
     Rebuild {
         /// Which read models
-        #[arg(required_unless_present = "all")]
+        #[arg(value_name = "NAME", required_unless_present = "all")]
         names: Vec<String>,
         /// All of them
         #[arg(long, conflicts_with = "names")]

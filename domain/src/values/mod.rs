@@ -80,6 +80,21 @@ pub enum CollaboratorRole {
     Owner,
 }
 
+impl CollaboratorRole {
+    /// Every role, the lowest first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Manager, Self::Owner];
+
+    /// The word used in events.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Manager => "manager",
+            Self::Owner => "owner",
+        }
+    }
+}
+
 /// What a field was and what it became. Readers need not replay to know the difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change<T> {

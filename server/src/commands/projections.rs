@@ -198,14 +198,20 @@ async fn rollback(core: &Core, name: &str) -> Result<(), Failure> {
 async fn cancel(core: &Core, name: &str) -> Result<(), Failure> {
     match named(name)?.drop_versions(&core.works.pool, VersionState::Building).await.map_err(unreadable)? {
         0 => Err(Failure::no(format!("{name}: nothing is being built"))),
-        _ => Ok(say!("{name}: what was being built is dropped")),
+        _ => {
+            say!("{name}: what was being built is dropped");
+            Ok(())
+        }
     }
 }
 
 async fn drop_old(core: &Core, name: &str) -> Result<(), Failure> {
     match named(name)?.drop_versions(&core.works.pool, VersionState::Old).await.map_err(unreadable)? {
         0 => Err(Failure::no(format!("{name}: no version is kept"))),
-        _ => Ok(say!("{name}: the version that was kept is dropped")),
+        _ => {
+            say!("{name}: the version that was kept is dropped");
+            Ok(())
+        }
     }
 }
 

@@ -197,12 +197,12 @@ async fn viewers_read_and_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_else_may_send_commands() {
+async fn everybody_else_may_send_commands_in_a_project_of_theirs() {
     let app = TestApp::start().await;
     for role in [Role::Member, Role::Admin, Role::Owner, Role::Service] {
         let client = app.client.with_role(role);
         for name in ["projectUpdate", "taskCreate", "scheduleDelete"] {
-            let wish = wish(&app.client, name).await;
+            let wish = wish(&client, name).await;
             let done = sent_by(&client, name, &wish.input).await;
             assert_eq!(done["data"]["r"], json!({ "version": wish.version, "userErrors": [] }), "{role:?} {name}: {done}");
         }
