@@ -1,6 +1,7 @@
 //! GraphQL over HTTP, as clients meet it: a served node, real requests, real answers.
 
 mod absent_variables;
+mod access;
 mod audits;
 mod command_ids;
 mod conflicts;
@@ -27,6 +28,7 @@ mod single;
 mod slow_clients;
 mod slow_queries;
 mod strange_input;
+mod swapped;
 mod values;
 mod wishes;
 mod workspaces;

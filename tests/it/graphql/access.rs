@@ -1,0 +1,247 @@
+//! Who may do what, found out by really asking: `schemas/access.txt` says what came of it.
+//!
+//! `MILEPOST_WRITE_ACCESS=1 cargo test -p tests --test it graphql::access` writes the file.
+
+use super::wishes::{Wish, wish};
+use super::{send, served_mutations};
+use application::caller::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use tests::app::{Client, TestApp, input_type};
+use tests::process::{Run, run};
+use tests::wait::until;
+use uuid::Uuid;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/access.txt");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_milepost-under-test");
+
+/// Who asks, by the headings of the file.
+const CALLERS: [(&str, Who); 11] = [
+    ("anonymous", Who::Nobody),
+    ("elsewhere", Who::Elsewhere),
+    ("viewer", Who::Workspace(Role::Viewer)),
+    ("member", Who::Workspace(Role::Member)),
+    ("p-viewer", Who::Project("VIEWER")),
+    ("p-editor", Who::Project("EDITOR")),
+    ("p-manager", Who::Project("MANAGER")),
+    ("p-owner", Who::Project("OWNER")),
+    ("admin", Who::Workspace(Role::Admin)),
+    ("owner", Who::Workspace(Role::Owner)),
+    ("service", Who::Workspace(Role::Service)),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Who {
+    /// Without a token.
+    Nobody,
+    /// The owner of another workspace.
+    Elsewhere,
+    /// Somebody with a role in the workspace and none in the project.
+    Workspace(Role),
+    /// A member of the workspace with a role in the project.
+    Project(&'static str),
+}
+
+impl Who {
+    fn client(self, app: &TestApp) -> Client {
+        match self {
+            Self::Nobody => {
+                let mut nobody = app.client.clone();
+                nobody.token.clear();
+                nobody
+            }
+            Self::Elsewhere => app.client.elsewhere(),
+            Self::Workspace(role) => app.client.with_role(role),
+            Self::Project(_) => app.client.with_role(Role::Member),
+        }
+    }
+}
+
+/// What came of it: done, refused, or answered as if nothing were there.
+fn outcome(answer: &Value, what: &str) -> &'static str {
+    let payload = &answer["data"]["r"];
+    match answer["errors"][0]["extensions"]["code"].as_str() {
+        Some("UNAUTHENTICATED" | "FORBIDDEN") => "refused",
+        Some("NOT_FOUND") => "hidden",
+        Some(code) => panic!("{what}: {code} {answer}"),
+        None if payload.is_null() || payload["nodes"] == json!([]) => "hidden",
+        None => {
+            let errors = payload["userErrors"].as_array().map_or(0, Vec::len);
+            assert_eq!(errors, 0, "{what}: {answer}");
+            "allowed"
+        }
+    }
+}
+
+/// Gives somebody a role in every project that a wish is about, also where it rests.
+async fn let_in(owner: &Client, wish: &Wish, user: Uuid, role: &str) {
+    let rests = wish.name == "projectUnarchive";
+    let only_id = json!({ "id": wish.project });
+    if rests {
+        owner.must("projectUnarchive", "id", only_id.clone()).await;
+    }
+    let projects = [Some(wish.project.as_str()), wish.input["projectId"].as_str()];
+    for project in projects.into_iter().flatten().collect::<BTreeSet<_>>() {
+        owner.must("projectCollaboratorAdd", "id", json!({ "id": project, "userId": user, "role": role })).await;
+    }
+    if rests {
+        owner.must("projectArchive", "id", only_id).await;
+    }
+}
+
+async fn mutation(app: &TestApp, name: &str, who: Who) -> &'static str {
+    let wish = wish(&app.client, name).await;
+    let client = who.client(app);
+    if let (Who::Project(role), false) = (who, name == "projectCreate") {
+        let_in(&app.client, &wish, client.caller.actor.0, role).await;
+    }
+    let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code message }} }} }}", input_type(name));
+    outcome(&client.ask(&query, json!({ "i": wish.input })).await, &format!("{name} by {who:?}"))
+}
+
+/// One of everything, to be asked for.
+async fn things(app: &TestApp) -> Value {
+    let project = app.client.project().await;
+    let due = json!({ "at": "2001-01-01T00:00:00Z" });
+    let task =
+        app.client.must("taskCreate", "id", json!({ "projectId": project, "title": "Here", "due": due })).await["task"]["id"].clone();
+    let schedule = until("the due date has fired", || async {
+        let seen = app.client.data("query($t: ID!) { task(id: $t) { schedule { id firings { id } } } }", json!({ "t": task })).await;
+        seen["task"]["schedule"]["firings"][0].is_object().then(|| seen["task"]["schedule"]["id"].clone())
+    })
+    .await;
+    app.settled().await;
+    json!({ "project": project, "task": task, "schedule": schedule })
+}
+
+/// How each query is asked, about those things. A query that is not known here fails the test.
+fn question(name: &str) -> &'static str {
+    match name {
+        "viewer" => "query { r: viewer { role } }",
+        "serviceStatus" => "query { r: serviceStatus { position } }",
+        "node" => "query($task: ID!) { r: node(id: $task) { id } }",
+        "project" => "query($project: ID!) { r: project(id: $project) { id } }",
+        "projects" => "query { r: projects { nodes { id } } }",
+        "task" => "query($task: ID!) { r: task(id: $task) { id } }",
+        "tasks" => "query { r: tasks { nodes { id } } }",
+        "schedule" => "query($schedule: ID!) { r: schedule(id: $schedule) { id } }",
+        "schedules" => "query { r: schedules(filter: { state: [PENDING, APPROACHING, OVERDUE] }) { nodes { id } } }",
+        "deadlines" => "query { r: deadlines { nodes { id } } }",
+        "history" => "query($task: ID!) { r: history(subjectId: $task) { nodes { id } } }",
+        "events" => "query { r: events { nodes { id } } }",
+        other => panic!("the query {other} is not asked here yet: add it"),
+    }
+}
+
+async fn served_queries(client: &Client) -> Vec<String> {
+    let schema = client.data("{ __schema { queryType { fields { name } } } }", json!({})).await;
+    let fields = schema["__schema"]["queryType"]["fields"].as_array().expect("there are queries").clone();
+    fields.iter().map(|field| field["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// The addresses, each with the status that a GET gives.
+async fn route(app: &TestApp, path: &str, who: Who) -> &'static str {
+    let bearer = format!("Bearer {}", who.client(app).token);
+    let signed: [(&str, &[u8]); 1] = [("authorization", bearer.as_bytes())];
+    let headers = if matches!(who, Who::Nobody) { &signed[..0] } else { &signed[..] };
+    match send(&app.client.base, Method::GET, path, headers, "").await.status {
+        200 => "allowed",
+        401 | 403 => "refused",
+        404 => "hidden",
+        status => panic!("{path} by {who:?}: {status}"),
+    }
+}
+
+const ROUTES: [&str; 5] = ["/graphiql", "/graphql?query={__typename}", "/livez", "/metrics", "/readyz"];
+
+/// Commands of the binary that act on an installation. They ask for the database or the key of tokens, and for no role.
+const COMMANDS: [&[&str]; 18] = [
+    &["events", "tail"],
+    &["import", "/dev/null", "--workspace", "01a1fe05-3b13-7003-bb0e-6d493934740b"],
+    &["migrate"],
+    &["projections", "cancel", "task_list"],
+    &["projections", "dead-letters", "list"],
+    &["projections", "dead-letters", "retry", "task_list", "01a1fe05-3b13-7003-bb0e-6d493934740b"],
+    &["projections", "dead-letters", "skip", "task_list", "01a1fe05-3b13-7003-bb0e-6d493934740b"],
+    &["projections", "drop-old", "task_list"],
+    &["projections", "list"],
+    &["projections", "rebuild", "task_list"],
+    &["projections", "rollback", "task_list"],
+    &["projections", "verify"],
+    &["serve", "--listen", "127.0.0.1:0"],
+    &["token", "--actor", "01a1fe05-3b13-7003-bb0e-6d493934740b", "--workspace", "01a1fe05-3b13-7003-bb0e-6d493934740b", "--role", "owner"],
+    &["topics", "apply"],
+    &["topics", "diff"],
+    &["topics", "list"],
+    &["verify", "kafka"],
+];
+
+/// What a command asks for when it is given nothing.
+async fn asked_for(arguments: &[&str]) -> &'static str {
+    let out = run(PROGRAM, Run::of(arguments), None).await;
+    assert_eq!(out.status, 2, "{arguments:?}: {}{}", out.stdout, out.stderr);
+    let settings = ["DATABASE_URL", "MILEPOST_AUTH_HS256_SECRET", "KAFKA_BOOTSTRAP_SERVERS"];
+    let found = settings.into_iter().find(|setting| out.stderr.contains(setting));
+    found.unwrap_or_else(|| panic!("{arguments:?} names no setting: {}", out.stderr))
+}
+
+fn line(text: &mut String, name: &str, outcomes: &[&str]) {
+    let cells: String = outcomes.iter().map(|outcome| format!(" {outcome:<10}")).collect();
+    writeln!(text, "{name:<44}{}", cells.trim_end()).expect("a text can be written to");
+}
+
+async fn table(app: &TestApp) -> String {
+    let mut text = String::from(
+        "# Who may do what, found out by calling each: allowed, refused, or hidden (answered as if nothing were there).\n\
+         # elsewhere: the owner of another workspace. p-: a member of the workspace with that role in the project.\n\
+         # Besides, a member may work on a task that is assigned to it, and leave a project.\n\n",
+    );
+    line(&mut text, "", &CALLERS.map(|(heading, _)| heading));
+    for name in served_mutations(&app.client).await {
+        let mut outcomes = vec![];
+        for (_, who) in CALLERS {
+            outcomes.push(mutation(app, &name, who).await);
+        }
+        line(&mut text, &format!("mutation {name}"), &outcomes);
+    }
+    let things = things(app).await;
+    for name in served_queries(&app.client).await {
+        let mut outcomes = vec![];
+        for (_, who) in CALLERS {
+            let answer = who.client(app).ask(question(&name), things.clone()).await;
+            outcomes.push(outcome(&answer, &format!("{name} by {who:?}")));
+        }
+        line(&mut text, &format!("query {name}"), &outcomes);
+    }
+    for path in ROUTES {
+        let mut outcomes = vec![];
+        for (_, who) in CALLERS {
+            outcomes.push(route(app, path, who).await);
+        }
+        line(&mut text, &format!("GET {path}"), &outcomes);
+    }
+    text.push_str("\n# Commands of the binary ask for no role: whoever has these settings runs them.\n\n");
+    for arguments in COMMANDS {
+        let words: Vec<_> = arguments.iter().copied().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')).collect();
+        let words: Vec<_> = words.into_iter().filter(|word| !word.starts_with("--")).collect();
+        line(&mut text, &format!("milepost {}", words.join(" ")), &[asked_for(arguments).await]);
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_do_what_is_as_the_file_says() {
+    let app = TestApp::start().await;
+    let found = table(&app).await;
+    if std::env::var_os("MILEPOST_WRITE_ACCESS").is_some() {
+        std::fs::write(FILE, &found).expect("the file can be written");
+    }
+    let said = std::fs::read_to_string(FILE).unwrap_or_default();
+    for (found, said) in found.lines().zip(said.lines()) {
+        assert_eq!(found, said, "schemas/access.txt says something else; the head of this test says how to write it");
+    }
+    assert_eq!(found.lines().count(), said.lines().count(), "schemas/access.txt has other lines");
+    app.stop().await;
+}
