@@ -30,8 +30,9 @@ create table milepost.parked_events (
 create table milepost.projections (
   name          text        not null collate "C",
   version       integer     not null check (version > 0),
-  -- building: catching up beside the live one; live: answers queries; old: kept for going back.
-  state         text        not null check (state in ('building', 'live', 'old')),
+  -- building: catching up beside the live one; live: answers queries; old: kept for going back; returning: catching up to be
+  -- live again; checking: built to be compared.
+  state         text        not null check (state in ('building', 'live', 'old', 'returning', 'checking')),
   -- Hash of the tables and the rules it was built by. A program with other rules builds a new version.
   shape         text        not null,
   -- The number of those rules; programs raise it. An older program does not replace what a newer one has built.

@@ -18,6 +18,11 @@ impl PostgresCheckpoints {
     }
 }
 
+/// How many events are parked, by whose they are.
+pub async fn parked_counts(pool: &PgPool) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as("SELECT name, count(*) FROM milepost.parked_events GROUP BY name ORDER BY name").fetch_all(pool).await
+}
+
 #[async_trait]
 impl Checkpoints for PostgresCheckpoints {
     async fn load(&self, name: &str) -> Result<i64, LogError> {

@@ -1,6 +1,6 @@
 //! Takes a batch of events into a version of a read model: rows and position in one transaction.
 
-use crate::model::{Needs, ReadModel, Rows};
+use crate::model::{Keyed, Needs, ReadModel, Rows};
 use crate::registry::{RATE_OVER_SECONDS, shape};
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection, PgPool};
@@ -154,14 +154,14 @@ async fn parked<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<BTr
     Ok(ids.into_iter().collect())
 }
 
-struct Letter<'a> {
+pub(crate) struct Letter<'a> {
     fact: &'a Fact,
     /// `None` for an event that only waits behind another.
-    error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// Which events to take in, and which to park.
-fn sort<'a, M: ReadModel>(
+pub(crate) fn sort<'a, M: ReadModel>(
     facts: &'a [Arc<Fact>],
     skipped: &BTreeSet<i64>,
     mut parked: BTreeSet<Uuid>,
@@ -193,17 +193,22 @@ pub(crate) async fn fold_and_save<M: ReadModel>(tx: &mut PgConnection, version: 
     if needs.is_empty() {
         return Ok(());
     }
-    let mut rows = Rows::<M>::with(M::load(tx, version, &needs.keys, &needs.groups).await?);
+    let (changed, deleted) = fold::<M>(M::load(tx, version, &needs.keys, &needs.groups).await?, events)?;
+    if !changed.is_empty() || !deleted.is_empty() {
+        M::save(tx, version, &changed, &deleted).await?;
+    }
+    Ok(())
+}
+
+/// What events make of the rows that they need: rows to write and keys whose rows are gone.
+pub(crate) fn fold<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded]) -> Result<(Keyed<M>, Vec<M::Key>), ApplyError> {
+    let mut rows = Rows::<M>::with(at_hand);
     for event in events {
         // The rows are thrown away if the rule panics, so nothing half-done is seen.
         catch_unwind(AssertUnwindSafe(|| rows.apply(event)))
             .map_err(|panic| ApplyError::Poison { position: event.position, error: words_of(panic.as_ref()) })?;
     }
-    let (changed, deleted) = rows.into_changes();
-    if !changed.is_empty() || !deleted.is_empty() {
-        M::save(tx, version, &changed, &deleted).await?;
-    }
-    Ok(())
+    Ok(rows.into_changes())
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {

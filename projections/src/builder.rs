@@ -2,7 +2,7 @@
 
 use crate::apply::{ApplyError, Batch, take_in};
 use crate::lifecycle;
-use crate::log::ReadError;
+use crate::log::{ReadError, Stretch};
 use crate::model::ReadModel;
 use crate::registry::{self, VersionState};
 use crate::runner::Works;
@@ -38,8 +38,26 @@ pub struct Rebuilt {
     pub version: i32,
     pub position: i64,
     pub events: i64,
-    /// The new version beside the one before, if both are of the same rules.
-    pub compared: Option<Comparison>,
+    pub compared: Compared,
+}
+
+/// The new version beside the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compared {
+    With(Comparison),
+    /// The one before is of other rules, so its rows may well differ.
+    OtherRules,
+    /// There was none.
+    NothingLive,
+    /// The build was begun earlier and had passed the live version already.
+    Ahead,
+}
+
+/// What going back came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    pub version: i32,
+    pub position: i64,
 }
 
 /// The live version beside one built anew, at one position.
@@ -56,7 +74,9 @@ pub struct Comparison {
 pub enum BuildError {
     #[error("the log could not be read: {0}")]
     Log(ReadError),
-    #[error("another process is building this read model")]
+    #[error("event {position} cannot be taken in: {error}")]
+    Poison { position: i64, error: String },
+    #[error("somebody else has moved this version")]
     Busy,
     #[error("the version that was being built was dropped")]
     Dropped,
@@ -67,15 +87,25 @@ pub enum BuildError {
     #[error("nothing of this read model is live yet")]
     NothingLive,
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for BuildError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            // Its table has gone with it.
+            sqlx::Error::Database(refused) if refused.code().as_deref() == Some("42P01") => Self::Dropped,
+            _ => Self::Database(error),
+        }
+    }
 }
 
 impl From<ApplyError> for BuildError {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Fenced => Self::Busy,
-            ApplyError::Data(error) | ApplyError::Database(error) => Self::Database(error),
-            ApplyError::Poison { error, .. } => Self::Log(std::sync::Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(error))),
+            ApplyError::Data(error) | ApplyError::Database(error) => error.into(),
+            ApplyError::Poison { position, error } => Self::Poison { position, error },
         }
     }
 }
@@ -86,28 +116,28 @@ pub type Tell<'a> = &'a (dyn Fn(Built) + Sync);
 /// Builds a version, compares it with the live one, and switches to it.
 pub(crate) async fn rebuild<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
     let mut build = Build::<M>::begin(works).await?;
-    let live = registry::live(&works.pool, M::NAME).await?;
-    let compared = match live {
-        // One that was begun before may be ahead of the live version, and meets it no more.
-        Some(live) if live.shape == registry::shape::<M>() && build.position <= live.position => {
+    let compared = match registry::live(&works.pool, M::NAME).await? {
+        None => Compared::NothingLive,
+        Some(live) if live.shape != registry::shape::<M>() => Compared::OtherRules,
+        Some(live) if build.position > live.position => Compared::Ahead,
+        Some(live) => {
             build.up_to(works, live.position, tell).await?;
-            Some(build.compare(works, tell).await?)
+            Compared::With(build.compare(works, tell).await?)
         }
-        Some(_) | None => None,
     };
     build.switch(works, tell).await?;
     Ok(Rebuilt { version: build.version, position: build.position, events: build.events, compared })
 }
 
 /// Brings the version that was live before up to date, and switches back to it.
-pub(crate) async fn go_back<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
+pub(crate) async fn go_back<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Returned, BuildError> {
     let kept = lifecycle::take_back::<M>(&works.pool).await?.ok_or(BuildError::NothingKept)?;
     if kept.shape != registry::shape::<M>() {
         return Err(BuildError::OtherRules { live: kept.rules, ours: registry::rules::<M>() });
     }
     let mut build = Build::<M>::of(&kept);
     build.switch(works, tell).await?;
-    Ok(Rebuilt { version: build.version, position: build.position, events: build.events, compared: None })
+    Ok(Returned { version: build.version, position: build.position })
 }
 
 /// Builds a version and compares it with the live one at one position. Nothing is switched.
@@ -116,15 +146,11 @@ pub(crate) async fn verify<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Resul
     if live.shape != registry::shape::<M>() {
         return Err(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() });
     }
-    let mut build = Build::<M>::begin(works).await?;
-    if build.position > live.position {
-        // A build that was interrupted is ahead of it, and cannot meet it exactly.
-        lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
-        build = Build::<M>::begin(works).await?;
-    }
+    // One of its own: a rebuild that was interrupted goes on from where it is.
+    let mut build = Build::<M>::of(&lifecycle::begin_check::<M>(&works.pool).await?);
     build.up_to(works, live.position, tell).await?;
     let compared = build.compare(works, tell).await?;
-    lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
+    lifecycle::drop_all::<M>(&works.pool, VersionState::Checking).await?;
     Ok(compared)
 }
 
@@ -150,9 +176,8 @@ impl<M: ReadModel> Build<M> {
         let types = M::event_types();
         while self.position < until {
             let begun = Instant::now();
-            let limit = BUILD_BATCH_EVENTS_MAX;
-            let facts = works.log.after_of_types(self.position, until, &types, limit).await.map_err(BuildError::Log)?;
-            let to = if facts.len() == limit { facts.last().map_or(until, |fact| fact.position) } else { until };
+            let stretch = works.log.after_of_types(self.position, until, &types, BUILD_BATCH_EVENTS_MAX).await;
+            let Stretch { facts, to } = stretch.map_err(BuildError::Log)?;
             match take_in::<M>(&works.pool, self.version, None, Batch { from: self.position, to, facts: &facts }).await {
                 Ok(()) => {}
                 Err(ApplyError::Fenced) => return Err(self.overtaken(&works.pool).await?),
@@ -171,7 +196,7 @@ impl<M: ReadModel> Build<M> {
     /// Why the version has moved without us.
     async fn overtaken(&self, pool: &PgPool) -> Result<BuildError, BuildError> {
         let versions = registry::versions_of(&mut *pool.acquire().await?, M::NAME).await?;
-        let there = versions.iter().any(|version| version.version == self.version && version.state == VersionState::Building);
+        let there = versions.iter().any(|version| version.version == self.version && version.state != VersionState::Old);
         Ok(if there { BuildError::Busy } else { BuildError::Dropped })
     }
 

@@ -94,44 +94,78 @@ pub(crate) async fn hold_live<M: ReadModel>(tx: &mut PgConnection) -> Result<Opt
 /// Lets a version answer queries instead of the live one, which is kept; what was kept before is dropped. False if the
 /// version is gone.
 pub(crate) async fn switch<M: ReadModel>(tx: &mut PgConnection, to: i32) -> Result<bool, Error> {
-    let before: Vec<(i32, String)> = sqlx::query_as("SELECT version, state FROM milepost.projections WHERE name = $1 AND version <> $2")
-        .bind(M::NAME)
-        .bind(to)
-        .fetch_all(&mut *tx)
-        .await?;
-    sqlx::query("UPDATE milepost.projections SET state = 'old' WHERE name = $1 AND state = 'live'").bind(M::NAME).execute(&mut *tx).await?;
-    let switched = sqlx::query("UPDATE milepost.projections SET state = 'live', live_since = now() WHERE name = $1 AND version = $2")
+    let versions = versions_of(tx, M::NAME).await?;
+    let live = versions.iter().find(|version| version.state == VersionState::Live).map(|live| live.version);
+    if let Some(live) = live {
+        change::<M>(tx, live, VersionState::Live, VersionState::Old).await?;
+    }
+    let switched = change::<M>(tx, to, VersionState::Building, VersionState::Live).await?
+        || change::<M>(tx, to, VersionState::Returning, VersionState::Live).await?;
+    if !switched {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE milepost.projections SET live_since = now() WHERE name = $1 AND version = $2")
         .bind(M::NAME)
         .bind(to)
         .execute(&mut *tx)
         .await?;
     show::<M>(tx, to).await?;
-    if before.iter().any(|(_, state)| state == "live") {
-        for (version, _) in before.iter().filter(|(_, state)| state == "old") {
-            drop_in::<M>(tx, *version).await?;
+    let kept = |version: &&Version| matches!(version.state, VersionState::Old | VersionState::Returning) && version.version != to;
+    if live.is_some() {
+        for version in versions.iter().filter(kept) {
+            drop_in::<M>(tx, version.version).await?;
         }
     }
-    Ok(switched.rows_affected() == 1)
+    Ok(true)
 }
 
-/// Takes the version that was live before as one to build on. Others that were begun are dropped. `None` if none is kept.
+/// Moves a version from one state to another. False if it is not in that state.
+async fn change<M: ReadModel>(tx: &mut PgConnection, version: i32, from: VersionState, to: VersionState) -> Result<bool, Error> {
+    let changed = sqlx::query("UPDATE milepost.projections SET state = $4 WHERE name = $1 AND version = $2 AND state = $3")
+        .bind(M::NAME)
+        .bind(version)
+        .bind(from.word())
+        .bind(to.word())
+        .execute(tx)
+        .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Takes up the version that was live before, also where that was interrupted. `None` if none is kept.
 pub(crate) async fn take_back<M: ReadModel>(pool: &PgPool) -> Result<Option<Version>, Error> {
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
     let versions = versions_of(&mut tx, M::NAME).await?;
-    let Some(kept) = versions.iter().rev().find(|version| version.state == VersionState::Old).cloned() else { return Ok(None) };
-    if kept.shape == shape::<M>() {
-        for begun in versions.iter().filter(|version| version.state == VersionState::Building) {
-            drop_in::<M>(&mut tx, begun.version).await?;
-        }
-        sqlx::query("UPDATE milepost.projections SET state = 'building' WHERE name = $1 AND version = $2")
-            .bind(M::NAME)
-            .bind(kept.version)
-            .execute(&mut *tx)
-            .await?;
+    let kept = versions.into_iter().rev().find(|version| matches!(version.state, VersionState::Old | VersionState::Returning));
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.shape == shape::<M>()) {
+        change::<M>(&mut tx, kept.version, VersionState::Old, VersionState::Returning).await?;
         tx.commit().await?;
     }
-    Ok(Some(kept))
+    Ok(kept)
+}
+
+/// What was taken back and is not live yet is only kept again. How many there were.
+pub(crate) async fn leave_be<M: ReadModel>(pool: &PgPool) -> Result<usize, Error> {
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, M::NAME).await?;
+    let mut left = 0;
+    for version in versions_of(&mut tx, M::NAME).await? {
+        left += usize::from(change::<M>(&mut tx, version.version, VersionState::Returning, VersionState::Old).await?);
+    }
+    tx.commit().await?;
+    Ok(left)
+}
+
+/// A version to compare with the live one. Others that were made for that are dropped.
+pub(crate) async fn begin_check<M: ReadModel>(pool: &PgPool) -> Result<Version, Error> {
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, M::NAME).await?;
+    for version in versions_of(&mut tx, M::NAME).await?.iter().filter(|version| version.state == VersionState::Checking) {
+        drop_in::<M>(&mut tx, version.version).await?;
+    }
+    let version = create::<M>(&mut tx, VersionState::Checking, None).await?;
+    tx.commit().await?;
+    Ok(version)
 }
 
 /// Drops every version in a state. How many there were.

@@ -9,14 +9,21 @@ use tokio::sync::watch;
 /// What reading can fail with: nobody here needs to know more than the text.
 pub type ReadError = Arc<dyn Error + Send + Sync>;
 
+/// Facts, and up to which position they are all.
+#[derive(Debug, Clone)]
+pub struct Stretch {
+    pub facts: Vec<Arc<Fact>>,
+    pub to: i64,
+}
+
 /// The log, as read models read it.
 #[async_trait]
 pub trait Log: Send + Sync {
-    /// The facts after a position, in order, at most `limit`.
+    /// The facts after a position, in order, at most `limit`; fewer where they are large, none only if there are none.
     async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, ReadError>;
 
     /// The same, of some types only, up to and with another position.
-    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Vec<Arc<Fact>>, ReadError>;
+    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Stretch, ReadError>;
 
     /// The highest position known to this node.
     fn head(&self) -> watch::Receiver<i64>;

@@ -19,8 +19,6 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
     const VERSION: u32;
     /// Statements that create the tables of one version, with `{v}` for its number.
     const TABLES: &'static str;
-    /// The main table without its version; the view that queries use has this name.
-    const TABLE: &'static str = Self::NAME;
     /// The events it is about, by name. A rebuild reads no others.
     fn event_types() -> Vec<&'static str>;
 

@@ -15,6 +15,10 @@ pub enum VersionState {
     Live,
     /// It is kept for going back.
     Old,
+    /// It was kept, and catches up to be live again.
+    Returning,
+    /// It is built to be compared with the live one, and dropped.
+    Checking,
 }
 
 /// One version of a read model.
@@ -54,6 +58,8 @@ impl VersionState {
             Self::Building => "building",
             Self::Live => "live",
             Self::Old => "old",
+            Self::Returning => "returning",
+            Self::Checking => "checking",
         }
     }
 }
@@ -65,6 +71,8 @@ pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
         state: match row.try_get(2)? {
             "building" => VersionState::Building,
             "live" => VersionState::Live,
+            "returning" => VersionState::Returning,
+            "checking" => VersionState::Checking,
             _ => VersionState::Old,
         },
         shape: row.try_get(3)?,
@@ -90,9 +98,9 @@ pub(crate) fn rules<M: ReadModel>() -> i32 {
     i32::try_from(M::VERSION).unwrap_or(i32::MAX)
 }
 
-/// How what is stored of a read model stands to the rules of this program.
+/// How the rules of this program fit what is stored of a read model.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Standing {
+pub enum Fit {
     /// The live version is of these rules.
     Ours(Version),
     /// It is to be built with these rules: what is live has older ones, or nothing is live.
@@ -101,7 +109,7 @@ pub enum Standing {
     NotOurs(Version),
 }
 
-impl Standing {
+impl Fit {
     /// By all versions of one read model, the shape and the number of the rules.
     pub fn of(versions: &[Version], shape: &str, rules: i32) -> Self {
         let live = versions.iter().find(|version| version.state == VersionState::Live);
@@ -114,9 +122,9 @@ impl Standing {
     }
 }
 
-/// How a read model stands.
-pub(crate) async fn standing<M: ReadModel>(pool: &PgPool) -> Result<Standing, Error> {
-    Ok(Standing::of(&versions_of(&mut *pool.acquire().await?, M::NAME).await?, &shape::<M>(), rules::<M>()))
+/// How this program's rules fit.
+pub(crate) async fn fit<M: ReadModel>(pool: &PgPool) -> Result<Fit, Error> {
+    Ok(Fit::of(&versions_of(&mut *pool.acquire().await?, M::NAME).await?, &shape::<M>(), rules::<M>()))
 }
 
 /// Every version of one read model, oldest first.
@@ -183,15 +191,15 @@ mod tests {
     fn a_program_builds_what_older_rules_made_and_leaves_what_newer_ones_made() {
         use VersionState::{Building, Live, Old};
         let ours = version(Live, "ours", 2);
-        assert_eq!(Standing::of(std::slice::from_ref(&ours), "ours", 2), Standing::Ours(ours.clone()));
-        assert_eq!(Standing::of(&[], "ours", 2), Standing::ToBuild);
+        assert_eq!(Fit::of(std::slice::from_ref(&ours), "ours", 2), Fit::Ours(ours.clone()));
+        assert_eq!(Fit::of(&[], "ours", 2), Fit::ToBuild);
         for older in [version(Live, "other", 1), version(Live, "other", 2)] {
-            assert_eq!(Standing::of(std::slice::from_ref(&older), "ours", 2), Standing::ToBuild);
-            assert_eq!(Standing::of(&[older.clone(), version(Building, "ours", 2)], "ours", 2), Standing::ToBuild);
+            assert_eq!(Fit::of(std::slice::from_ref(&older), "ours", 2), Fit::ToBuild);
+            assert_eq!(Fit::of(&[older.clone(), version(Building, "ours", 2)], "ours", 2), Fit::ToBuild);
             // Somebody went back on purpose.
-            assert_eq!(Standing::of(&[older.clone(), version(Old, "ours", 2)], "ours", 2), Standing::NotOurs(older));
+            assert_eq!(Fit::of(&[older.clone(), version(Old, "ours", 2)], "ours", 2), Fit::NotOurs(older));
         }
         let newer = version(Live, "other", 3);
-        assert_eq!(Standing::of(std::slice::from_ref(&newer), "ours", 2), Standing::NotOurs(newer));
+        assert_eq!(Fit::of(std::slice::from_ref(&newer), "ours", 2), Fit::NotOurs(newer));
     }
 }

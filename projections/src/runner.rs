@@ -1,19 +1,14 @@
 //! Keeps read models up to date, and builds new versions beside the live ones.
 
-use crate::activity::Activity;
 use crate::apply::{ApplyError, Batch, Fence, take_in};
-use crate::builder::{self, BuildError, Comparison, Rebuilt, Tell};
+use crate::builder::{self, BuildError, Comparison, Rebuilt, Returned, Tell};
 use crate::dead_letters::{self, RetryError};
-use crate::deadline_log::DeadlineLog;
 use crate::lifecycle;
 use crate::log::Log;
 use crate::model::ReadModel;
+use crate::models::{ForEach, for_each};
 use crate::progress::Progress;
-use crate::project_overview::ProjectOverview;
-use crate::registry::{self, Standing, Version, VersionState};
-use crate::schedules::Schedules;
-use crate::task_comments::TaskComments;
-use crate::task_list::TaskList;
+use crate::registry::{self, Fit, Version, VersionState};
 use async_trait::async_trait;
 use sqlx::PgPool;
 use std::marker::PhantomData;
@@ -30,14 +25,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Every read model, in the order in which they are listed.
 pub fn all() -> Vec<Arc<dyn Projection>> {
-    vec![
-        Arc::new(Of::<ProjectOverview>(PhantomData)),
-        Arc::new(Of::<TaskList>(PhantomData)),
-        Arc::new(Of::<TaskComments>(PhantomData)),
-        Arc::new(Of::<Schedules>(PhantomData)),
-        Arc::new(Of::<DeadlineLog>(PhantomData)),
-        Arc::new(Of::<Activity>(PhantomData)),
-    ]
+    let mut all = All(vec![]);
+    for_each(&mut all);
+    all.0
+}
+
+struct All(Vec<Arc<dyn Projection>>);
+
+impl ForEach for All {
+    fn read_model<M: ReadModel>(&mut self) {
+        self.0.push(Arc::new(Of::<M>(PhantomData)));
+    }
 }
 
 /// What a projection works with.
@@ -59,8 +57,8 @@ pub trait Projection: Send + Sync {
     /// The hash of its rules and tables, as versions carry it.
     fn shape(&self) -> String;
 
-    /// How the stored versions stand to the rules of this program.
-    fn standing(&self, versions: &[Version]) -> Standing;
+    /// How the rules of this program fit the stored versions.
+    fn fit(&self, versions: &[Version]) -> Fit;
 
     /// The lease of the node that keeps it up to date. Programs with other rules keep other versions.
     fn lease(&self) -> String {
@@ -80,10 +78,13 @@ pub trait Projection: Send + Sync {
     async fn rebuild(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError>;
 
     /// Brings the version that was live before up to date, and switches back to it.
-    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError>;
+    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Returned, BuildError>;
 
-    /// Drops every version in a state, and says how many. What is live stays.
-    async fn drop_versions(&self, pool: &PgPool, state: VersionState) -> Result<usize, sqlx::Error>;
+    /// Drops what is being built, and leaves a version that was to be live again as it was kept. How many there were.
+    async fn cancel(&self, pool: &PgPool) -> Result<usize, sqlx::Error>;
+
+    /// Drops the version that is kept for going back. How many there were.
+    async fn drop_old(&self, pool: &PgPool) -> Result<usize, sqlx::Error>;
 
     /// Builds a version and compares it with the live one at one position. Nothing is switched.
     async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError>;
@@ -104,9 +105,9 @@ impl<M: ReadModel> Projection for Of<M> {
         registry::shape::<M>()
     }
 
-    fn standing(&self, versions: &[Version]) -> Standing {
+    fn fit(&self, versions: &[Version]) -> Fit {
         let ours: Vec<_> = versions.iter().filter(|version| version.name == M::NAME).cloned().collect();
-        Standing::of(&ours, &self.shape(), registry::rules::<M>())
+        Fit::of(&ours, &self.shape(), registry::rules::<M>())
     }
 
     async fn prepare(&self, works: &Works) -> Result<(), sqlx::Error> {
@@ -150,12 +151,16 @@ impl<M: ReadModel> Projection for Of<M> {
         builder::rebuild::<M>(works, tell).await
     }
 
-    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
+    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Returned, BuildError> {
         builder::go_back::<M>(works, tell).await
     }
 
-    async fn drop_versions(&self, pool: &PgPool, state: VersionState) -> Result<usize, sqlx::Error> {
-        lifecycle::drop_all::<M>(pool, state).await
+    async fn cancel(&self, pool: &PgPool) -> Result<usize, sqlx::Error> {
+        Ok(lifecycle::drop_all::<M>(pool, VersionState::Building).await? + lifecycle::leave_be::<M>(pool).await?)
+    }
+
+    async fn drop_old(&self, pool: &PgPool) -> Result<usize, sqlx::Error> {
+        lifecycle::drop_all::<M>(pool, VersionState::Old).await
     }
 
     async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError> {
@@ -174,10 +179,10 @@ async fn lost(lease: &mut watch::Receiver<Option<i64>>, epoch: i64) {
 
 /// Does what there is to do for what is live, until that changes or the fence closes.
 async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildError> {
-    match registry::standing::<M>(&works.pool).await? {
-        Standing::Ours(live) => keep_up::<M>(works, fence, &live).await,
-        Standing::ToBuild => {
-            tracing::info!(projection.name = M::NAME, "this program's rules are new: building a version beside the live one");
+    match registry::fit::<M>(&works.pool).await? {
+        Fit::Ours(live) => keep_up::<M>(works, fence, &live).await,
+        Fit::ToBuild => {
+            tracing::info!(projection.name = M::NAME, "a version is built by this program's rules");
             let built = match builder::rebuild::<M>(works, &|_| {}).await {
                 Err(BuildError::Busy) => {
                     tokio::time::sleep(LOOK_AGAIN).await;
@@ -188,7 +193,7 @@ async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildErr
             tracing::info!(projection.name = M::NAME, projection.version = built.version, events = built.events, "the new version is live");
             Ok(())
         }
-        Standing::NotOurs(live) => {
+        Fit::NotOurs(live) => {
             tracing::debug!(projection.name = M::NAME, projection.version = live.version, "the live version is of other rules");
             tokio::time::sleep(LOOK_AGAIN).await;
             Ok(())

@@ -9,15 +9,16 @@ use chrono::{DateTime, Utc};
 use domain::event::Fact;
 use domain::ids::ScheduleId;
 use futures::future::BoxFuture;
+use infrastructure::checkpoints;
 use infrastructure::event_store::PostgresEventLog;
 use infrastructure::kafka::relay::{CHECKPOINT, RelayState};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Pool;
 use projections::error::QueryError;
-use projections::log::{Log, ReadError};
+use projections::log::{Log, ReadError, Stretch};
 use projections::model::ReadModel;
 use projections::progress::Progress;
-use projections::registry::{self, Standing, VersionState};
+use projections::registry::{self, Fit, VersionState};
 use projections::runner::Projection;
 use projections::schedules::{Schedules, due_now, next_fire_at};
 use std::sync::Arc;
@@ -33,8 +34,9 @@ impl Log for ProjectionLog {
         EventLog::after(&*self.0, position, limit).await.map_err(|error| Arc::new(error) as ReadError)
     }
 
-    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Vec<Arc<Fact>>, ReadError> {
-        self.0.after_of_types(position, until, types, limit).await.map_err(|error| Arc::new(error) as ReadError)
+    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Stretch, ReadError> {
+        let read = self.0.after_of_types(position, until, types, limit).await;
+        read.map(|(facts, to)| Stretch { facts, to }).map_err(|error| Arc::new(error) as ReadError)
     }
 
     fn head(&self) -> watch::Receiver<i64> {
@@ -48,19 +50,23 @@ pub struct ScheduleDeadlines {
     pub progress: Arc<Progress>,
 }
 
-fn unreadable(error: QueryError) -> LogError {
-    LogError::Unreachable(Arc::new(error))
+/// What the read model says. Where it is still being built it has nothing to say yet; its position moves once it has.
+fn said<T: Default>(answer: Result<T, QueryError>) -> Result<T, LogError> {
+    match answer {
+        Err(QueryError::Building(_)) => Ok(T::default()),
+        answer => answer.map_err(|error| LogError::Unreachable(Arc::new(error))),
+    }
 }
 
 #[async_trait]
 impl Deadlines for ScheduleDeadlines {
     async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError> {
-        next_fire_at(&self.pool).await.map_err(unreadable)
+        said(next_fire_at(&self.pool).await)
     }
 
     async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError> {
         let after = after.map(|after| (after.fire_at, ScheduleId(after.id)));
-        let due = due_now(&self.pool, until, after, limit).await.map_err(unreadable)?;
+        let due = said(due_now(&self.pool, until, after, limit).await)?;
         let schedule = |due: projections::schedules::DueNow| DueSchedule {
             id: due.id.0,
             workspace: due.workspace_id,
@@ -113,7 +119,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Read models that this node's program builds before it is of use: whoever sends it work should wait.
 fn to_build(versions: &[registry::Version], head: i64) -> Vec<String> {
-    let waits = |projection: &Arc<dyn Projection>| matches!(projection.standing(versions), Standing::ToBuild);
+    let waits = |projection: &Arc<dyn Projection>| matches!(projection.fit(versions), Fit::ToBuild);
     let sentence = |projection: Arc<dyn Projection>| {
         let (name, shape) = (projection.name(), projection.shape());
         let mine = |version: &&registry::Version| version.name == name && version.shape == shape && version.state == VersionState::Building;
@@ -162,12 +168,15 @@ impl Health for NodeHealth {
             }
             if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
                 for projection in projections::runner::all() {
-                    if let Standing::NotOurs(live) = projection.standing(&versions) {
+                    if let Fit::NotOurs(live) = projection.fit(&versions) {
                         notices.push(format!(
                             "version {} of the read model {} is of other rules than this node's: another node must keep it",
                             live.version, live.name
                         ));
                     }
+                }
+                if let Ok(parked) = checkpoints::parked_counts(&self.pool).await {
+                    notices.extend(parked.into_iter().map(|(name, events)| format!("{events} events of the reaction {name} are parked")));
                 }
                 let kept = |version: &&registry::Version| version.state != VersionState::Old && version.dead_letters > 0;
                 for version in versions.iter().filter(kept) {

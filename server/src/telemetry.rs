@@ -51,8 +51,8 @@ pub const METRICS: [Metric; 22] = [
     ),
     metric("milepost_reaction_lag_events", "gauge", "`reaction`", "How many events a reaction is behind the log, on the node that reacts."),
     metric(
-        "milepost_reaction_parked_events_total",
-        "counter",
+        "milepost_reaction_parked_events",
+        "gauge",
         "`reaction`",
         "Events that a reaction could not deal with, so that their aggregate waits.",
     ),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub const CODES: [(&str, &str); 13] = [
     ("BAD_USER_INPUT", "The request or a value in it is malformed; `path` points to it where that is known."),
     ("UNAUTHENTICATED", "There is no token, or it is not accepted; the message says why."),
-    ("FORBIDDEN", "The role does not allow it."),
+    ("FORBIDDEN", "The role in the workspace or in the project does not allow it; `schemas/access.txt` has the table."),
     ("NOT_FOUND", "A mutation names something that is not in the workspace. Queries answer null instead."),
     (
         "VERSION_CONFLICT",

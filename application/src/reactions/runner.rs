@@ -17,6 +17,8 @@ pub const BATCH_FACTS_MAX: usize = 500;
 /// Most aggregates whose events are answered at the same time.
 pub const AGGREGATES_AT_ONCE: usize = 64;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// How often parked events are tried again where nothing new comes.
+const TRY_PARKED_EVERY: Duration = Duration::from_secs(60);
 
 /// Answers events while the lease is held. Returns when nobody will hold it any more.
 pub async fn run(
@@ -54,8 +56,11 @@ async fn follow(application: &Application, checkpoints: &dyn Checkpoints, reacti
         let lag = metrics::gauge!("milepost_reaction_lag_events", "reaction" => reaction.name());
         let Some(last) = facts.last().map(|fact| fact.position) else {
             lag.set(0.0);
-            if head.wait_for(|head| *head > position).await.is_err() {
-                return Ok(());
+            tokio::select! {
+                grows = async { head.wait_for(|head| *head > position).await.is_ok() } => if !grows { return Ok(()) },
+                () = tokio::time::sleep(TRY_PARKED_EVERY), if !waiting.is_empty() => {
+                    waiting = try_parked(application, checkpoints, reaction).await?;
+                }
             }
             continue;
         };
@@ -64,6 +69,7 @@ async fn follow(application: &Application, checkpoints: &dyn Checkpoints, reacti
             return Ok(());
         }
         waiting.extend(parked.iter().map(|event| event.aggregate_id));
+        metrics::gauge!("milepost_reaction_parked_events", "reaction" => reaction.name()).increment(parked.len() as f64);
         position = last;
         lag.set((*head.borrow() - position).max(0) as f64);
     }
@@ -72,7 +78,10 @@ async fn follow(application: &Application, checkpoints: &dyn Checkpoints, reacti
 /// Tries again what is parked. Gives the aggregates that still wait.
 async fn try_parked(application: &Application, checkpoints: &dyn Checkpoints, reaction: &dyn Reaction) -> Result<HashSet<Uuid>, LogError> {
     let mut waiting = HashSet::new();
-    for parked in checkpoints.parked(reaction.name()).await? {
+    let parked = checkpoints.parked(reaction.name()).await?;
+    let still = metrics::gauge!("milepost_reaction_parked_events", "reaction" => reaction.name());
+    still.set(parked.len() as f64);
+    for parked in parked {
         if waiting.contains(&parked.aggregate_id) {
             continue;
         }
@@ -81,7 +90,10 @@ async fn try_parked(application: &Application, checkpoints: &dyn Checkpoints, re
             Some(fact) if react_to_one(application, reaction, fact).await.is_err() => {
                 waiting.insert(parked.aggregate_id);
             }
-            Some(_) | None => checkpoints.release(reaction.name(), parked.position).await?,
+            Some(_) | None => {
+                checkpoints.release(reaction.name(), parked.position).await?;
+                still.decrement(1.0);
+            }
         }
     }
     Ok(waiting)
@@ -126,7 +138,7 @@ async fn react_in_order(
     parked
 }
 
-/// Tries until it is settled: a passing failure is no reason to leave something out. Fails where only another program helps.
+/// Tries until it is settled: a passing failure is no reason to leave something out. Fails where this program cannot do it.
 async fn react_to_one(application: &Application, reaction: &dyn Reaction, fact: &Fact) -> Result<(), String> {
     let parked = |error: String| {
         tracing::error!(
@@ -136,15 +148,15 @@ async fn react_to_one(application: &Application, reaction: &dyn Reaction, fact: 
             error,
             "an event is parked: its aggregate waits in this reaction until a node takes over that can deal with it"
         );
-        metrics::counter!("milepost_reaction_parked_events_total", "reaction" => reaction.name()).increment(1);
         error
     };
     let event = fact.recorded.as_ref().map_err(|error| parked(error.to_string()))?;
     loop {
         match reaction.react(application, event).await {
             Ok(()) => return Ok(()),
-            Err(CommandError::Broken(error)) => return Err(parked(error.to_string())),
-            Err(error) if error.is_passing() => tokio::time::sleep(RETRY_PAUSE).await,
+            Err(CommandError::Broken(error @ (LogError::Corrupt(_) | LogError::Rejected(_)))) => return Err(parked(error.to_string())),
+            // What the database does not let us do today, somebody will allow.
+            Err(error) if error.is_passing() || matches!(error, CommandError::Broken(_)) => tokio::time::sleep(RETRY_PAUSE).await,
             Err(error) => {
                 tracing::error!(reaction.name = reaction.name(), event.position = fact.position, %error, "a reaction is refused and passed over");
                 metrics::counter!("milepost_reaction_refused_total", "reaction" => reaction.name()).increment(1);

@@ -10,7 +10,7 @@ use application::ports::EventLog;
 use indicatif::{ProgressBar, ProgressStyle};
 use infrastructure::config::Configuration;
 use infrastructure::leases::LeaseKeeper;
-use projections::builder::{BuildError, Built};
+use projections::builder::{BuildError, Built, Compared};
 use projections::registry::{Version, VersionState, versions};
 use projections::runner::{Projection, all};
 use serde_json::{Value, json};
@@ -44,13 +44,13 @@ fn named(name: &str) -> Result<Arc<dyn Projection>, Failure> {
     projections.into_iter().find(|projection| projection.name() == name).ok_or_else(|| Failure::wrong_use(known))
 }
 
-fn unreadable(error: impl std::fmt::Display) -> Failure {
-    Failure::not_there(format!("the database cannot be read: {error}"))
+fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::of_database("the read models cannot be looked after", error)
 }
 
 async fn list(core: &Core, json: bool) -> Result<(), Failure> {
     let head = *core.log.head().borrow();
-    let found = versions(&core.database.worker).await.map_err(unreadable)?;
+    let found = versions(&core.database.worker).await.map_err(|error| refused(&error))?;
     if json {
         let all: Vec<Value> = found.iter().map(|version| as_json(version, head)).collect();
         say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
@@ -123,7 +123,8 @@ fn build_failed(error: BuildError) -> Failure {
         | BuildError::OtherRules { .. }
         | BuildError::NothingKept
         | BuildError::NothingLive) => Failure::no(error.to_string()),
-        error @ (BuildError::Log(_) | BuildError::Database(_)) => {
+        BuildError::Database(error) => Failure::of_database("the build stopped, and goes on from there when it is started again", &error),
+        error @ (BuildError::Log(_) | BuildError::Poison { .. }) => {
             Failure::not_there(format!("the build stopped: {error}; started again, it goes on from there"))
         }
     }
@@ -168,17 +169,21 @@ async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure
     let rebuilt = alone(core, name, async { projection.rebuild(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
     bar.finish_and_clear();
     let compared = match &rebuilt.compared {
-        None => "the one before was built by other rules".to_owned(),
-        Some(same) if same.equal => format!("equal to the one before in all {} rows", thousands(same.live_rows)),
-        Some(other) => format!(
-            "DIFFERENT from the one before: {} rows here, {} there, at position {}",
+        Compared::With(same) if same.equal => {
+            format!("equal to the one before in all {} rows; that one is kept", thousands(same.live_rows))
+        }
+        Compared::With(other) => format!(
+            "DIFFERENT from the one before: {} rows here, {} there, at position {}; that one is kept",
             thousands(other.built_rows),
             thousands(other.live_rows),
             thousands(other.position)
         ),
+        Compared::OtherRules => "the one before was built by other rules, and is kept".to_owned(),
+        Compared::Ahead => "not compared, since it was begun earlier and was ahead of the one before, which is kept".to_owned(),
+        Compared::NothingLive => "there was none before".to_owned(),
     };
     say!(
-        "{name}: version {} is live, at position {}, from {} events; {compared}; that one is kept",
+        "{name}: version {} is live, at position {}, from {} events; {compared}",
         rebuilt.version,
         thousands(rebuilt.position),
         thousands(rebuilt.events)
@@ -196,17 +201,17 @@ async fn rollback(core: &Core, name: &str) -> Result<(), Failure> {
 }
 
 async fn cancel(core: &Core, name: &str) -> Result<(), Failure> {
-    match named(name)?.drop_versions(&core.works.pool, VersionState::Building).await.map_err(unreadable)? {
+    match named(name)?.cancel(&core.works.pool).await.map_err(|error| refused(&error))? {
         0 => Err(Failure::no(format!("{name}: nothing is being built"))),
         _ => {
-            say!("{name}: what was being built is dropped");
+            say!("{name}: what was being built is dropped; what was on its way back is kept as before");
             Ok(())
         }
     }
 }
 
 async fn drop_old(core: &Core, name: &str) -> Result<(), Failure> {
-    match named(name)?.drop_versions(&core.works.pool, VersionState::Old).await.map_err(unreadable)? {
+    match named(name)?.drop_old(&core.works.pool).await.map_err(|error| refused(&error))? {
         0 => Err(Failure::no(format!("{name}: no version is kept"))),
         _ => {
             say!("{name}: the version that was kept is dropped");

@@ -4,7 +4,6 @@ use super::runner::closed_gate;
 use super::{content, live, plant, projection};
 use nix::sys::signal::Signal;
 use projections::registry::{VersionState, versions};
-use projections::runner::all;
 use serde_json::json;
 use sqlx::{Connection, PgPool};
 use std::sync::Arc;
@@ -16,14 +15,24 @@ use tests::wait::{until, until_true};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_milepost-under-test");
 
-async fn projections(database: &TestDatabase, arguments: &[&str]) -> Output {
+pub(super) async fn projections(database: &TestDatabase, arguments: &[&str]) -> Output {
     run(PROGRAM, command(database, arguments), None).await
 }
 
-fn command(database: &TestDatabase, arguments: &[&str]) -> Run<'static> {
+pub(super) fn command(database: &TestDatabase, arguments: &[&str]) -> Run<'static> {
     let mut how = Run::of(&[&["projections"], arguments].concat());
     how.environment.push(("DATABASE_URL", database.url.clone()));
     how
+}
+
+/// Lets changes of versions wait until the gate opens.
+pub(super) fn wait_at_gate(which: &str) -> String {
+    format!(
+        "CREATE FUNCTION milepost.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
+         CREATE TRIGGER gate BEFORE UPDATE ON milepost.projections FOR EACH ROW WHEN ({which})
+           EXECUTE FUNCTION milepost.wait_at_gate()"
+    )
 }
 
 /// The task list as a program with other rules would have left it.
@@ -48,7 +57,7 @@ async fn again(database: &Arc<TestDatabase>, before: &Client) -> TestApp {
     TestApp::start_with(How { database: Some(Arc::clone(database)), workspace, ..How::default() }).await
 }
 
-async fn title(client: &Client) -> String {
+pub(super) async fn title(client: &Client) -> String {
     let found = client.data("{ tasks { nodes { title } } }", json!({})).await;
     found["tasks"]["nodes"][0]["title"].as_str().expect("a page that is not empty").to_owned()
 }
@@ -60,14 +69,7 @@ async fn new_rules_are_built_behind_the_old_version_and_no_page_is_empty() {
     made_by_other_rules(&pool, 0).await;
     // The build waits at its first batch, as a long one would.
     let gate = closed_gate(&database).await;
-    plant(
-        &pool,
-        "CREATE FUNCTION milepost.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
-           BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
-         CREATE TRIGGER gate BEFORE UPDATE ON milepost.projections FOR EACH ROW WHEN (NEW.state = 'building')
-           EXECUTE FUNCTION milepost.wait_at_gate()",
-    )
-    .await;
+    plant(&pool, &wait_at_gate("NEW.state = 'building'")).await;
     let app = again(&database, &client).await;
     let problem = until("it says that it builds", || async {
         let (status, body) = app.client.get("/readyz").await;
@@ -129,43 +131,6 @@ async fn what_a_newer_program_has_built_is_left_to_it() {
     app.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_goes_back_to_the_version_before_and_drops_what_is_kept() {
-    let app = TestApp::start().await;
-    let (pool, database) = (app.database.pool().await, Arc::clone(&app.database));
-    let project = app.client.project().await;
-    app.client.task(&project, "The first").await;
-    app.settled().await;
-    for nothing in [["rollback", "task_list"], ["drop-old", "task_list"], ["cancel", "task_list"]] {
-        assert_eq!(projections(&database, &nothing).await.status, 1, "{nothing:?}");
-    }
-    assert_eq!(projections(&database, &["rebuild", "task_list", "no_such"]).await.status, 2);
-    assert_eq!(live(&pool, "task_list").await.0, 1, "nothing is built where one name is wrong");
-    let out = projections(&database, &["rebuild", "--all"]).await;
-    assert_eq!(out.status, 0, "{}", out.stderr);
-    assert_eq!(out.stdout.matches("equal to the one before").count(), all().len(), "{}", out.stdout);
-    plant(&pool, "UPDATE milepost.task_list_v2 SET title = 'Wrong'").await;
-    app.client.task(&project, "The second").await;
-    app.settled().await;
-    assert_eq!(title(&app.client).await, "Wrong");
-    let out = projections(&database, &["rollback", "task_list"]).await;
-    assert_eq!(out.status, 0, "{}", out.stderr);
-    assert!(out.stdout.contains("version 1 is live again, at position 3"), "{}", out.stdout);
-    assert_eq!(title(&app.client).await, "The first");
-    assert_eq!(app.client.data("{ tasks { totalCount } }", json!({})).await["tasks"]["totalCount"], json!(2));
-    // The node keeps the older version from here on.
-    app.client.task(&project, "The third").await;
-    app.settled().await;
-    assert_eq!(projections(&database, &["drop-old", "task_list"]).await.status, 0);
-    let left: Vec<_> = versions(&pool).await.expect("versions").into_iter().filter(|one| one.name == "task_list").collect();
-    assert!(left.len() == 1 && left[0].version == 1 && left[0].position == 4, "{left:?}");
-    // One that differs from what it replaces says so.
-    plant(&pool, "DELETE FROM milepost.task_list_v1 WHERE title = 'The third'").await;
-    let out = projections(&database, &["rebuild", "task_list"]).await;
-    assert!(out.status == 0 && out.stdout.contains("DIFFERENT from the one before: 3 rows here, 2 there"), "{}", out.stdout);
-    app.stop().await;
-}
-
 /// Copies of the first task, as if they had been created.
 async fn copies(pool: &PgPool, copies: i64) {
     sqlx::query(
@@ -191,14 +156,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_while_pages_stay_whole() 
     let app = again(&database, &client).await;
     app.settled().await;
     let gate = closed_gate(&database).await;
-    plant(
-        &pool,
-        "CREATE FUNCTION milepost.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
-           BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
-         CREATE TRIGGER gate BEFORE UPDATE ON milepost.projections FOR EACH ROW WHEN (NEW.state = 'building' AND NEW.position > 2500)
-           EXECUTE FUNCTION milepost.wait_at_gate()",
-    )
-    .await;
+    plant(&pool, &wait_at_gate("NEW.state = 'building' AND NEW.position > 2500")).await;
     let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let asker = tokio::spawn(keep_counting(app.client.clone(), Arc::clone(&stop), Arc::clone(&asked)));
     let mut killed = Process::start(PROGRAM, command(&database, &["rebuild", "task_list"]));

@@ -5,6 +5,7 @@ mod answers;
 mod beside;
 mod deployments;
 mod filters;
+mod going_back;
 mod history;
 mod overdue;
 mod pages;

@@ -2,20 +2,19 @@
 
 use super::history::{self, BEGIN};
 use super::{Dice, content, core, live, plant};
-use domain::event::{Event, Recorded};
+use chrono::{DateTime, Utc};
+use domain::event::{Event, Fact, Recorded};
 use domain::ids::{ProjectId, WorkspaceId};
 use domain::project::ProjectEvent;
 use domain::task::{Status, TaskEvent};
-use futures::future::join_all;
-use projections::activity::Activity;
-use projections::deadline_log::DeadlineLog;
-use projections::model::{ReadModel, Rows};
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use projections::in_memory::InMemory;
+use projections::model::ReadModel;
+use projections::models::{ForEach, for_each};
 use projections::page::Window;
-use projections::project_overview::{Counts, ProjectFilter, ProjectOverview, ProjectSelection, list_projects};
+use projections::project_overview::{Counts, ProjectFilter, ProjectSelection, list_projects};
 use projections::runner::{Works, all};
-use projections::schedules::Schedules;
-use projections::task_comments::TaskComments;
-use projections::task_list::TaskList;
 use server::wire::Core;
 use sqlx::PgPool;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +22,10 @@ use std::sync::Arc;
 use tests::app::TestApp;
 use tests::database::TestDatabase;
 
+/// More than the largest batch.
+const EVENTS: i64 = 1_050;
+/// The largest batch.
+const BATCH_MAX: usize = 1_000;
 /// A version that no program made: what the model in memory holds.
 const IN_MEMORY: i32 = 99;
 
@@ -31,27 +34,51 @@ struct Written {
     database: Arc<TestDatabase>,
     core: Core,
     pool: PgPool,
-    events: Vec<Arc<Recorded>>,
+    facts: Vec<Arc<Fact>>,
     workspaces: Vec<WorkspaceId>,
     /// When it ended.
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 }
 
-async fn written(dice: &mut Dice, events: i64) -> Written {
+impl Written {
+    fn events(&self) -> impl Iterator<Item = &Recorded> {
+        self.facts.iter().map(|fact| &**fact.recorded.as_ref().expect("every event reads"))
+    }
+}
+
+async fn written(dice: &mut Dice) -> Written {
     let app = TestApp::start_at(BEGIN.parse().expect("an instant")).await;
-    let workspaces = history::write(&app, dice, events).await;
+    let workspaces = history::write(&app, dice, EVENTS).await;
     let now = application::ports::Clock::now(app.clock.as_deref().expect("time is moved"));
     let database = Arc::clone(&app.database);
     app.stop().await;
     let core = core(&database).await;
     let pool = database.pool().await;
     let facts = core.works.log.after(0, usize::MAX >> 1).await.expect("the log reads");
-    let events = facts.iter().map(|fact| fact.recorded.clone().expect("every event reads")).collect();
-    Written { database, core, pool, events, workspaces, now }
+    assert!(facts.len() > BATCH_MAX);
+    Written { database, core, pool, facts, workspaces, now }
 }
 
+/// What is asked of every read model there is.
+#[derive(Default)]
+struct Checks {
+    contents: Vec<for<'a> fn(&'a Written) -> BoxFuture<'a, (&'static str, Content)>>,
+    folds: Vec<fn(&[Arc<Fact>])>,
+}
+
+impl ForEach for Checks {
+    fn read_model<M: ReadModel>(&mut self) {
+        self.contents.push(|written| in_memory::<M>(written).boxed());
+        self.folds.push(assert_same_in_every_batch_size::<M>);
+    }
+}
+
+/// How many rows, and their hash.
+type Content = (i64, String);
+type Contents = BTreeMap<&'static str, Content>;
+
 /// The hash of every live version.
-async fn live_contents(pool: &PgPool) -> BTreeMap<&'static str, (i64, String)> {
+async fn live_contents(pool: &PgPool) -> Contents {
     let mut contents = BTreeMap::new();
     for projection in all() {
         let (version, _) = live(pool, projection.name()).await;
@@ -60,15 +87,30 @@ async fn live_contents(pool: &PgPool) -> BTreeMap<&'static str, (i64, String)> {
     contents
 }
 
+/// Everything taken in at once, in memory.
+fn whole<M: ReadModel>(facts: &[Arc<Fact>]) -> InMemory<M> {
+    let mut model = InMemory::<M>::default();
+    model.take_in(facts).expect("every event can be taken in");
+    model
+}
+
 /// Puts a model in memory beside the live version, and gives its hash.
-async fn in_memory<M: ReadModel>(written: &Written) -> (&'static str, (i64, String)) {
-    let mut rows = Rows::<M>::default();
-    written.events.iter().for_each(|event| rows.apply(event));
-    let rows: Vec<_> = rows.rows().iter().map(|(key, row)| (*key, row.clone())).collect();
+async fn in_memory<M: ReadModel>(written: &Written) -> (&'static str, Content) {
+    let rows: Vec<_> = whole::<M>(&written.facts).rows().iter().map(|(key, row)| (*key, row.clone())).collect();
+    plant(&written.pool, &M::TABLES.replace("{v}", &IN_MEMORY.to_string())).await;
     let mut connection = written.pool.acquire().await.expect("a connection");
-    sqlx::raw_sql(&M::TABLES.replace("{v}", &IN_MEMORY.to_string())).execute(&mut *connection).await.expect("the tables are made");
     M::save(&mut connection, IN_MEMORY, &rows, &[]).await.expect("the rows are stored");
     (M::NAME, content(&written.pool, &format!("{}_v{IN_MEMORY}", M::NAME)).await)
+}
+
+/// In memory, every batch size gives the same.
+fn assert_same_in_every_batch_size<M: ReadModel>(facts: &[Arc<Fact>]) {
+    let whole = whole::<M>(facts);
+    for size in 1..=BATCH_MAX {
+        let mut model = InMemory::<M>::default();
+        facts.chunks(size).for_each(|batch| model.take_in(batch).expect("every event can be taken in"));
+        assert!(model.rows() == whole.rows(), "{} differs in batches of {size}", M::NAME);
+    }
 }
 
 /// Forgets every version, as if there had never been a read model.
@@ -107,108 +149,70 @@ async fn keep_up(core: &Core, sizes: impl Fn() -> Box<dyn FnMut() -> usize + Sen
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_and_rebuilt_and_in_memory_are_the_same_in_batches_of_any_size() {
     let mut dice = Dice::new();
-    for events in [250, 400] {
-        let written = written(&mut dice, events).await;
-        let expected = BTreeMap::from([
-            in_memory::<ProjectOverview>(&written).await,
-            in_memory::<TaskList>(&written).await,
-            in_memory::<TaskComments>(&written).await,
-            in_memory::<Schedules>(&written).await,
-            in_memory::<DeadlineLog>(&written).await,
-            in_memory::<Activity>(&written).await,
-        ]);
-        assert!(expected.values().all(|(rows, _)| *rows > 0), "a read model is empty: {expected:?}");
-        assert_eq!(live_contents(&written.pool).await, expected, "as the node kept them");
-        for projection in all() {
-            let compared = projection.verify(&written.core.works, &|_| {}).await.expect("a version is built");
-            assert!(compared.equal, "{} differs from its rebuild", projection.name());
-            projection.rebuild(&written.core.works, &|_| {}).await.expect("a version is built");
-        }
-        assert_eq!(live_contents(&written.pool).await, expected, "rebuilt");
-        for size in [1, 2, 3, 1_000] {
-            forget(&written.pool).await;
-            keep_up(&written.core, || Box::new(move || size)).await;
-            assert_eq!(live_contents(&written.pool).await, expected, "in batches of {size}");
-        }
-        for _ in 0..4 {
-            let most = 1 + dice.below(1_000);
-            let seed = std::sync::Mutex::new(dice.fork());
-            forget(&written.pool).await;
-            keep_up(&written.core, || {
-                let mut dice = seed.lock().expect("nobody panics with it").fork();
-                Box::new(move || 1 + dice.below(most))
-            })
-            .await;
-            assert_eq!(live_contents(&written.pool).await, expected, "in batches of 1 to {most}");
-        }
-        assert_counts(&written).await;
-        let Written { core, pool, database, .. } = written;
-        pool.close().await;
-        core.close().await;
-        drop(database);
-    }
-}
-
-/// The events that a read model is about, each with its place among all.
-type Relevant<'a> = [(usize, &'a Recorded)];
-
-/// Folds events in batches of one size, each as a transaction would: what the batch needs, and nothing else, is at hand.
-fn folded_in_batches<M: ReadModel>(events: &Relevant<'_>, size: usize) -> BTreeMap<M::Key, M::Row> {
-    let mut stored = BTreeMap::new();
-    for batch in events.chunk_by(|(before, _), (after, _)| before / size == after / size) {
-        let keys: BTreeSet<M::Key> = batch.iter().flat_map(|(_, event)| M::touches(event)).collect();
-        let groups: BTreeSet<M::Group> = batch.iter().filter_map(|(_, event)| M::spreads_to(event)).collect();
-        let needed = |key: &M::Key, row: &M::Row| keys.contains(key) || groups.iter().any(|group| M::belongs(row, *group));
-        let at_hand: Vec<_> = match groups.is_empty() {
-            true => keys.iter().filter_map(|key| stored.remove_entry(key)).collect(),
-            false => {
-                let needed: Vec<M::Key> = stored.iter().filter(|(key, row)| needed(key, row)).map(|(key, _)| *key).collect();
-                needed.iter().filter_map(|key| stored.remove_entry(key)).collect()
-            }
-        };
-        let mut rows = Rows::<M>::with(at_hand);
-        batch.iter().for_each(|(_, event)| rows.apply(event));
-        stored.extend(rows.rows().iter().map(|(key, row)| (*key, row.clone())));
-    }
-    stored
-}
-
-fn assert_same_in_every_batch_size<M: ReadModel>(events: &[Arc<Recorded>]) {
-    let types = M::event_types();
-    let relevant = |event: &&Arc<Recorded>| types.contains(&event.event.name());
-    let mut whole = Rows::<M>::default();
-    events.iter().filter(relevant).for_each(|event| whole.apply(event));
-    let events: Vec<_> = events.iter().enumerate().filter(|(_, event)| relevant(event)).map(|(place, event)| (place, &**event)).collect();
-    for size in 1..=1_000 {
-        assert!(folded_in_batches::<M>(&events, size) == *whole.rows(), "{} differs in batches of {size}", M::NAME);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fold_is_the_same_in_batches_of_every_size_from_1_to_1000() {
-    let mut dice = Dice::new();
-    // Longer than the largest batch.
-    let events = Arc::new(written(&mut dice, 1_050).await.events);
-    let checks: [fn(&[Arc<Recorded>]); 6] = [
-        assert_same_in_every_batch_size::<TaskList>,
-        assert_same_in_every_batch_size::<ProjectOverview>,
-        assert_same_in_every_batch_size::<Schedules>,
-        assert_same_in_every_batch_size::<TaskComments>,
-        assert_same_in_every_batch_size::<DeadlineLog>,
-        assert_same_in_every_batch_size::<Activity>,
-    ];
-    let checks = checks.map(|check| {
-        let events = Arc::clone(&events);
-        tokio::task::spawn_blocking(move || check(&events))
+    let t = std::time::Instant::now();
+    let written = written(&mut dice).await;
+    eprintln!("written {:?}", t.elapsed());
+    let mut checks = Checks::default();
+    for_each(&mut checks);
+    let facts = Arc::new(written.facts.clone());
+    let folds = checks.folds.into_iter().map(|assert_same| {
+        let facts = Arc::clone(&facts);
+        tokio::task::spawn_blocking(move || assert_same(&facts))
     });
-    join_all(checks).await.into_iter().for_each(|check| check.expect("every batch size gives the same"));
+    let folds: Vec<_> = folds.collect();
+
+    let expected: Contents = join_all(checks.contents.iter().map(|in_memory| in_memory(&written))).await.into_iter().collect();
+    assert!(expected.values().all(|(rows, _)| *rows > 0), "a read model is empty: {expected:?}");
+    assert_eq!(live_contents(&written.pool).await, expected, "as the node kept them");
+    assert_rebuilt(&written, &expected).await;
+    eprintln!("rebuilt {:?}", t.elapsed());
+    assert_stored_in_batches(&written, &expected, &mut dice).await;
+    assert_counts(&written).await;
+    eprintln!("stored {:?}", t.elapsed());
+    join_all(folds).await.into_iter().for_each(|fold| fold.expect("every batch size gives the same"));
+    eprintln!("folds {:?}", t.elapsed());
+    let Written { core, pool, database, .. } = written;
+    pool.close().await;
+    core.close().await;
+    drop(database);
+}
+
+async fn assert_rebuilt(written: &Written, expected: &Contents) {
+    for projection in all() {
+        let compared = projection.verify(&written.core.works, &|_| {}).await.expect("a version is built");
+        assert!(compared.equal, "{} differs from its rebuild", projection.name());
+        projection.rebuild(&written.core.works, &|_| {}).await.expect("a version is built");
+    }
+    assert_eq!(live_contents(&written.pool).await, *expected, "rebuilt");
+}
+
+/// Every size would take too long here; that all of them fold to the same is shown in memory.
+async fn assert_stored_in_batches(written: &Written, expected: &Contents, dice: &mut Dice) {
+    let by_chance = [(); 3].map(|()| 1 + dice.below(BATCH_MAX));
+    for size in [1, 2, 3, 7, 64, 333, BATCH_MAX - 1, BATCH_MAX].into_iter().chain(by_chance) {
+        let t = std::time::Instant::now();
+        forget(&written.pool).await;
+        keep_up(&written.core, || Box::new(move || size)).await;
+        assert_eq!(live_contents(&written.pool).await, *expected, "in batches of {size}");
+        eprintln!("size {size} {:?}", t.elapsed());
+    }
+    for most in [10, BATCH_MAX] {
+        let seed = std::sync::Mutex::new(dice.fork());
+        forget(&written.pool).await;
+        keep_up(&written.core, || {
+            let mut dice = seed.lock().expect("nobody panics with it").fork();
+            Box::new(move || 1 + dice.below(most))
+        })
+        .await;
+        assert_eq!(live_contents(&written.pool).await, *expected, "in batches of 1 to {most}");
+    }
 }
 
 /// What is known of a task where only counting matters.
 struct Counted {
     project: ProjectId,
     status: Status,
-    due: Option<chrono::DateTime<chrono::Utc>>,
+    due: Option<DateTime<Utc>>,
 }
 
 fn count(counts: &mut Counts, status: Status) {
@@ -226,7 +230,7 @@ fn count(counts: &mut Counts, status: Status) {
 /// Counts and overdue tasks by project, from the events by rules of its own.
 fn counted(written: &Written) -> BTreeMap<ProjectId, (Counts, i64)> {
     let (mut tasks, mut gone, mut projects) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for event in &written.events {
+    for event in written.events() {
         let id = event.aggregate_id;
         let task = match &event.event {
             Event::Task(task) => task,

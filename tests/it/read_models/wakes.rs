@@ -3,7 +3,7 @@
 use super::runner::{a_project, grant, reached};
 use super::{core, live, plant, projection};
 use domain::event::Fact;
-use projections::log::{Log, ReadError};
+use projections::log::{Log, ReadError, Stretch};
 use projections::runner::Works;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ impl Log for QuietLog {
         Ok(facts)
     }
 
-    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Vec<Arc<Fact>>, ReadError> {
+    async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Stretch, ReadError> {
         self.log.after_of_types(position, until, types, limit).await
     }
 

@@ -1,6 +1,6 @@
 //! `milepost projections dead-letters`: events that a read model could not take in.
 
-use super::{alone, bar, build_failed, named, show, unreadable};
+use super::{alone, bar, build_failed, named, refused, show};
 use crate::cli::DeadLettersCommand;
 use crate::commands::table;
 use crate::exit::Failure;
@@ -15,7 +15,7 @@ pub(super) async fn run(core: &Core, what: DeadLettersCommand) -> Result<(), Fai
     match what {
         DeadLettersCommand::List { name, json } => {
             name.as_deref().map(named).transpose()?;
-            let letters = list(&core.database.worker, name.as_deref()).await.map_err(unreadable)?;
+            let letters = list(&core.database.worker, name.as_deref()).await.map_err(|error| refused(&error))?;
             if json {
                 let all: Vec<Value> = letters
                     .iter()
@@ -33,10 +33,17 @@ pub(super) async fn run(core: &Core, what: DeadLettersCommand) -> Result<(), Fai
                 .into_iter()
                 .map(|letter| {
                     let error = letter.error.unwrap_or_else(|| "(waits behind the one before)".to_owned());
-                    vec![letter.name, letter.position.to_string(), letter.aggregate_id, letter.event_type, error]
+                    vec![
+                        letter.name,
+                        letter.version.to_string(),
+                        letter.position.to_string(),
+                        letter.aggregate_id,
+                        letter.event_type,
+                        error,
+                    ]
                 })
                 .collect();
-            table::print(&["NAME", "POSITION", "AGGREGATE", "TYPE", "ERROR"], &rows);
+            table::print(&["NAME", "VERSION", "POSITION", "AGGREGATE", "TYPE", "ERROR"], &rows);
             Ok(())
         }
         DeadLettersCommand::Retry { name, aggregate } => retry(core, &name, aggregate, false).await,
@@ -56,6 +63,7 @@ async fn retry(core: &Core, name: &str, aggregate: Uuid, skip_first: bool) -> Re
         }
         Err(error @ (RetryError::NothingParked | RetryError::StillPoison { .. })) => Err(Failure::no(error.to_string())),
         Err(RetryError::Build(error)) => Err(build_failed(error)),
-        Err(error @ (RetryError::Log(_) | RetryError::Database(_))) => Err(unreadable(error)),
+        Err(RetryError::Database(error)) => Err(refused(&error)),
+        Err(error @ RetryError::Log(_)) => Err(Failure::not_there(error.to_string())),
     }
 }
