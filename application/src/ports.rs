@@ -29,7 +29,7 @@ pub trait EventLog: Send + Sync {
     /// What an earlier command of this id came to, if there was one.
     async fn settled(&self, workspace: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError>;
 
-    /// The facts after a position, in order, at most `limit`.
+    /// The facts after a position, in order, at most `limit`; fewer where they are large, none only if there are none.
     async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, LogError>;
 
     /// The highest position known to this node. It moves when something is appended, here or elsewhere.

@@ -2,12 +2,14 @@
 
 mod appender;
 mod batch;
+mod reads;
 mod rows;
 mod signal;
 mod tail;
 mod tangle;
 
 pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, RESEND_FOR, STATEMENT_TIMEOUT};
+pub use reads::READ_BYTES_MAX;
 pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
 use crate::postgres::{Database, WORKER_ROLE, log_error};
@@ -22,6 +24,7 @@ use domain::project::Project;
 use domain::schedule::Schedule;
 use domain::task::Task;
 use postgres_es::PostgresEventRepository;
+use reads::Which;
 use sqlx::Row;
 use std::sync::{Arc, Mutex, PoisonError};
 use tail::Tail;
@@ -68,27 +71,18 @@ impl PostgresEventLog {
         tasks.for_each(|task| task.abort());
     }
 
-    /// Facts after a position whose event is of one of the given types, in order, up to and with another position.
+    /// Facts after a position whose event is of one of the given types, in order, up to and with another position; and
+    /// up to where that is all of them, if they are too many or too large to be read at once.
     pub async fn after_of_types(
         &self,
         position: i64,
         until: i64,
         types: &[&'static str],
         limit: usize,
-    ) -> Result<Vec<Arc<Fact>>, LogError> {
-        let sql = format!(
-            "SELECT {} FROM milepost.events WHERE position > $1 AND position <= $2 AND event_type = ANY($3) ORDER BY position LIMIT $4",
-            rows::COLUMNS
-        );
-        let rows = sqlx::query(&sql)
-            .bind(position)
-            .bind(until)
-            .bind(types)
-            .bind(limit as i64)
-            .fetch_all(&self.database.worker)
-            .await
-            .map_err(log_error)?;
-        rows.iter().map(rows::fact).collect::<Result<_, _>>().map_err(log_error)
+    ) -> Result<(Vec<Arc<Fact>>, i64), LogError> {
+        let read = reads::forward(&self.database.worker, Which::OfTypes { until, types }, position, limit).await.map_err(log_error)?;
+        let to = if read.whole { until } else { read.facts.last().map_or(position, |(last, _)| last.position) };
+        Ok((read.facts.into_iter().map(|(fact, _)| fact).collect(), to))
     }
 
     async fn stock_events(&self, kind: AggregateType, id: Uuid) -> Result<Vec<SerializedEvent>, LogError> {
@@ -184,14 +178,12 @@ impl EventLog for PostgresEventLog {
         if let Some(facts) = self.tail.after(position, limit) {
             return Ok(facts);
         }
-        let sql = format!("SELECT {} FROM milepost.events WHERE position > $1 ORDER BY position LIMIT $2", rows::COLUMNS);
-        let rows = sqlx::query(&sql).bind(position).bind(limit as i64).fetch_all(&self.database.worker).await.map_err(log_error)?;
-        let facts: Vec<Arc<Fact>> = rows.iter().map(rows::fact).collect::<Result<_, _>>().map_err(log_error)?;
+        let facts = reads::forward(&self.database.worker, Which::All, position, limit).await.map_err(log_error)?.facts;
         // Near the head, other readers of this node want the same.
-        if facts.last().is_some_and(|last| last.position + TAIL_FACTS_MAX as i64 > *self.tail.head().borrow()) {
-            self.tail.extend(facts.iter().cloned().zip(rows.iter().map(rows::bytes)));
+        if facts.last().is_some_and(|(last, _)| last.position + TAIL_FACTS_MAX as i64 > *self.tail.head().borrow()) {
+            self.tail.extend(facts.iter().cloned());
         }
-        Ok(facts)
+        Ok(facts.into_iter().map(|(fact, _)| fact).collect())
     }
 
     fn head(&self) -> watch::Receiver<i64> {

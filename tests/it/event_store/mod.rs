@@ -3,6 +3,7 @@
 mod across_aggregates;
 mod appender;
 mod interrupted;
+mod large;
 mod line;
 mod migrations;
 mod model;
