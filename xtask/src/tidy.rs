@@ -98,7 +98,8 @@ fn present(root: &Path) -> Result<BTreeMap<String, String>> {
 fn migrations(root: &Path) -> Result<Vec<String>> {
     let landed = read(&root.join(HASHES))?;
     let present = present(root)?;
-    let mut found = compare_migrations(&landed, &present);
+    let mut found = touched_migrations(&landed, &present);
+    found.extend(new_migrations(&landed, &present));
     for name in present.keys() {
         found.extend(contracts(name, &read(&root.join("migrations").join(name))?));
     }
@@ -120,26 +121,47 @@ fn contracts(name: &str, text: &str) -> Option<String> {
         .then(|| format!("migrations/{name} takes something away; let its name end with _needs_<version> (see migrations/README.md)"))
 }
 
-fn compare_migrations(landed: &str, present: &BTreeMap<String, String>) -> Vec<String> {
-    let landed: BTreeMap<&str, &str> = landed.lines().filter_map(|line| line.split_once("  ")).map(|(hash, name)| (name, hash)).collect();
-    let mut found = vec![];
-    for (name, hash) in &landed {
-        match present.get(*name) {
-            None => found.push(format!("migrations/{name} is gone; it has landed and stays")),
-            Some(now) if now != hash => found.push(format!("migrations/{name} was edited; it has landed, so mend it by a new file")),
-            Some(_) => {}
-        }
-    }
-    for name in present.keys().filter(|name| !landed.contains_key(name.as_str())) {
-        found.push(format!("migrations/{name} is not in {HASHES}; when it is final, run `cargo xtask tidy --write`"));
-    }
-    found
+/// The hash of each migration that has landed.
+fn hashes(landed: &str) -> BTreeMap<&str, &str> {
+    landed.lines().filter_map(|line| line.split_once("  ")).map(|(hash, name)| (name, hash)).collect()
 }
 
-/// Takes the migrations as they are for landed.
+fn touched_migrations(landed: &str, present: &BTreeMap<String, String>) -> Vec<String> {
+    let told = |(name, hash): (&str, &str)| match present.get(name) {
+        None => Some(format!("migrations/{name} is gone; it has landed and stays")),
+        Some(now) if now != hash => Some(format!("migrations/{name} was edited; it has landed, so mend it by a new file")),
+        Some(_) => None,
+    };
+    hashes(landed).into_iter().filter_map(told).collect()
+}
+
+fn new_migrations(landed: &str, present: &BTreeMap<String, String>) -> Vec<String> {
+    let landed = hashes(landed);
+    let new = present.keys().filter(|name| !landed.contains_key(name.as_str()));
+    new.map(|name| format!("migrations/{name} is not in {HASHES}; when it is final, run `cargo xtask tidy --write`")).collect()
+}
+
+/// Takes new migrations for landed; others that were touched only before the first release.
 pub(crate) fn write_hashes(root: &Path) -> Result<()> {
-    let lines: String = present(root)?.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect();
+    let (lines, warnings) = landing(&read(&root.join(HASHES))?, &present(root)?, &read(&root.join("CHANGELOG.md"))?)?;
+    warnings.iter().for_each(|warning| println!("tidy: {warning}"));
     std::fs::write(root.join(HASHES), lines).context(HASHES)
+}
+
+/// What is written, and what is to be said about it.
+fn landing(landed: &str, present: &BTreeMap<String, String>, changelog: &str) -> Result<(String, Vec<String>)> {
+    let mut touched = touched_migrations(landed, present);
+    ensure!(touched.is_empty() || !released(changelog), "{}", touched.join("\n"));
+    if !touched.is_empty() {
+        touched.push("nothing is released yet, so this is taken; databases made before must be made anew".to_owned());
+    }
+    Ok((present.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect(), touched))
+}
+
+/// Whether the changelog has a version.
+fn released(changelog: &str) -> bool {
+    let headings = changelog.lines().filter_map(|line| line.strip_prefix("## "));
+    headings.map(|heading| heading.trim_start_matches(['[', 'v'])).any(|heading| heading.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn stray(files: &[String]) -> Vec<String> {
@@ -231,15 +253,36 @@ mod tests {
         assert_eq!(check(&crate::root()).expect("checked"), Vec::<String>::new());
     }
 
+    const LANDED: &str = "aa  1_first.sql\nbb  2_second.sql\n";
+
+    fn hashed(names: &[(&str, &str)]) -> BTreeMap<String, String> {
+        names.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())).collect()
+    }
+
     #[test]
     fn an_edited_a_removed_and_a_new_migration_are_found() {
-        let landed = "aa  1_first.sql\nbb  2_second.sql\n";
-        let present = |names: &[(&str, &str)]| names.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())).collect();
-        assert!(compare_migrations(landed, &present(&[("1_first.sql", "aa"), ("2_second.sql", "bb")])).is_empty());
-        assert!(compare_migrations(landed, &present(&[("1_first.sql", "xx"), ("2_second.sql", "bb")]))[0].contains("was edited"));
-        assert!(compare_migrations(landed, &present(&[("1_first.sql", "aa")]))[0].contains("is gone"));
-        let more = present(&[("1_first.sql", "aa"), ("2_second.sql", "bb"), ("3_third.sql", "cc")]);
-        assert!(compare_migrations(landed, &more)[0].contains("is not in"));
+        let touched = |names| touched_migrations(LANDED, &hashed(names));
+        assert!(touched(&[("1_first.sql", "aa"), ("2_second.sql", "bb")]).is_empty());
+        assert!(touched(&[("1_first.sql", "xx"), ("2_second.sql", "bb")])[0].contains("was edited"));
+        assert!(touched(&[("1_first.sql", "aa")])[0].contains("is gone"));
+        let more = hashed(&[("1_first.sql", "aa"), ("2_second.sql", "bb"), ("3_third.sql", "cc")]);
+        assert!(touched_migrations(LANDED, &more).is_empty());
+        assert!(new_migrations(LANDED, &more)[0].contains("is not in"));
+    }
+
+    #[test]
+    fn a_migration_that_was_released_cannot_be_written_anew() {
+        let (before, after) = ("## Unreleased\n### Added\n", "## Unreleased\n\n## [0.1.0] - 2031-03-01\n");
+        let more = hashed(&[("1_first.sql", "aa"), ("2_second.sql", "bb"), ("3_third.sql", "cc")]);
+        let edited = hashed(&[("1_first.sql", "xx"), ("2_second.sql", "bb")]);
+        for changelog in [before, after] {
+            assert_eq!(landing(LANDED, &more, changelog).expect("it is new"), (format!("{LANDED}cc  3_third.sql\n"), vec![]));
+        }
+        let (lines, warnings) = landing(LANDED, &edited, before).expect("nothing is released");
+        assert_eq!(lines, "xx  1_first.sql\nbb  2_second.sql\n");
+        assert!(warnings.last().is_some_and(|warning| warning.contains("must be made anew")), "{warnings:?}");
+        assert!(landing(LANDED, &edited, after).expect_err("it was released").to_string().contains("1_first.sql was edited"));
+        assert!(released("## 1.0.0\n") && released("## v0.1.0\n") && !released("# Changelog\n## Unreleased\n### 1 thing\n"));
     }
 
     #[test]
