@@ -18,7 +18,7 @@ use infrastructure::kafka::relay::{self, Relay};
 use infrastructure::leases::LeaseKeeper;
 use infrastructure::postgres::{Database, Pools};
 use projections::progress::Progress;
-use projections::registry::{self, Standing};
+use projections::registry::{self, Fit};
 use projections::runner::{self, BATCH_EVENTS_MAX, Works};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,9 +26,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 /// Longest time for requests that are being served when a node stops.
 pub const FINISH_WITHIN: Duration = Duration::from_secs(6);
+/// Longest time from the same moment for the transaction that the relay is in.
+pub const RELAYED_WITHIN: Duration = Duration::from_secs(7);
 /// How often it is looked whether read models are built.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often figures are tidied.
@@ -84,11 +87,19 @@ impl Core {
 pub struct Node {
     pub address: SocketAddr,
     core: Core,
-    stop: watch::Sender<bool>,
+    stops: Stops,
     http: JoinHandle<()>,
     leases: JoinHandle<()>,
     relay: Option<relay::Running>,
     workers: JoinSet<()>,
+}
+
+/// What is told to stop, in this order: requests wait for read models, and whoever relays or projects must hold its lease.
+#[derive(Default)]
+struct Stops {
+    doors: watch::Sender<bool>,
+    relay: watch::Sender<bool>,
+    leases: watch::Sender<bool>,
 }
 
 impl Node {
@@ -97,7 +108,7 @@ impl Node {
         for projection in runner::all() {
             projection.prepare(&core.works).await.map_err(|error| Failure::of_database("a read model could not be prepared", &error))?;
         }
-        let (stop, stopping) = watch::channel(false);
+        let stops = Stops::default();
         let mut leases = LeaseKeeper::new(core.database.worker.clone());
         let mut workers = JoinSet::new();
         start_projections(&core, &mut leases, &mut workers);
@@ -105,7 +116,7 @@ impl Node {
         start_scheduler(&core, &mut leases, &mut workers);
         let configured = !settings.kafka.bootstrap_servers.is_empty();
         let relay = match configured {
-            true => Some(start_relay(&core, settings, catalogue, &mut leases, &stopping)?),
+            true => Some(start_relay(&core, settings, catalogue, &mut leases, stops.relay.subscribe())?),
             false => None,
         };
         workers.spawn(async {
@@ -114,7 +125,7 @@ impl Node {
                 telemetry::figures().run_upkeep();
             }
         });
-        let leases = tokio::spawn(leases.run(stopping.clone()));
+        let leases = tokio::spawn(leases.run(stops.leases.subscribe()));
         let doors = Doors {
             services: Arc::new(Services {
                 application: Arc::clone(&core.application),
@@ -130,12 +141,12 @@ impl Node {
                 figures: telemetry::figures(),
                 relay: relay.as_ref().map(|relay| relay.state.clone()),
                 standstills: Standstills::default(),
-                stopping: stopping.clone(),
+                stopping: stops.doors.subscribe(),
             }),
         };
         let address = listener.local_addr().map_err(|error| Failure::wrong_use(format!("the address cannot be read: {error}")))?;
-        let http = tokio::spawn(serve(listener, doors, stopping));
-        Ok(Self { address, core, stop, http, leases, relay, workers })
+        let http = tokio::spawn(serve(listener, doors, stops.doors.subscribe()));
+        Ok(Self { address, core, stops, http, leases, relay, workers })
     }
 
     /// The parts without doors.
@@ -145,7 +156,7 @@ impl Node {
 
     /// Returns once no read model has to be built any more before it answers.
     pub async fn built(&self) {
-        let to_build = |versions: &[registry::Version]| runner::all().iter().any(|one| matches!(one.standing(versions), Standing::ToBuild));
+        let to_build = |versions: &[registry::Version]| runner::all().iter().any(|one| matches!(one.fit(versions), Fit::ToBuild));
         while registry::versions(&self.core.database.service).await.is_ok_and(|versions| to_build(&versions)) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -153,14 +164,17 @@ impl Node {
 
     /// Finishes what was accepted, hands the leases back, and ends.
     pub async fn stop(mut self) {
-        let _ = self.stop.send(true);
-        if tokio::time::timeout(FINISH_WITHIN, &mut self.http).await.is_err() {
+        let told = Instant::now();
+        self.stops.doors.send_replace(true);
+        if tokio::time::timeout_at(told + FINISH_WITHIN, &mut self.http).await.is_err() {
             tracing::warn!("requests that took too long were given up");
             self.http.abort();
         }
+        self.stops.relay.send_replace(true);
         if let Some(relay) = self.relay.take() {
-            let _ = tokio::time::timeout(FINISH_WITHIN, relay.stopped()).await;
+            let _ = tokio::time::timeout_at(told + RELAYED_WITHIN, relay.stopped()).await;
         }
+        self.stops.leases.send_replace(true);
         let _ = self.leases.await;
         self.workers.shutdown().await;
         self.core.close().await;
@@ -198,7 +212,7 @@ fn start_relay(
     settings: &Settings,
     catalogue: Catalogue,
     leases: &mut LeaseKeeper,
-    stopping: &watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> Result<relay::Running, Failure> {
     let relay = Relay {
         kafka: settings.kafka.clone(),
@@ -206,7 +220,7 @@ fn start_relay(
         log: core.log.clone(),
         pool: core.database.worker.clone(),
         lease: leases.want(relay::LEASE),
-        stop: stopping.clone(),
+        stop,
     };
     relay.start().map_err(|error| Failure::not_there(format!("the relay could not be started: {error}")))
 }

@@ -71,6 +71,39 @@ async fn every_command_that_was_accepted_gets_its_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_waits_for_a_read_model_gets_its_answer() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    let mut node = Process::start(MILEPOST, Run::serve(&database.url));
+    let client = Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
+    let project = client.project().await;
+    client.data("query($p: Position) { tasks(minPosition: $p) { nodes { comments { totalCount } } } }", json!({ "p": "1" })).await;
+
+    // The read model of comments stands at a batch that begins before the task.
+    let mut holder = PgConnection::connect(&database.url).await.expect("the database is there");
+    let hold = "BEGIN; SELECT * FROM milepost.projections WHERE name = 'task_comments' FOR UPDATE";
+    holder.execute(hold).await.expect("a read model can be held");
+    client.project().await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("the read model waits", || async { (number(&pool, waiting).await > 0).then_some(()) }).await;
+    let asking = tokio::spawn(async move {
+        client.must("taskCreate", "comments { totalCount }", json!({ "projectId": project, "title": "A task" })).await
+    });
+    let made = "SELECT count(*) FROM milepost.events WHERE event_type = 'task_created'";
+    until("the task is made", || async { (number(&pool, made).await > 0).then_some(()) }).await;
+
+    node.signal(Signal::SIGTERM);
+    node.said("stopping: finishing what was accepted").await;
+    holder.execute("ROLLBACK").await.expect("the read model can be let go");
+    let answer = asking.await.expect("the request is answered");
+    assert_eq!(answer["task"]["comments"]["totalCount"], json!(0), "{answer:#}");
+    assert_eq!(node.ended().await, 0, "{}", node.log());
+    assert_calm(&node.log());
+    let held = "SELECT count(*) FROM milepost.leases WHERE expires_at > clock_timestamp()";
+    assert_eq!(number(&pool, held).await, 0, "a node that has ended holds leases");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_go_back_and_another_node_takes_over() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
