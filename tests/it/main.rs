@@ -2,6 +2,7 @@
 
 mod command_line;
 mod event_store;
+mod faults;
 mod graphql;
 mod read_models;
 mod relay;

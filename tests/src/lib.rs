@@ -7,6 +7,8 @@ pub mod clock;
 pub mod database;
 pub mod dice;
 pub mod kafka;
+pub mod own_kafka;
+pub mod own_postgres;
 pub mod process;
 pub mod python;
 pub mod servers;

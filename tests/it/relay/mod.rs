@@ -3,7 +3,6 @@
 mod clients;
 mod kills;
 mod outages;
-mod own_kafka;
 mod poison;
 mod records;
 mod settings;
@@ -62,8 +61,14 @@ impl Scene {
             made.push(task(&core.application, caller, project, &format!("Task {number}")).await);
         }
         let catalogue = std::env::temp_dir().join(format!("milepost-relay-{}.toml", Uuid::now_v7()));
-        std::fs::write(&catalogue, &topics.toml).expect("the temporary folder can be written");
-        Self { database, topics, core, caller, tasks: made, catalogue }
+        let scene = Self { database, topics, core, caller, tasks: made, catalogue };
+        scene.write_catalogue(&scene.topics.toml);
+        scene
+    }
+
+    /// Gives the binary another catalogue.
+    fn write_catalogue(&self, toml: &str) {
+        std::fs::write(&self.catalogue, toml).expect("the temporary folder can be written");
     }
 
     /// What tells the binary where everything is.

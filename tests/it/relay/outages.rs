@@ -1,6 +1,5 @@
 //! Kafka is away: at the start, for a while, or for just the moment that matters.
 
-use super::own_kafka::OwnKafka;
 use super::{DOES_NOT_GET_ON, GOES_ON, Scene};
 use application::caller::Role;
 use nix::sys::signal::Signal;
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tests::app::Client;
 use tests::kafka::TestTopics;
+use tests::own_kafka::OwnKafka;
 use tests::process::Process;
 use tests::wait::{until, until_true};
 use tokio::net::TcpListener;

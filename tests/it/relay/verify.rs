@@ -1,8 +1,11 @@
 //! What is wrong on the topics is found, named, and told by the exit status.
 
+mod retention;
+
 use super::{Scene, assert_exactly_once};
 use application::ports::EventLog;
 use domain::event::Recorded;
+use domain::ids::WorkspaceId;
 use infrastructure::kafka::client_config;
 use infrastructure::kafka::contract::Envelope;
 use infrastructure::kafka::topics::Topics;
@@ -58,6 +61,8 @@ impl Forger {
 struct Verdict {
     status: i32,
     total: u64,
+    expired: i64,
+    unchecked: i64,
     faults: Vec<Value>,
     text: String,
 }
@@ -69,7 +74,9 @@ async fn verify(scene: &Scene) -> Verdict {
     assert_eq!(human.status, found.status, "for people and for programs");
     let text = format!("{}{}", human.stdout, human.stderr);
     let faults = report["faults"].as_array().expect("faults").clone();
-    Verdict { status: found.status, total: report["faults_total"].as_u64().expect("a number"), faults, text }
+    let number = |name: &str| report[name].as_i64().expect("a number");
+    let (total, expired, unchecked) = (report["faults_total"].as_u64().expect("a number"), number("expired"), number("unchecked"));
+    Verdict { status: found.status, total, expired, unchecked, faults, text }
 }
 
 async fn events(scene: &Scene) -> Vec<Arc<Recorded>> {
@@ -218,15 +225,21 @@ async fn a_key_on_two_partitions_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_says_something_else_than_the_log_is_found() {
-    let scene = Scene::new(1).await;
+    let scene = Scene::new(3).await;
     let forger = Forger::new(&scene).await;
     let events = events(&scene).await;
     forger.event(&scene, &events[0]);
     forger.event(&scene, &Recorded { event_id: Uuid::now_v7(), ..Recorded::clone(&events[1]) });
-    forger.position(&scene, 2);
+    forger.event(&scene, &Recorded { workspace_id: WorkspaceId(Uuid::now_v7()), ..Recorded::clone(&events[2]) });
+    let mut value = serde_json::to_value(Envelope::of(&events[3])).expect("an envelope is JSON");
+    value["event_type"] = json!("task_commented");
+    forger.put(&scene.topics.catalogue.full_name("task-events"), &events[3].aggregate_id.to_string(), &value.to_string());
+    forger.position(&scene, 4);
     let verdict = verify(&scene).await;
-    assert_eq!((verdict.status, verdict.total), (1, 1), "{}", verdict.text);
-    assert!(verdict.text.contains("position 2 has another event_id than the log"), "{}", verdict.text);
+    assert_eq!((verdict.status, verdict.total), (1, 3), "{}", verdict.text);
+    for (position, field) in [(2, "event_id"), (3, "workspace_id"), (4, "event_type")] {
+        assert!(verdict.text.contains(&format!("position {position} has another {field} than the log")), "{}", verdict.text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,23 +1,25 @@
 //! A broker of a test's own, to be stopped, killed and frozen.
 
+use crate::servers::{target, workspace};
+use crate::wait::until_true;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::process::{Command, Stdio};
-use tests::servers::{target, workspace};
-use tests::wait::until_true;
 
 /// It ends, with its data, when it is dropped.
-pub(super) struct OwnKafka {
+pub struct OwnKafka {
     name: &'static str,
-    pub(super) bootstrap_servers: String,
+    /// Where it answers.
+    pub bootstrap_servers: String,
     /// Held while the name is used; what a dead test left under it is removed by the next.
     _lock: File,
 }
 
 impl OwnKafka {
-    pub(super) fn start(name: &'static str) -> Self {
+    /// Starts it with nothing on it. One test at a time uses a name.
+    pub fn start(name: &'static str) -> Self {
         let folder = target().join("kafka");
         std::fs::create_dir_all(&folder).expect("the target folder can be written");
         let lock = OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.test"))).expect("a file can be made");
@@ -27,20 +29,22 @@ impl OwnKafka {
     }
 
     /// The same broker again, at its port, with its data.
-    pub(super) fn start_again(&self) {
+    pub fn start_again(&self) {
         assert_eq!(script(&["start", "--name", self.name]), self.bootstrap_servers);
     }
 
-    pub(super) fn stop(&self) {
+    /// Ends it in order; its data stay.
+    pub fn stop(&self) {
         script(&["stop", "--name", self.name]);
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         kill(self.pid().expect("the broker runs"), signal).expect("it can be signalled");
     }
 
     /// Ends it without a word.
-    pub(super) async fn kill(&self) {
+    pub async fn kill(&self) {
         self.signal(Signal::SIGKILL);
         until_true("the broker is gone", || self.pid().is_none()).await;
     }
