@@ -35,6 +35,13 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     if !report.is_clean() {
         return Err(Failure::no(format!("{} faults up to position {}; the first are above", report.faults_total, report.until)));
     }
+    if report.unchecked > 0 {
+        return Err(Failure::no(format!(
+            "{} of {} positions cannot be checked: their records were removed before the time that the catalogue keeps them (retention_ms), and what is gone proves nothing; all else is well",
+            thousands(report.unchecked as i64),
+            thousands(report.until)
+        )));
+    }
     if behind > 0 {
         return Err(Failure::no(format!("the relay is {behind} events behind the log; up to position {} all is well", report.until)));
     }

@@ -1,18 +1,21 @@
 //! Reads the topics back and proves against the log: every position once, in order for each key, and no stranger.
 
 mod report;
+mod retention;
 #[cfg(test)]
 mod tests;
 
 pub use report::{FAULTS_MAX, Fault, Report};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Topic};
 use super::client::consumer_config;
 use super::topics::BROKERS_TIMEOUT;
 use crate::config::Kafka;
+use domain::event::AggregateType;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
+use retention::{Cuts, Gone};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
@@ -45,11 +48,15 @@ struct Value {
     event_type: String,
     aggregate_id: Uuid,
     aggregate_version: i64,
+    workspace_id: Uuid,
 }
 
 /// What a record said, small: there is one of these for each event.
 struct Seen {
     event_id: Uuid,
+    /// One that we know.
+    event_type: Option<&'static str>,
+    workspace_id: Uuid,
     aggregate_id: Uuid,
     version: i64,
     place: Place,
@@ -74,8 +81,18 @@ struct Reader {
     versions: HashMap<(usize, i32, Uuid), i64>,
     /// By topic and key: the partition that it was first seen on.
     partitions: HashMap<(usize, Uuid), i32>,
-    /// By topic: events before this position may have been removed by retention.
-    expired_before: HashMap<String, i64>,
+    /// By topic, in the catalogue's order.
+    cuts: Vec<Cuts>,
+}
+
+/// The type of event of this name.
+fn known_type(name: &str) -> Option<&'static str> {
+    AggregateType::ALL.into_iter().flat_map(AggregateType::event_names).copied().find(|known| *known == name)
+}
+
+/// How long records of a topic are kept, unless for ever.
+fn kept_for(topic: &Topic) -> Option<Duration> {
+    u64::try_from(topic.retention_ms).ok().map(Duration::from_millis)
 }
 
 /// Reads every topic to its end. Blocks: run it on a thread for that.
@@ -105,13 +122,12 @@ fn read_topic(
 ) -> Result<(), VerifyError> {
     let name = reader.topics[topic].clone();
     let mut assignment = TopicPartitionList::new();
-    // Partitions whose beginning is gone, until their first record is seen.
-    let mut shortened = HashSet::new();
+    let mut cuts = Cuts::of(partitions.len());
     for partition in partitions {
         let (low, _) = consumer.fetch_watermarks(&name, *partition, BROKERS_TIMEOUT)?;
         assignment.add_partition_offset(&name, *partition, Offset::Offset(low))?;
         if low > 0 {
-            shortened.insert(*partition);
+            cuts.cut(*partition);
         }
     }
     consumer.assign(&assignment)?;
@@ -123,10 +139,8 @@ fn read_topic(
                 last_heard = Instant::now();
                 let place = Place { topic, partition: message.partition(), offset: message.offset() };
                 let (key, payload) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-                let position = reader.read(place, key, payload, catalogue);
-                if shortened.remove(&message.partition()) {
-                    let before = reader.expired_before.entry(name.clone()).or_default();
-                    *before = (*before).max(position.unwrap_or(0));
+                if let Some(position) = reader.read(place, key, payload, catalogue) {
+                    cuts.saw(place.partition, position);
                 }
                 tell(reader.report.records);
             }
@@ -139,9 +153,7 @@ fn read_topic(
             None => {}
         }
     }
-    if !shortened.is_empty() {
-        reader.expired_before.insert(name, i64::MAX);
-    }
+    reader.cuts.push(cuts);
     Ok(())
 }
 
@@ -182,7 +194,8 @@ impl Reader {
         if let Some(fault) = self.disorder(place, words, key, aggregate_id, version) {
             self.report.fault(fault);
         }
-        self.seen.insert(position, Seen { event_id: value.event_id, aggregate_id, version, place });
+        let (event_id, event_type, workspace_id) = (value.event_id, known_type(&value.event_type), value.workspace_id);
+        self.seen.insert(position, Seen { event_id, event_type, workspace_id, aggregate_id, version, place });
         Some(position)
     }
 
@@ -214,7 +227,8 @@ impl TopicsRead {
         let mut after = 0;
         while after < end {
             let rows = sqlx::query(
-                "SELECT position, event_id, event_type, aggregate_id, sequence FROM milepost.events \
+                "SELECT position, event_id, event_type, aggregate_id, sequence, workspace_id, \
+                   (extract(epoch FROM now() - recorded_at) * 1000)::bigint FROM milepost.events \
                  WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3",
             )
             .bind(after)
@@ -241,23 +255,24 @@ impl TopicsRead {
 impl Reader {
     /// Compares one event of the log with the record that should be of it.
     fn compare_one(&mut self, row: &PgRow, catalogue: &Catalogue) -> Result<(), sqlx::Error> {
-        let (position, event_type): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
+        let (position, event_type, aggregate_id): (i64, &str, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
         let Some(found) = self.seen.remove(&position) else {
             if position > self.report.until {
                 return Ok(());
             }
-            let topic = catalogue.topic_of(event_type).map(|topic| catalogue.full_name(&topic.name));
-            let before = topic.and_then(|topic| self.expired_before.get(&topic).copied()).unwrap_or(0);
-            if position < before {
-                self.report.expired += 1;
-            } else {
-                self.report.fault(Fault::Missing { position, event_type: event_type.to_owned() });
+            let age = Duration::from_millis(u64::try_from(row.try_get::<i64, _>(6)?).unwrap_or(0));
+            match self.gone(position, event_type, aggregate_id, age, catalogue) {
+                Gone::Expired => self.report.expired += 1,
+                Gone::Unknown => self.report.unchecked += 1,
+                Gone::Lost => self.report.fault(Fault::Missing { position, event_type: event_type.to_owned() }),
             }
             return Ok(());
         };
-        let (event_id, aggregate_id, version): (Uuid, &str, i64) = (row.try_get(1)?, row.try_get(3)?, row.try_get(4)?);
+        let (event_id, version, workspace_id): (Uuid, i64, Uuid) = (row.try_get(1)?, row.try_get(4)?, row.try_get(5)?);
         let fields = [
             ("event_id", found.event_id == event_id),
+            ("event_type", found.event_type == Some(event_type)),
+            ("workspace_id", found.workspace_id == workspace_id),
             ("aggregate_id", found.aggregate_id.to_string() == aggregate_id),
             ("aggregate_version", found.version == version),
         ];
@@ -266,5 +281,15 @@ impl Reader {
             self.report.fault(Fault::Different { position, place, field });
         }
         Ok(())
+    }
+
+    /// What became of the record of an event that is not there.
+    fn gone(&self, position: i64, event_type: &str, aggregate_id: &str, age: Duration, catalogue: &Catalogue) -> Gone {
+        let topic = catalogue.topics.iter().enumerate().find(|(_, topic)| topic.events.iter().any(|event| event == event_type));
+        let (Some((index, topic)), Ok(key)) = (topic, Uuid::parse_str(aggregate_id)) else { return Gone::Lost };
+        let Some(cuts) = self.cuts.get(index) else { return Gone::Lost };
+        // Where other records of the key are: more partitions than there were at first part the keys anew.
+        let partition = self.partitions.get(&(index, key)).copied().unwrap_or_else(|| cuts.partition_of(key));
+        cuts.gone(partition, position, age, kept_for(topic))
     }
 }

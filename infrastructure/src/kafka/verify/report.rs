@@ -11,8 +11,10 @@ pub struct Report {
     /// The highest position that Kafka should hold.
     pub until: i64,
     pub records: u64,
-    /// Positions that retention may have removed.
+    /// Positions whose records are gone and are older than retention keeps them.
     pub expired: u64,
+    /// Positions whose records are gone before their time, with all that was before them on the partition.
+    pub unchecked: u64,
     pub faults_total: u64,
     /// The first of them.
     pub faults: Vec<Fault>,

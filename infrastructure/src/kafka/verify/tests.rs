@@ -19,6 +19,7 @@ fn faults(records: &[(usize, i32, i64)]) -> Vec<Fault> {
         let value = json!({
             "position": format!("{position}"), "event_id": Uuid::from_u128(position), "event_type": types[topic],
             "aggregate_id": TASK, "aggregate_version": version,
+            "workspace_id": Uuid::nil(),
         });
         let place = Place { topic, partition, offset: position as i64 };
         reader.read(place, TASK.to_string().as_bytes(), value.to_string().as_bytes(), &catalogue);
