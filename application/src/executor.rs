@@ -111,15 +111,18 @@ impl Executor {
         handling: &H,
     ) -> Result<Outcome, CommandError> {
         let result = self.run_once(how, key, handling).await;
-        match (result, key) {
-            (Err(error @ (CommandError::Refused(_) | CommandError::NotFound(_) | CommandError::Conflict { .. })), Some(key)) => {
-                match self.log.settled(how.caller.workspace, key).await? {
-                    Some(earlier) if earlier.request_hash == key.request_hash => Ok(replayed(earlier)),
-                    Some(_) => Err(CommandError::CommandIdReused),
-                    None => Err(error),
-                }
-            }
-            (result, _) => result,
+        // A command may itself have taken away what it needs, even the right to it. The hash covers who sends it.
+        let (
+            Err(CommandError::Refused(_) | CommandError::NotFound(_) | CommandError::Forbidden(_) | CommandError::Conflict { .. }),
+            Some(key),
+        ) = (&result, key)
+        else {
+            return result;
+        };
+        match self.log.settled(how.caller.workspace, key).await? {
+            Some(earlier) if earlier.request_hash == key.request_hash => Ok(replayed(earlier)),
+            Some(_) => Err(CommandError::CommandIdReused),
+            None => result,
         }
     }
 
@@ -161,7 +164,9 @@ impl Executor {
             Err(error) => return self.stand_by(error, &[(guard(&own), own.cached)]).await,
         };
         let mut relied_on = prepared.relied_on;
-        let seen = [&[(guard(&own), own.cached)], relied_on.as_slice()].concat();
+        // What begins something has seen nothing of it: whether its id is free is for the append to say.
+        let seen_own = (!handling.creates()).then_some((guard(&own), own.cached));
+        let seen: Vec<_> = seen_own.into_iter().chain(relied_on.iter().copied()).collect();
         let at = how.at.unwrap_or_else(|| self.clock.now());
         let issued = Issued { by: how.caller.actor, workspace: how.caller.workspace, at, command: () };
         let mut state = (*own.state).clone();

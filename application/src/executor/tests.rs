@@ -4,6 +4,7 @@ use super::*;
 use crate::caller::{Role, Source};
 use crate::ports::LogError;
 use crate::testing::{MemoryLog, NOW, by, caller, command, node, project, send, task};
+use domain::ids::UserId;
 use serde_json::json;
 
 fn log() -> Arc<MemoryLog> {
@@ -144,4 +145,44 @@ async fn who_may_only_read_changes_nothing() {
     let wish = command("projectCreate", json!({ "key": "APOLLO", "name": "A" }));
     let forbidden = node(&log, 1).execute(by(caller(Role::Viewer)), wish).await.expect_err("a viewer");
     assert_eq!((forbidden.code(), log.asked().len()), ("FORBIDDEN", 0));
+}
+
+#[tokio::test]
+async fn what_was_carried_out_is_answered_again_also_after_the_right_to_it_is_gone() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let task = task(&node, project, "Anna's").await;
+    let anna = Caller { actor: UserId(Uuid::from_u128(7)), ..caller(Role::Member) };
+    let own = |id: Uuid| json!({ "id": id, "userId": anna.actor });
+    send(&node, "taskAssign", own(task)).await.expect("it is hers");
+    let mut manager = own(project);
+    manager["role"] = json!("MANAGER");
+    send(&node, "projectCollaboratorAdd", manager).await.expect("she manages the project");
+    let wishes =
+        [("projectCollaboratorChangeRole", json!({ "id": project, "userId": anna.actor, "role": "VIEWER" })), ("taskUnassign", own(task))];
+    for (key, (name, mut input)) in (1..).zip(wishes) {
+        input["commandId"] = json!(Uuid::from_u128(key));
+        let (carried_out, stored) = (node.execute(by(anna), command(name, input.clone())).await.expect("she may"), log.names().len());
+        let again = node.execute(by(anna), command(name, input.clone())).await.expect("the answer to a retry");
+        assert_eq!((again.replayed, again.position, again.version), (true, carried_out.position, carried_out.version), "{name}");
+        input["commandId"] = json!(Uuid::from_u128(key + 100));
+        let forbidden = node.execute(by(anna), command(name, input)).await.expect_err("a new wish is not hers to have");
+        assert_eq!((forbidden.code(), log.names().len()), ("FORBIDDEN", stored), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_begins_something_is_refused_for_what_it_relies_on_also_where_its_id_is_taken() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let mut input = json!({ "projectId": project, "title": "Launch", "id": Uuid::from_u128(5), "commandId": Uuid::from_u128(6) });
+    let begun = send(&node, "taskCreate", input.clone()).await.expect("a task");
+    send(&node, "projectArchive", json!({ "id": project })).await.expect("it rests");
+    let again = send(&node, "taskCreate", input.clone()).await.expect("the answer to a retry");
+    assert_eq!((again.replayed, again.position), (true, begun.position));
+    input["commandId"] = json!(Uuid::from_u128(7));
+    let refused = send(&node, "taskCreate", input).await.expect_err("nothing is begun in it");
+    assert_eq!(refused.code(), "PROJECT_ARCHIVED");
 }

@@ -2,6 +2,7 @@
 
 use super::served_mutations;
 use super::wishes::{entity, key, wish};
+use application::caller::Role;
 use serde_json::{Value, json};
 use tests::app::{Client, TestApp, input_type};
 use uuid::Uuid;
@@ -29,6 +30,78 @@ async fn every_mutation_sent_again_answers_the_same_and_does_nothing() {
         again["data"]["r"]["replayed"] = json!(false);
         assert_eq!(again, first, "{name}: the answer to a retry");
         assert_eq!(own_events(&app, stored).await, json!([]), "{name}: a retry stored something");
+    }
+    app.stop().await;
+}
+
+/// The owner of a project changes somebody's part in it, as far as that is possible.
+async fn change_part(owner: &Client, change: &str, project: &Value, of: &Client, role: Option<&str>) {
+    answer(owner, "projectUnarchive", &json!({ "id": project })).await;
+    let mut input = json!({ "id": project, "userId": of.caller.actor.0 });
+    if let Some(role) = role {
+        input["role"] = json!(role);
+    }
+    answer(owner, change, &input).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mutation_sent_again_answers_the_same_also_to_who_has_lost_the_right_to_it() {
+    let app = TestApp::start().await;
+    let member = app.client.with_role(Role::Member);
+    let mut not_forbidden = vec![];
+    for name in served_mutations(&app.client).await {
+        let mut wish = wish(&app.client, &name).await.with_command_id(Uuid::now_v7());
+        let projects = [Some(json!(wish.project)), wish.input.get("projectId").filter(|_| name == "taskMove").cloned()];
+        for project in projects.iter().flatten().filter(|_| name != "projectCreate") {
+            change_part(&app.client, "projectCollaboratorAdd", project, &member, Some("OWNER")).await;
+        }
+        if name == "projectUnarchive" {
+            app.client.must("projectArchive", "id", json!({ "id": wish.project })).await;
+        }
+        let first = answer(&member, &name, &wish.input).await;
+        assert_eq!(first["data"]["r"]["replayed"], json!(false), "{name}: {first}");
+        for project in projects.iter().flatten() {
+            change_part(&app.client, "projectCollaboratorRemove", project, &member, None).await;
+        }
+        let mut again = answer(&member, &name, &wish.input).await;
+        assert_eq!(again["data"]["r"]["replayed"].take(), json!(true), "{name}: {again}");
+        again["data"]["r"]["replayed"] = json!(false);
+        assert_eq!(again, first, "{name}: the answer to a retry");
+        wish = wish.with_command_id(Uuid::now_v7());
+        if answer(&member, &name, &wish.input).await["errors"][0]["extensions"]["code"] != "FORBIDDEN" {
+            not_forbidden.push(name);
+        }
+    }
+    not_forbidden.sort();
+    // Who begins a project may always do so, and one that is deleted is found by nobody.
+    assert_eq!(not_forbidden, ["projectCreate", "projectDelete"], "of these the test shows less");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mutation_that_takes_away_the_right_to_it_can_be_sent_again() {
+    let app = TestApp::start().await;
+    let member = app.client.with_role(Role::Member);
+    let (project, me) = (app.client.project().await, member.caller.actor.0);
+    let task = app.client.task(&project, "Mine").await;
+    let demotion = json!({ "id": project, "userId": me, "role": "VIEWER" });
+    for (name, mut input) in [
+        ("projectCollaboratorChangeRole", demotion),
+        ("projectCollaboratorRemove", json!({ "id": project, "userId": me })),
+        ("taskUnassign", json!({ "id": task, "userId": me })),
+    ] {
+        match name {
+            "taskUnassign" => drop(app.client.must("taskAssign", "id", input.clone()).await),
+            _ => change_part(&app.client, "projectCollaboratorAdd", &json!(project), &member, Some("MANAGER")).await,
+        }
+        input["commandId"] = json!(Uuid::now_v7());
+        let first = answer(&member, name, &input).await;
+        assert_eq!(first["data"]["r"]["replayed"], json!(false), "{name}: {first}");
+        let mut again = answer(&member, name, &input).await;
+        assert_eq!(again["data"]["r"]["replayed"].take(), json!(true), "{name}: {again}");
+        again["data"]["r"]["replayed"] = json!(false);
+        assert_eq!(again, first, "{name}: the answer to a retry");
+        change_part(&app.client, "projectCollaboratorRemove", &json!(project), &member, None).await;
     }
     app.stop().await;
 }
