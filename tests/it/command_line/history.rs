@@ -99,3 +99,27 @@ async fn what_cannot_have_happened_is_refused_by_its_moment() {
     }
     assert_eq!(head(&database.pool().await).await, 0);
 }
+
+#[tokio::test]
+async fn lines_are_carried_out_whatever_their_actors_may() {
+    let (database, folder) = (TestDatabase::new().await, Folder::new());
+    let [project, ann, ben, cleo] = std::array::from_fn(|_| Uuid::now_v7());
+    let by = |actor: Uuid, command: &str, mut input: Value| {
+        input["id"] = json!(project);
+        let mut line = line(command, input);
+        line["actor"] = json!(actor);
+        line
+    };
+    let lines = [
+        by(ann, "projectCreate", json!({ "key": "OLD", "name": "Long ago" })),
+        by(ben, "projectCollaboratorAdd", json!({ "userId": cleo, "role": "OWNER" })),
+        by(ben, "projectCollaboratorRemove", json!({ "userId": ann })),
+        by(ben, "projectDelete", json!({})),
+    ];
+    let file = folder.file("history.ndjson", file_of(&lines));
+    done(milepost(&["import", &file, "--workspace", WORKSPACE], &[("DATABASE_URL", &database.url)]).await);
+    let told: Vec<_> = events(&database).await.into_iter().map(|(event, _, _, actor)| (event, actor)).collect();
+    let names = ["project_created", "project_collaborator_added", "project_collaborator_removed", "project_deleted"];
+    let expected: Vec<_> = names.map(str::to_owned).into_iter().zip([ann, ben, ben, ben]).collect();
+    assert_eq!(told, expected);
+}
