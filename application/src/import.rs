@@ -101,28 +101,25 @@ pub fn import<'a>(
     lines: impl Stream<Item = std::io::Result<Vec<u8>>> + Send + 'a,
 ) -> impl Stream<Item = Result<LineOutcome, ImportError>> + Send + 'a {
     let room = Arc::new(Semaphore::new(COMMANDS_AT_ONCE));
-    let mut order = Order::default();
+    let mut order = Order::new();
     lines
         .zip(futures::stream::iter(1_u64..))
         .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())))
         .map(move |(line, number)| {
-            let parsed = line.map_err(ImportError::File).map(|line| parse(&line, number, &caller, application.clock().now()));
-            let turn = match &parsed {
-                Ok(Ok(parsed)) => Some(order.turn(&parsed.command)),
-                Ok(Err(_)) | Err(_) => None,
-            };
+            let parsed = line.map_err(ImportError::File).map(|line| {
+                let parsed = parse(&line, number, &caller, application.clock().now())?;
+                let turn = order.turn(&parsed.command);
+                Ok((parsed, turn))
+            });
             let room = Arc::clone(&room);
             async move {
-                match (parsed?, turn) {
-                    (Ok(parsed), Some(turn)) => {
+                match parsed? {
+                    Ok((parsed, turn)) => {
                         turn.come().await;
                         let _permit = room.acquire().await;
-                        let outcome = carry_out(application, caller, number, parsed).await;
-                        turn.done();
-                        outcome
+                        carry_out(application, caller, number, parsed).await
                     }
-                    (Ok(_), None) => Ok(LineOutcome::NothingToDo),
-                    (Err(reject), _) => Ok(LineOutcome::Rejected(reject)),
+                    Err(reject) => Ok(LineOutcome::Rejected(reject)),
                 }
             }
         })

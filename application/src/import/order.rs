@@ -2,22 +2,36 @@
 
 use super::COMMANDS_AT_ONCE;
 use crate::commands::Command;
-use futures::future::{BoxFuture, FutureExt, Shared};
 use std::collections::HashMap;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Resolves when somebody before in the file is done.
-type Before = Shared<BoxFuture<'static, ()>>;
+/// As few as this are not worth looking through for lines that are over.
+const REMEMBERED_MIN: usize = 2 * COMMANDS_AT_ONCE;
+
+/// A line before in the file. Nothing is ever sent: it is over when its turn is gone.
+#[derive(Clone)]
+struct Before(watch::Receiver<()>);
+
+impl Before {
+    fn is_over(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
+
+    async fn over(mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
+}
 
 /// The order of lines that name the same things.
-#[derive(Default)]
 pub(super) struct Order {
     /// By thing: who changed it last, and who has relied on it since.
     things: HashMap<Thing, Uses>,
     /// Everybody since the last change of a whole project.
     everybody: Vec<Before>,
     barrier: Option<Before>,
+    /// How many of everybody there may be before those that are over are forgotten.
+    room: usize,
 }
 
 #[derive(Default)]
@@ -34,33 +48,34 @@ enum Thing {
     Places,
 }
 
-/// The place of one line in the order.
+/// The place of one line in the order. The line is over when this is dropped, whether it was carried out or given up.
 pub(super) struct Turn {
     before: Vec<Before>,
-    done: oneshot::Sender<()>,
+    _over: watch::Sender<()>,
 }
 
 impl Turn {
     pub(super) async fn come(&self) {
-        futures::future::join_all(self.before.iter().cloned()).await;
-    }
-
-    pub(super) fn done(self) {
-        let _ = self.done.send(());
+        for before in &self.before {
+            before.clone().over().await;
+        }
     }
 }
 
 impl Order {
+    pub(super) fn new() -> Self {
+        Self { things: HashMap::new(), everybody: vec![], barrier: None, room: REMEMBERED_MIN }
+    }
+
     pub(super) fn turn(&mut self, command: &Command) -> Turn {
-        let (done, finished) = oneshot::channel();
-        // A line that is dropped counts as done.
-        let me: Before = finished.map(|_| ()).boxed().shared();
+        let (over, me) = watch::channel(());
+        let me = Before(me);
         let mut before: Vec<Before> = self.barrier.iter().cloned().collect();
         if changes_a_whole_project(command) {
             before.append(&mut self.everybody);
             self.things.clear();
             self.barrier = Some(me);
-            return Turn { before, done };
+            return Turn { before, _over: over };
         }
         let (changes, relies_on) = things_of(command);
         for thing in relies_on {
@@ -74,21 +89,29 @@ impl Order {
             before.append(&mut uses.relied_on);
         }
         self.everybody.push(me);
-        self.forget_what_is_done();
-        Turn { before, done }
+        self.forget_what_is_over();
+        Turn { before, _over: over }
     }
 
-    /// Keeps what is remembered in proportion to what is going on.
-    fn forget_what_is_done(&mut self) {
-        let over = |before: &Before| before.peek().is_some();
-        if self.everybody.len() > 4 * COMMANDS_AT_ONCE {
-            self.everybody.retain(|before| !over(before));
-            self.things.retain(|_, uses| {
-                uses.relied_on.retain(|before| !over(before));
-                uses.changed.take_if(|before| over(before));
-                uses.changed.is_some() || !uses.relied_on.is_empty()
-            });
+    /// How many lines are remembered, and how many uses of things.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> (usize, usize) {
+        let uses = self.things.values().map(|uses| usize::from(uses.changed.is_some()) + uses.relied_on.len());
+        (self.everybody.len(), uses.sum())
+    }
+
+    /// Keeps what is remembered in proportion to what is going on. Looking through everybody is paid for by as many new lines.
+    fn forget_what_is_over(&mut self) {
+        if self.everybody.len() < self.room {
+            return;
         }
+        self.everybody.retain(|before| !before.is_over());
+        self.things.retain(|_, uses| {
+            uses.relied_on.retain(|before| !before.is_over());
+            uses.changed.take_if(|before| before.is_over());
+            uses.changed.is_some() || !uses.relied_on.is_empty()
+        });
+        self.room = REMEMBERED_MIN.max(2 * self.everybody.len());
     }
 }
 
