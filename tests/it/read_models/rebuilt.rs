@@ -100,15 +100,19 @@ async fn in_memory<M: ReadModel>(written: &Written) -> (&'static str, Content) {
     plant(&written.pool, &M::TABLES.replace("{v}", &IN_MEMORY.to_string())).await;
     let mut connection = written.pool.acquire().await.expect("a connection");
     M::save(&mut connection, IN_MEMORY, &rows, &[]).await.expect("the rows are stored");
+    drop(connection);
     (M::NAME, content(&written.pool, &format!("{}_v{IN_MEMORY}", M::NAME)).await)
 }
 
 /// In memory, every batch size gives the same.
 fn assert_same_in_every_batch_size<M: ReadModel>(facts: &[Arc<Fact>]) {
-    let whole = whole::<M>(facts);
-    for size in 1..=BATCH_MAX {
+    let (whole, types) = (whole::<M>(facts), M::event_types());
+    // Where batches end is decided by all facts; those that are nothing to it need not be gone through a thousand times.
+    let facts: Vec<_> = facts.iter().filter(|fact| types.contains(&fact.event_type.as_str())).cloned().collect();
+    for size in 1..=BATCH_MAX as i64 {
         let mut model = InMemory::<M>::default();
-        facts.chunks(size).for_each(|batch| model.take_in(batch).expect("every event can be taken in"));
+        let batches = facts.chunk_by(|before, after| (before.position - 1) / size == (after.position - 1) / size);
+        batches.for_each(|batch| model.take_in(batch).expect("every event can be taken in"));
         assert!(model.rows() == whole.rows(), "{} differs in batches of {size}", M::NAME);
     }
 }
@@ -149,9 +153,7 @@ async fn keep_up(core: &Core, sizes: impl Fn() -> Box<dyn FnMut() -> usize + Sen
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_and_rebuilt_and_in_memory_are_the_same_in_batches_of_any_size() {
     let mut dice = Dice::new();
-    let t = std::time::Instant::now();
     let written = written(&mut dice).await;
-    eprintln!("written {:?}", t.elapsed());
     let mut checks = Checks::default();
     for_each(&mut checks);
     let facts = Arc::new(written.facts.clone());
@@ -161,16 +163,16 @@ async fn live_and_rebuilt_and_in_memory_are_the_same_in_batches_of_any_size() {
     });
     let folds: Vec<_> = folds.collect();
 
-    let expected: Contents = join_all(checks.contents.iter().map(|in_memory| in_memory(&written))).await.into_iter().collect();
+    let mut expected = Contents::new();
+    for in_memory in checks.contents {
+        expected.extend([in_memory(&written).await]);
+    }
     assert!(expected.values().all(|(rows, _)| *rows > 0), "a read model is empty: {expected:?}");
     assert_eq!(live_contents(&written.pool).await, expected, "as the node kept them");
     assert_rebuilt(&written, &expected).await;
-    eprintln!("rebuilt {:?}", t.elapsed());
     assert_stored_in_batches(&written, &expected, &mut dice).await;
     assert_counts(&written).await;
-    eprintln!("stored {:?}", t.elapsed());
     join_all(folds).await.into_iter().for_each(|fold| fold.expect("every batch size gives the same"));
-    eprintln!("folds {:?}", t.elapsed());
     let Written { core, pool, database, .. } = written;
     pool.close().await;
     core.close().await;
@@ -190,11 +192,9 @@ async fn assert_rebuilt(written: &Written, expected: &Contents) {
 async fn assert_stored_in_batches(written: &Written, expected: &Contents, dice: &mut Dice) {
     let by_chance = [(); 3].map(|()| 1 + dice.below(BATCH_MAX));
     for size in [1, 2, 3, 7, 64, 333, BATCH_MAX - 1, BATCH_MAX].into_iter().chain(by_chance) {
-        let t = std::time::Instant::now();
         forget(&written.pool).await;
         keep_up(&written.core, || Box::new(move || size)).await;
         assert_eq!(live_contents(&written.pool).await, *expected, "in batches of {size}");
-        eprintln!("size {size} {:?}", t.elapsed());
     }
     for most in [10, BATCH_MAX] {
         let seed = std::sync::Mutex::new(dice.fork());
