@@ -1,5 +1,6 @@
 //! `milepost events`: read the log.
 
+use super::stop::{stop_signals, unless_told};
 use crate::cli::{Events, EventsCommand, Tail};
 use crate::exit::Failure;
 use crate::output;
@@ -21,8 +22,9 @@ const LAST: i64 = 20;
 pub async fn run(arguments: Events, configuration: &Configuration) -> Result<(), Failure> {
     let EventsCommand::Tail(tail) = arguments.what;
     tail.types.iter().try_for_each(|name| known_type(name))?;
+    let mut stop = stop_signals()?;
     let core = Core::open(&configuration.settings).await?;
-    let result = print_events(&core, &tail).await;
+    let result = unless_told(&mut stop, print_events(&core, &tail)).await.unwrap_or(Ok(()));
     core.close().await;
     result
 }
