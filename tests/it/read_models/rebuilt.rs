@@ -59,10 +59,13 @@ async fn written(dice: &mut Dice) -> Written {
     Written { database, core, pool, facts, workspaces, now }
 }
 
+/// Gives the name and the content of a model in memory.
+type InMemoryContent = fn(&Written) -> BoxFuture<'_, (&'static str, Content)>;
+
 /// What is asked of every read model there is.
 #[derive(Default)]
 struct Checks {
-    contents: Vec<for<'a> fn(&'a Written) -> BoxFuture<'a, (&'static str, Content)>>,
+    contents: Vec<InMemoryContent>,
     folds: Vec<fn(&[Arc<Fact>])>,
 }
 
