@@ -2,6 +2,7 @@
 
 mod absent_variables;
 mod access;
+mod any_input;
 mod audits;
 mod command_ids;
 mod conflicts;

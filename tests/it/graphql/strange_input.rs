@@ -8,7 +8,7 @@ use tests::app::{Client, TestApp, input_type};
 use uuid::Uuid;
 
 /// The node answered in JSON, did not blame itself, and showed nothing of its inside.
-fn assert_calm(answer: &Answer, what: &str) {
+pub(super) fn assert_calm(answer: &Answer, what: &str) {
     assert!(answer.status < 500, "{what}: {} {}", answer.status, answer.text);
     let json = answer.json();
     assert!(json.is_object(), "{what}: no JSON: {}", answer.text);
