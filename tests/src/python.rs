@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What the programs import.
-const PACKAGES: [&str; 2] = ["confluent-kafka==2.16.1", "jsonschema[format]==4.26.0"];
+/// What the programs import, and a program of its own that tests servers by their schema.
+const PACKAGES: [&str; 3] = ["confluent-kafka==2.16.1", "jsonschema[format]==4.26.0", "schemathesis==4.32.5"];
 
 /// The interpreter. It is prepared once for each set of packages, by whichever process comes first.
 pub fn python() -> &'static PathBuf {

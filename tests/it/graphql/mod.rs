@@ -24,6 +24,7 @@ mod pages;
 mod positions;
 mod proxy;
 mod refusals;
+mod schemathesis;
 mod sign_in;
 mod single;
 mod slow_clients;
