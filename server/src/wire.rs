@@ -76,6 +76,14 @@ impl Core {
         Ok(Self { database, log, application, works })
     }
 
+    /// Makes the read models of a log that holds nothing yet. Those of a longer one are built once a node serves.
+    pub async fn prepare(&self) -> Result<(), Failure> {
+        for projection in runner::all() {
+            projection.prepare(&self.works).await.map_err(|error| Failure::of_database("a read model could not be prepared", &error))?;
+        }
+        Ok(())
+    }
+
     /// Answers what was accepted, then ends all connections.
     pub async fn close(self) {
         self.log.close().await;
@@ -105,9 +113,7 @@ struct Stops {
 impl Node {
     /// Starts workers and doors.
     pub async fn start(core: Core, settings: &Settings, catalogue: Catalogue, listener: TcpListener) -> Result<Self, Failure> {
-        for projection in runner::all() {
-            projection.prepare(&core.works).await.map_err(|error| Failure::of_database("a read model could not be prepared", &error))?;
-        }
+        core.prepare().await?;
         let stops = Stops::default();
         let mut leases = LeaseKeeper::new(core.database.worker.clone());
         let mut workers = JoinSet::new();

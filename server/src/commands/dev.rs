@@ -108,6 +108,7 @@ async fn start(
     let core = Core::open(settings).await?;
     // Nobody else uses this folder, and whoever did before may have been killed.
     leases::end_all(&core.database.worker).await.map_err(|error| Failure::not_there(format!("old leases cannot be ended: {error}")))?;
+    core.prepare().await?;
     if !arguments.no_seed {
         seed::seed(&core.application).await.map_err(|error| Failure::not_there(format!("the demo data could not be made: {error}")))?;
     }
