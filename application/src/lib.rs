@@ -14,6 +14,7 @@ pub mod ports;
 pub mod reactions;
 pub mod scheduler;
 
+mod lease;
 mod projects;
 mod schedules;
 mod states;

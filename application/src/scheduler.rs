@@ -7,6 +7,7 @@
 use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::error::CommandError;
+use crate::lease::lost;
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
 use chrono::{DateTime, Utc};
 use domain::ids::{ScheduleId, derived, system};
@@ -47,10 +48,6 @@ pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease
             () = lost(&mut lease) => {}
         }
     }
-}
-
-async fn lost(lease: &mut watch::Receiver<Option<i64>>) {
-    let _ = lease.wait_for(Option::is_none).await;
 }
 
 /// Sleeps and fires, for ever.

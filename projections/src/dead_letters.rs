@@ -59,7 +59,11 @@ pub async fn list(pool: &PgPool, name: Option<&str>) -> Result<Vec<DeadLetter>, 
 /// Events of other aggregates that change the same rows have been taken in since. So a version is built beside the live
 /// one, with every event in its place, and switched to.
 pub(crate) async fn retry<M: ReadModel>(works: &Works, aggregate: Uuid, skip_first: bool, tell: Tell<'_>) -> Result<usize, RetryError> {
-    let version = registry::live(&works.pool, M::NAME).await?.ok_or(RetryError::NothingParked)?.version;
+    let live = registry::live(&works.pool, M::NAME).await?.ok_or(RetryError::NothingParked)?;
+    if live.shape != registry::shape::<M>() {
+        return Err(RetryError::Build(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() }));
+    }
+    let version = live.version;
     let parked: Vec<i64> = sqlx::query_scalar(
         "SELECT position FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2 AND aggregate_id = $3 ORDER BY position",
     )

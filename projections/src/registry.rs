@@ -47,9 +47,9 @@ pub struct Version {
 /// Over how many seconds the rate of events is averaged.
 pub(crate) const RATE_OVER_SECONDS: f64 = 10.0;
 
-/// The rate fades while nothing moves.
-pub(crate) const COLUMNS: &str = "name, version, state, shape, rules, position, dead_letters, target, events_done, \
-                       rate * exp(-extract(epoch FROM clock_timestamp() - updated_at)::float8 / 10), last_error, started_at, live_since";
+/// The columns that [`read`] reads, in its order.
+pub(crate) const COLUMNS: &str = "name, version, state, shape, rules, position, dead_letters, target, events_done, rate, \
+                                  extract(epoch FROM clock_timestamp() - updated_at)::float8, last_error, started_at, live_since";
 
 impl VersionState {
     /// The stored word.
@@ -65,6 +65,7 @@ impl VersionState {
 }
 
 pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
+    let (rate, seconds_ago): (f64, f64) = (row.try_get(9)?, row.try_get(10)?);
     Ok(Version {
         name: row.try_get(0)?,
         version: row.try_get(1)?,
@@ -81,10 +82,11 @@ pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
         dead_letters: row.try_get(6)?,
         target: row.try_get(7)?,
         events_done: row.try_get(8)?,
-        rate: row.try_get(9)?,
-        last_error: row.try_get(10)?,
-        started_at: row.try_get(11)?,
-        live_since: row.try_get(12)?,
+        // It fades while nothing moves.
+        rate: rate * (-seconds_ago / RATE_OVER_SECONDS).exp(),
+        last_error: row.try_get(11)?,
+        started_at: row.try_get(12)?,
+        live_since: row.try_get(13)?,
     })
 }
 

@@ -38,6 +38,11 @@ impl Dice {
         self.roll() % 100 < times
     }
 
+    /// An id.
+    pub fn uuid(&mut self) -> uuid::Uuid {
+        uuid::Uuid::from_u64_pair(self.roll(), self.roll())
+    }
+
     /// One of several.
     pub fn one_of<'a, T>(&mut self, several: &'a [T]) -> &'a T {
         &several[self.below(several.len())]

@@ -3,6 +3,7 @@
 use super::Reaction;
 use crate::Application;
 use crate::error::CommandError;
+use crate::lease::lost;
 use crate::ports::{Checkpoints, LogError, Parked};
 use domain::event::Fact;
 use futures::{StreamExt, stream};
@@ -41,10 +42,6 @@ pub async fn run(
             () = lost(&mut lease) => {}
         }
     }
-}
-
-async fn lost(lease: &mut watch::Receiver<Option<i64>>) {
-    let _ = lease.wait_for(Option::is_none).await;
 }
 
 async fn follow(application: &Application, checkpoints: &dyn Checkpoints, reaction: &dyn Reaction) -> Result<(), LogError> {

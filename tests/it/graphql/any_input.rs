@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use tests::app::{Client, How, TestApp};
 use tests::dice::Dice;
-use uuid::Uuid;
 
 const REQUESTS: usize = 20_000;
 const AT_ONCE: usize = 4;
@@ -129,7 +128,7 @@ impl World {
             "TimeZone" => &["\"Europe/Zurich\"", "\"UTC\"", "\"Mars/Olympus\"", "\"\""],
             "ID" => {
                 return match dice.below(5) {
-                    0 => format!("\"{}\"", Uuid::from_u64_pair(dice.roll(), dice.roll())),
+                    0 => format!("\"{}\"", dice.uuid()),
                     1 => "\"x\"".to_owned(),
                     _ => format!("\"{}\"", dice.one_of(&self.ids)),
                 };

@@ -128,6 +128,17 @@ async fn what_a_newer_program_has_built_is_left_to_it() {
     assert_eq!((live(&pool, "task_list").await, title(&app.client).await), ((1, 2), "By other rules".to_owned()));
     let refused = projections(&database, &["verify", "task_list"]).await;
     assert_eq!((refused.status, refused.stderr.contains("other rules")), (1, true), "{}", refused.stderr);
+    // What that program has parked is for it to try again.
+    plant(
+        &pool,
+        "INSERT INTO milepost.projection_dead_letters (name, version, position, aggregate_id, event_type, error) \
+         SELECT 'task_list', 1, position, aggregate_id, event_type, 'planted' FROM milepost.events WHERE position = 2",
+    )
+    .await;
+    let task: String =
+        sqlx::query_scalar("SELECT aggregate_id FROM milepost.events WHERE position = 2").fetch_one(&pool).await.expect("an event");
+    let refused = projections(&database, &["dead-letters", "retry", "task_list", &task]).await;
+    assert_eq!((refused.status, refused.stderr.contains("other rules")), (1, true), "{}", refused.stderr);
     app.stop().await;
 }
 

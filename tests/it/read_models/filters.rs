@@ -1,11 +1,11 @@
 //! Filters and orders of the task list against rules of their own, on random rows; and pages of it, both ways.
 
-use super::Dice;
 use super::rows::{CATEGORIES, List, Names, TAGS, TITLES, moments};
 use domain::task::Status;
 use projections::filter::{Comparator, TextComparator, TimeComparator};
 use projections::page::{Page, Window};
 use projections::task_list::{TaskFilter, TaskRow, TaskSort, TaskSortField, TaskView};
+use tests::dice::Dice;
 
 const FIELDS: [TaskSortField; 6] = [
     TaskSortField::Number,
@@ -18,11 +18,11 @@ const FIELDS: [TaskSortField; 6] = [
 
 /// How something with these values may be compared.
 fn comparator<T: Clone>(dice: &mut Dice, values: &[T]) -> Comparator<T> {
-    let some = |dice: &mut Dice| (0..dice.below(3)).map(|_| dice.pick(values).clone()).collect::<Vec<_>>();
+    let some = |dice: &mut Dice| (0..dice.below(3)).map(|_| dice.one_of(values).clone()).collect::<Vec<_>>();
     let mut by = Comparator::default();
     match dice.below(5) {
-        0 => by.eq = Some(dice.pick(values).clone()),
-        1 => by.ne = Some(dice.pick(values).clone()),
+        0 => by.eq = Some(dice.one_of(values).clone()),
+        1 => by.ne = Some(dice.one_of(values).clone()),
         2 => by.within = Some(some(dice)),
         3 => by.not_within = Some(some(dice)),
         _ => by.is_null = Some(dice.percent(50)),
@@ -33,7 +33,7 @@ fn comparator<T: Clone>(dice: &mut Dice, values: &[T]) -> Comparator<T> {
 fn text_comparator(dice: &mut Dice, values: &[&str]) -> TextComparator {
     let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
     let part = |dice: &mut Dice, begin: bool| {
-        let chars: Vec<char> = dice.pick(&values).chars().collect();
+        let chars: Vec<char> = dice.one_of(&values).chars().collect();
         let (from, to) = (if begin { 0 } else { dice.below(chars.len() + 1) }, dice.below(chars.len() + 1));
         chars[from.min(to)..to].iter().collect::<String>()
     };
@@ -52,13 +52,13 @@ fn time_comparator(dice: &mut Dice) -> TimeComparator {
         by.is_null = Some(dice.percent(50));
     }
     match dice.below(4) {
-        0 => by.lt = Some(*dice.pick(&moments())),
-        1 => by.lte = Some(*dice.pick(&moments())),
+        0 => by.lt = Some(*dice.one_of(&moments())),
+        1 => by.lte = Some(*dice.one_of(&moments())),
         _ => {}
     }
     match dice.below(4) {
-        0 => by.gt = Some(*dice.pick(&moments())),
-        1 => by.gte = Some(*dice.pick(&moments())),
+        0 => by.gt = Some(*dice.one_of(&moments())),
+        1 => by.gte = Some(*dice.one_of(&moments())),
         _ => {}
     }
     by
@@ -83,7 +83,7 @@ fn condition(dice: &mut Dice, names: &Names) -> TaskFilter {
         8 => filter.created_at = time_comparator(dice),
         9 => filter.updated_at = time_comparator(dice),
         10 => filter.is_overdue = Some(dice.percent(50)),
-        _ => filter.text = Some((*dice.pick(&SEARCHES)).to_owned()),
+        _ => filter.text = Some((*dice.one_of(&SEARCHES)).to_owned()),
     }
     filter
 }
@@ -103,7 +103,7 @@ pub(super) fn filter(dice: &mut Dice, names: &Names, depth: usize) -> TaskFilter
 }
 
 pub(super) fn sort(dice: &mut Dice) -> Vec<TaskSort> {
-    (0..dice.below(4)).map(|_| TaskSort { field: *dice.pick(&FIELDS), descending: dice.percent(50) }).collect()
+    (0..dice.below(4)).map(|_| TaskSort { field: *dice.one_of(&FIELDS), descending: dice.percent(50) }).collect()
 }
 
 fn tasks(page: &Page<TaskView>) -> Vec<TaskRow> {
@@ -112,7 +112,7 @@ fn tasks(page: &Page<TaskView>) -> Vec<TaskRow> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn filters_and_orders_answer_as_rules_of_their_own() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 120).await;
     let mut some = 0;
@@ -130,7 +130,7 @@ async fn filters_and_orders_answer_as_rules_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_condition_alone_answers_as_rules_of_their_own() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 120).await;
     for _ in 0..400 {
@@ -164,7 +164,7 @@ async fn whole(list: &List, dice: &mut Dice, filter: &TaskFilter, sort: &[TaskSo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_forward_and_backward_make_up_the_list_in_every_order() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 70).await;
     let alone = FIELDS.into_iter().flat_map(|field| [false, true].map(|descending| vec![TaskSort { field, descending }]));
@@ -195,7 +195,7 @@ async fn between_cursors(list: &List, dice: &mut Dice, filter: &TaskFilter, sort
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_none_still_counts_and_says_whether_there_are_more() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 5).await;
     let none = list.page(&TaskFilter::default(), &[], &Window { limit: 0, total: true, ..Window::default() }).await;

@@ -1,6 +1,5 @@
 //! Random histories: commands of several people in several workspaces, and time that passes.
 
-use super::Dice;
 use application::caller::{Caller, Role};
 use application::commands::Command;
 use application::error::CommandError;
@@ -9,6 +8,7 @@ use domain::ids::{UserId, WorkspaceId};
 use serde_json::{Value, json};
 use tests::app::TestApp;
 use tests::builders::send;
+use tests::dice::Dice;
 use tests::wait::until;
 use uuid::Uuid;
 
@@ -83,19 +83,19 @@ fn moment(dice: &mut Dice) -> DateTime<Utc> {
 fn due(dice: &mut Dice) -> Value {
     match dice.percent(50) {
         true => json!({ "at": moment(dice) }),
-        false => json!({ "date": moment(dice).date_naive(), "timeZone": dice.pick(&["Europe/Zurich", "Pacific/Apia", "UTC"]) }),
+        false => json!({ "date": moment(dice).date_naive(), "timeZone": dice.one_of(&["Europe/Zurich", "Pacific/Apia", "UTC"]) }),
     }
 }
 
 fn words(dice: &mut Dice) -> String {
     let all = ["paint", "Wall", "100%", "under_score", "größe", "🚀", "back\\slash", "\"quoted\"", "{brace,}", "O'Neill", "NULL"];
     let count = 1 + dice.below(3);
-    (0..count).map(|_| *dice.pick(&all)).collect::<Vec<_>>().join(" ")
+    (0..count).map(|_| *dice.one_of(&all)).collect::<Vec<_>>().join(" ")
 }
 
 fn tags(dice: &mut Dice) -> Value {
     let count = dice.below(3);
-    let tags: Vec<_> = (0..count).map(|_| *dice.pick(&["home", "a,b", "x\\y", "\"", "{}", "NULL", "größe"])).collect();
+    let tags: Vec<_> = (0..count).map(|_| *dice.one_of(&["home", "a,b", "x\\y", "\"", "{}", "NULL", "größe"])).collect();
     json!(tags)
 }
 
@@ -105,13 +105,13 @@ fn status(dice: &mut Dice) -> &'static str {
 
 /// One of these ids, or an unknown one.
 fn one_of(dice: &mut Dice, ids: &[Uuid]) -> Uuid {
-    if ids.is_empty() { dice.uuid() } else { *dice.pick(ids) }
+    if ids.is_empty() { dice.uuid() } else { *dice.one_of(ids) }
 }
 
 /// A command of somebody. Now and then it names something of another workspace.
 fn next(dice: &mut Dice, places: &mut [Place], at: usize) -> (Caller, &'static str, Value) {
     let from = if dice.percent(3) { dice.below(places.len()) } else { at };
-    let caller = *dice.pick(&places[at].people);
+    let caller = *dice.one_of(&places[at].people);
     let (project, task, schedule) = {
         let place = &places[from];
         (one_of(dice, &place.projects), one_of(dice, &place.tasks), one_of(dice, &place.schedules))
@@ -138,7 +138,7 @@ fn create_project(dice: &mut Dice, place: &mut Place) -> (&'static str, Value) {
 }
 
 fn about_project(dice: &mut Dice, id: Uuid, caller: Caller) -> (&'static str, Value) {
-    let (person, role) = (dice.uuid(), *dice.pick(&["VIEWER", "EDITOR", "MANAGER", "OWNER"]));
+    let (person, role) = (dice.uuid(), *dice.one_of(&["VIEWER", "EDITOR", "MANAGER", "OWNER"]));
     match dice.below(24) {
         0..=5 => ("projectUpdate", json!({ "id": id, "name": words(dice), "dueOn": moment(dice).date_naive() })),
         6..=8 => ("projectArchive", json!({ "id": id })),
@@ -166,14 +166,14 @@ fn create_task(dice: &mut Dice, place: &mut Place, project: Uuid) -> (&'static s
 }
 
 fn about_task(dice: &mut Dice, id: Uuid, project: Uuid, place: &Place) -> (&'static str, Value) {
-    let person = dice.pick(&place.people).actor;
+    let person = dice.one_of(&place.people).actor;
     match dice.below(58) {
         0..=6 => ("taskUpdate", json!({ "id": id, "title": words(dice), "tags": tags(dice), "category": null })),
         7..=11 => ("taskAssign", json!({ "id": id, "userId": person })),
         12..=14 => ("taskUnassign", json!({ "id": id, "userId": person })),
         15..=26 => ("taskChangeStatus", json!({ "id": id, "status": status(dice), "blockedReason": "no paint" })),
         27..=29 => ("taskChangeStatus", json!({ "id": id, "status": status(dice) })),
-        30..=33 => ("taskChangePriority", json!({ "id": id, "priority": dice.pick(&["CRITICAL", "HIGH", "MEDIUM", "LOW"]) })),
+        30..=33 => ("taskChangePriority", json!({ "id": id, "priority": dice.one_of(&["CRITICAL", "HIGH", "MEDIUM", "LOW"]) })),
         34..=39 => ("taskSetDue", json!({ "id": id, "due": due(dice) })),
         40 => ("taskClearDue", json!({ "id": id })),
         41..=43 => ("taskComplete", json!({ "id": id })),

@@ -23,50 +23,6 @@ use sqlx::PgPool;
 use std::sync::Arc;
 use tests::app::settings;
 use tests::database::TestDatabase;
-use uuid::Uuid;
-
-/// Choices that are the same again with the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// By the seed in `MILEPOST_TEST_SEED`, or else a new one, which is printed.
-    fn new() -> Self {
-        let given = std::env::var("MILEPOST_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0);
-        eprintln!("MILEPOST_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    /// Other choices, from these.
-    fn fork(&mut self) -> Self {
-        Self(self.next())
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 up to and without another.
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("it is below a usize")
-    }
-
-    fn percent(&mut self, chance: usize) -> bool {
-        self.below(100) < chance
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-
-    fn uuid(&mut self) -> Uuid {
-        Uuid::from_u64_pair(self.next(), self.next())
-    }
-}
 
 /// The parts of a node on a database, with nobody at work.
 async fn core(database: &TestDatabase) -> Core {

@@ -1,6 +1,5 @@
 //! A page stays right while rows come, go and move; a cursor that was not given out for a list is refused.
 
-use super::Dice;
 use super::filters::sort;
 use super::rows::{List, order};
 use chrono::{DateTime, Utc};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use tests::app::TestApp;
+use tests::dice::Dice;
 
 /// Changes some rows other than those that must stay: new ones, hidden ones, ones that move in the order.
 async fn disturb(list: &mut List, dice: &mut Dice, stay: &BTreeSet<TaskId>) {
@@ -32,7 +32,7 @@ async fn disturb(list: &mut List, dice: &mut Dice, stay: &BTreeSet<TaskId>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_rows_come_and_go_pages_skip_nothing_and_repeat_nothing() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     for backward in [false, true, false, true, false, true] {
         let mut list = List::new(&mut dice).await;
         list.fill(&mut dice, 60).await;
@@ -101,7 +101,7 @@ const BY_DUE: [TaskSort; 2] =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cursors_of_other_lists_and_made_up_ones_are_refused() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 10).await;
     let good = first_cursor(&list, &BY_DUE).await;
@@ -152,7 +152,7 @@ async fn cursors_of_other_lists_and_made_up_ones_are_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_shows_another_workspace_nothing() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 10).await;
     let page = list.page(&TaskFilter::default(), &BY_DUE, &Window { limit: 3, ..Window::default() }).await;

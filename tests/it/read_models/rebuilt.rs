@@ -1,7 +1,7 @@
 //! Kept up to date, built anew, or folded in memory: a read model is always the same, whatever the batches were.
 
 use super::history::{self, BEGIN};
-use super::{Dice, content, core, live, plant};
+use super::{content, core, live, plant};
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Fact, Recorded};
 use domain::ids::{ProjectId, WorkspaceId};
@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tests::app::TestApp;
 use tests::database::TestDatabase;
+use tests::dice::Dice;
 
 /// More than the largest batch.
 const EVENTS: i64 = 1_050;
@@ -155,7 +156,7 @@ async fn keep_up(core: &Core, sizes: impl Fn() -> Box<dyn FnMut() -> usize + Sen
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_and_rebuilt_and_in_memory_are_the_same_in_batches_of_any_size() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::thrown();
     let written = written(&mut dice).await;
     let mut checks = Checks::default();
     for_each(&mut checks);
@@ -200,10 +201,10 @@ async fn assert_stored_in_batches(written: &Written, expected: &Contents, dice: 
         assert_eq!(live_contents(&written.pool).await, *expected, "in batches of {size}");
     }
     for most in [10, BATCH_MAX] {
-        let seed = std::sync::Mutex::new(dice.fork());
+        let seed = std::sync::Mutex::new(dice.another());
         forget(&written.pool).await;
         keep_up(&written.core, || {
-            let mut dice = seed.lock().expect("nobody panics with it").fork();
+            let mut dice = seed.lock().expect("nobody panics with it").another();
             Box::new(move || 1 + dice.below(most))
         })
         .await;

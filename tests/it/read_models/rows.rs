@@ -1,6 +1,6 @@
 //! Random rows of the task list, put there as they are, and what queries must answer by rules of their own.
 
-use super::{Dice, core, projection};
+use super::{core, projection};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
@@ -16,6 +16,7 @@ use sqlx::PgPool;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use tests::database::TestDatabase;
+use tests::dice::Dice;
 use uuid::Uuid;
 
 /// The moment at which rows are overdue or not.
@@ -73,7 +74,7 @@ impl List {
         self.numbers += 1;
         let project = dice.below(3);
         let optional = |dice: &mut Dice, from: &[&str]| from[dice.below(from.len())].to_owned();
-        let due = dice.percent(60).then(|| Due::at(*dice.pick(&moments()), Tz::UTC));
+        let due = dice.percent(60).then(|| Due::at(*dice.one_of(&moments()), Tz::UTC));
         let category = optional(dice, &CATEGORIES);
         let mut tags: Vec<String> = (0..dice.below(3)).map(|_| optional(dice, &TAGS)).collect();
         tags.dedup();
@@ -88,17 +89,17 @@ impl List {
             former_keys: vec![],
             title: optional(dice, &TITLES),
             description: optional(dice, &DESCRIPTIONS),
-            status: *dice.pick(&Status::ALL),
+            status: *dice.one_of(&Status::ALL),
             blocked_reason: None,
-            priority: *dice.pick(&[Priority::Critical, Priority::High, Priority::Medium, Priority::Low]),
+            priority: *dice.one_of(&[Priority::Critical, Priority::High, Priority::Medium, Priority::Low]),
             category: (!category.is_empty()).then_some(category),
             tags,
             assignee_ids,
             due,
             estimate_minutes: None,
             created_by: UserId(self.names.people[0]),
-            created_at: *dice.pick(&moments()),
-            updated_at: *dice.pick(&moments()),
+            created_at: *dice.one_of(&moments()),
+            updated_at: *dice.one_of(&moments()),
             completed_at: None,
             time_to_complete_ms: None,
             version: 1,
