@@ -29,6 +29,9 @@ pub enum CommandError {
     /// Us. Sending it again with the same commandId is safe.
     #[error("the service cannot reach its database at the moment")]
     Unavailable(#[source] LogError),
+    /// Us, until somebody makes room. Nothing was stored; sending it again with the same commandId is safe.
+    #[error("the service cannot store anything at the moment, since the disk of its database is full; try again later")]
+    NoRoom(#[source] LogError),
     /// Us. Whether it was carried out is not known; sending it again with the same commandId tells.
     #[error("the answer of the database was lost; send the command again with the same commandId to learn its outcome")]
     OutcomeUnknown,
@@ -46,6 +49,7 @@ impl From<LogError> for CommandError {
             LogError::Overloaded { retry_after } => Self::Overloaded { retry_after },
             LogError::OutcomeUnknown => Self::OutcomeUnknown,
             error @ LogError::Unreachable(_) => Self::Unavailable(error),
+            error @ LogError::NoRoom(_) => Self::NoRoom(error),
             error @ (LogError::Corrupt(_) | LogError::Unfit(_) | LogError::Rejected(_)) => Self::Broken(error),
         }
     }
@@ -62,6 +66,7 @@ impl CommandError {
             | Self::CommandIdReused
             | Self::Overloaded { .. }
             | Self::Unavailable(_)
+            | Self::NoRoom(_)
             | Self::OutcomeUnknown
             | Self::Contended
             | Self::Broken(_) => &mut [],
@@ -75,7 +80,7 @@ impl CommandError {
     /// Whether sending the command again, unchanged, may well succeed.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Overloaded { .. } | Self::Unavailable(_) | Self::OutcomeUnknown | Self::Contended => true,
+            Self::Overloaded { .. } | Self::Unavailable(_) | Self::NoRoom(_) | Self::OutcomeUnknown | Self::Contended => true,
             Self::Refused(_) | Self::NotFound(_) | Self::Forbidden(_) | Self::Conflict { .. } | Self::CommandIdReused | Self::Broken(_) => {
                 false
             }
@@ -91,7 +96,7 @@ impl CommandError {
             Self::Conflict { .. } => "VERSION_CONFLICT",
             Self::CommandIdReused => "COMMAND_ID_REUSED",
             Self::Overloaded { .. } => "OVERLOADED",
-            Self::Unavailable(_) | Self::OutcomeUnknown | Self::Contended => "UNAVAILABLE",
+            Self::Unavailable(_) | Self::NoRoom(_) | Self::OutcomeUnknown | Self::Contended => "UNAVAILABLE",
             Self::Broken(_) => "INTERNAL",
         }
     }

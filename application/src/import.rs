@@ -83,7 +83,7 @@ pub enum LineOutcome {
 /// The import cannot go on. Importing the file again goes on where it stopped.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    #[error("line {line}: the service does not carry out commands at the moment")]
+    #[error("line {line}: {error}")]
     Unavailable {
         line: u64,
         #[source]
@@ -212,6 +212,7 @@ fn path_of(error: &CommandError) -> Vec<String> {
         | CommandError::CommandIdReused
         | CommandError::Overloaded { .. }
         | CommandError::Unavailable(_)
+        | CommandError::NoRoom(_)
         | CommandError::OutcomeUnknown
         | CommandError::Contended
         | CommandError::Broken(_) => None,

@@ -80,7 +80,9 @@ impl Application {
             Err(CommandError::Refused(_) | CommandError::NotFound(_) | CommandError::Forbidden(_)) => "refused",
             Err(CommandError::Conflict { .. } | CommandError::CommandIdReused | CommandError::Contended) => "conflict",
             Err(CommandError::Overloaded { .. }) => "overloaded",
-            Err(CommandError::Unavailable(_) | CommandError::OutcomeUnknown | CommandError::Broken(_)) => "failed",
+            Err(CommandError::Unavailable(_) | CommandError::NoRoom(_) | CommandError::OutcomeUnknown | CommandError::Broken(_)) => {
+                "failed"
+            }
         };
         metrics::histogram!("milepost_command_duration_seconds", "command" => name, "outcome" => outcome).record(started.elapsed());
         result

@@ -116,6 +116,8 @@ pub enum LogError {
     Overloaded { retry_after: Duration },
     #[error("the event log cannot be reached")]
     Unreachable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the database of the event log has no room left on its disk")]
+    NoRoom(#[source] Arc<dyn std::error::Error + Send + Sync>),
     #[error("the connection to the event log was lost, and whether the command was taken is not known yet")]
     OutcomeUnknown,
     #[error("the event log holds what cannot be read")]

@@ -163,6 +163,9 @@ impl Health for NodeHealth {
     fn notices(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(async {
             let mut notices = vec![];
+            if let Some(trouble) = self.log.trouble() {
+                notices.push(format!("the database takes no events: {trouble}"));
+            }
             if let Some(trouble) = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone()) {
                 notices.push(format!("the relay to Kafka does not get on: {trouble}"));
             }

@@ -68,7 +68,9 @@ impl From<LogError> for Failure {
         match &error {
             LogError::Corrupt(cause) | LogError::Unfit(cause) => Self::wrong_use(format!("{error}: {cause}")),
             LogError::Rejected(_) => Self::wrong_use(error.to_string()),
-            LogError::Overloaded { .. } | LogError::Unreachable(_) | LogError::OutcomeUnknown => Self::not_there(error.to_string()),
+            LogError::Overloaded { .. } | LogError::Unreachable(_) | LogError::NoRoom(_) | LogError::OutcomeUnknown => {
+                Self::not_there(error.to_string())
+            }
         }
     }
 }

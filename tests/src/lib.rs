@@ -12,4 +12,5 @@ pub mod own_postgres;
 pub mod process;
 pub mod python;
 pub mod servers;
+pub mod small_disk;
 pub mod wait;

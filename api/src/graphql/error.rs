@@ -126,7 +126,7 @@ pub(crate) fn answer(error: CommandError) -> Result<Vec<UserError>, Error> {
         CommandError::Overloaded { retry_after } => failure("OVERLOADED", message)
             .extend_with(|_, extensions| extensions.set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX))),
         CommandError::Contended | CommandError::OutcomeUnknown => failure("UNAVAILABLE", message),
-        CommandError::Unavailable(cause) => unavailable(message, Some(&cause)),
+        CommandError::Unavailable(cause) | CommandError::NoRoom(cause) => unavailable(message, Some(&cause)),
         CommandError::Broken(cause) => internal(&cause),
     })
 }

@@ -126,6 +126,7 @@ async fn trouble_with_the_log_is_sorted_by_who_must_act() {
     let troubles = [
         (LogError::Overloaded { retry_after: Duration::from_millis(5) }, "OVERLOADED", true),
         (LogError::Unreachable(away()), "UNAVAILABLE", true),
+        (LogError::NoRoom(away()), "UNAVAILABLE", true),
         (LogError::OutcomeUnknown, "UNAVAILABLE", true),
         (LogError::Corrupt(away()), "INTERNAL", false),
         (LogError::Unfit(away()), "INTERNAL", false),

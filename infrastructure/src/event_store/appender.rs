@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions, Executor, PgConnection, Row};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// Most units in one batch.
 pub const BATCH_UNITS_MAX: usize = 512;
@@ -38,6 +38,8 @@ pub(crate) struct Appender {
     queue: mpsc::Sender<Job>,
     units: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
+    /// Why the database takes nothing, for as long as that is so.
+    pub(crate) trouble: watch::Receiver<Option<String>>,
 }
 
 /// Its place among [`QUEUE_UNITS_MAX`] and [`QUEUE_BYTES_MAX`], kept until it is answered.
@@ -57,10 +59,11 @@ impl Appender {
         let (queue, waiting) = mpsc::channel(QUEUE_UNITS_MAX);
         // One call has one plan; planning it anew for the sizes of its arrays costs more than it gains.
         let options = options.options([("plan_cache_mode", "force_generic_plan")]).application_name("milepost appender");
-        let worker = Worker { options, role, connection: None, waiting, jobs: VecDeque::new(), tail };
+        let (trouble_now, trouble) = watch::channel(None);
+        let worker = Worker { options, role, connection: None, waiting, jobs: VecDeque::new(), tail, trouble: trouble_now };
         let task = tokio::spawn(worker.run());
         let room = |places| Arc::new(Semaphore::new(places));
-        (Self { queue, units: room(QUEUE_UNITS_MAX), bytes: room(QUEUE_BYTES_MAX) }, task)
+        (Self { queue, units: room(QUEUE_UNITS_MAX), bytes: room(QUEUE_BYTES_MAX), trouble }, task)
     }
 
     pub(crate) async fn append(&self, encoded: EncodedUnit) -> Result<Appended, LogError> {
@@ -86,6 +89,7 @@ struct Worker {
     waiting: mpsc::Receiver<Job>,
     jobs: VecDeque<Job>,
     tail: Arc<Tail>,
+    trouble: watch::Sender<Option<String>>,
 }
 
 impl Worker {
@@ -172,6 +176,7 @@ impl Worker {
         metrics::histogram!("milepost_append_batch_units").record(jobs.len() as f64);
         match result {
             Ok(Ok(answers)) => {
+                self.trouble.send_if_modified(|trouble| trouble.take().is_some());
                 self.deliver(jobs, answers, &mut connection).await;
                 self.connection = Some(connection);
             }
@@ -200,9 +205,12 @@ impl Worker {
         tracing::error!(error = %refused, "an append was refused by the database");
         let error = match log_error(sqlx::Error::Database(refused)) {
             // A missing right or table says nothing about the unit; what else is not passing does.
-            LogError::Unfit(_) if !code.starts_with("42") && !code.starts_with("3F") => LogError::Rejected(message),
+            LogError::Unfit(_) if !code.starts_with("42") && !code.starts_with("3F") => LogError::Rejected(message.clone()),
             error => error,
         };
+        if !matches!(error, LogError::Rejected(_)) {
+            self.trouble.send_replace(Some(message));
+        }
         for job in jobs {
             let _ = job.answer.send(Err(error.clone()));
         }

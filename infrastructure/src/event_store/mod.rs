@@ -71,6 +71,12 @@ impl PostgresEventLog {
         tasks.for_each(|task| task.abort());
     }
 
+    /// Why the database takes no events at the moment, if it was asked and refused.
+    pub fn trouble(&self) -> Option<String> {
+        let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+        appender.as_ref().and_then(|appender| appender.trouble.borrow().clone())
+    }
+
     /// Facts after a position whose event is of one of the given types, in order, up to and with another position; and
     /// up to where that is all of them, if they are too many or too large to be read at once.
     pub async fn after_of_types(

@@ -60,6 +60,9 @@ pub(super) fn refusal(options: &PgConnectOptions, what: &'static str, error: sql
 #[error("{0}")]
 struct Unfit(String);
 
+/// No file can grow.
+const DISK_FULL: &str = "53100";
+
 /// What a failed statement means to the application.
 pub(crate) fn log_error(error: sqlx::Error) -> LogError {
     let code = match &error {
@@ -72,6 +75,7 @@ pub(crate) fn log_error(error: sqlx::Error) -> LogError {
         _ => return LogError::Unreachable(Arc::new(error)),
     };
     match advice(&code) {
+        _ if code == DISK_FULL => LogError::NoRoom(Arc::new(error)),
         Some(advice) => LogError::Unfit(Arc::new(Unfit(format!("{error}; {advice}")))),
         None if is_passing(&code) || is_about_the_connection(&code) => LogError::Unreachable(Arc::new(error)),
         None => LogError::Unfit(Arc::new(error)),

@@ -1,5 +1,6 @@
 //! Everything that can die or freeze does, alone and two at once, while people work: what was acknowledged is there once.
 
+mod disk_full;
 mod takeover;
 mod writers;
 
