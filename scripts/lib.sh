@@ -48,7 +48,7 @@ python_venv() {
 # The Debian package for each thing that may be missing.
 package_of() {
   case $1 in
-    c_toolchain) echo build-essential ;;
+    c_toolchain | cxx) echo build-essential ;;
     perl) echo perl ;;
     postgres) echo postgresql ;;
     java_17) echo openjdk-17-jre-headless ;;
@@ -65,6 +65,7 @@ package_of() {
 there() {
   case $1 in
     postgres) [ -n "$(postgres_bin)" ] ;;
+    cxx) has c++ ;;
     perl) has perl && perl -MFindBin -MIPC::Cmd -MFile::Compare -e 1 2>/dev/null ;;
     c_toolchain | java_17 | node_18 | python_venv) "$1" ;;
     *) has "$1" ;;

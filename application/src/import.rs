@@ -126,14 +126,14 @@ pub fn import<'a>(
         .buffer_unordered(COMMANDS_AT_ONCE)
 }
 
-struct Parsed {
-    command: Command,
+pub(crate) struct Parsed {
+    pub(crate) command: Command,
     actor: Option<UserId>,
     at: Option<DateTime<Utc>>,
     record: Value,
 }
 
-fn parse(line_bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>) -> Result<Parsed, Box<Reject>> {
+pub(crate) fn parse(line_bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>) -> Result<Parsed, Box<Reject>> {
     let reject = |command_id, message: String, record| {
         Box::new(Reject { line, command_id, code: "BAD_USER_INPUT".to_owned(), message, path: vec![], record })
     };

@@ -8,6 +8,8 @@ pub mod caller;
 pub mod commands;
 pub mod error;
 pub mod executor;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod import;
 pub mod nearest;
 pub mod ports;

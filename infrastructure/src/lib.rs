@@ -4,6 +4,8 @@ pub mod checkpoints;
 pub mod clock;
 pub mod config;
 pub mod event_store;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod kafka;
 pub mod leases;
 pub mod local_postgres;

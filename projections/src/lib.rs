@@ -12,6 +12,8 @@ pub mod task_list;
 
 pub mod error;
 pub mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod node;
 pub mod page;
 

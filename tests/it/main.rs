@@ -3,6 +3,7 @@
 mod command_line;
 mod event_store;
 mod faults;
+mod fuzzing;
 mod graphql;
 mod read_models;
 mod relay;

@@ -2,7 +2,7 @@
 
 use super::context::{Asked, Services};
 use super::error::{bad_input, failure, internal};
-use super::limits::FRAGMENTS_INSIDE_MAX;
+use super::limits::{FRAGMENTS_INSIDE_MAX, Limits};
 use super::loaders::Loaders;
 use super::nulls::Shapes;
 use super::order::Order;
@@ -64,7 +64,7 @@ impl GraphQL {
     pub async fn execute(&self, sent: GraphQLRequest, asked: Asked, only_read: bool, until: tokio::time::Instant) -> Executed {
         let started = Instant::now();
         let (query, name) = (sent.query.clone(), sent.operation_name.clone().filter(|name| !name.is_empty()));
-        let (request, order) = match self.prepare(sent, only_read) {
+        let (request, order) = match prepare(sent, only_read, &self.services.limits) {
             Ok(prepared) => prepared,
             Err(error) => return Executed { response: Response::from_errors(vec![*error]), began: false },
         };
@@ -95,40 +95,39 @@ impl GraphQL {
         order.apply(&mut response.data);
         Executed { response: coded(response), began }
     }
+}
 
-    /// Parses, checks the limits, and takes out variables that were left out.
-    fn prepare(&self, sent: GraphQLRequest, only_read: bool) -> Result<(Request, Order), Box<ServerError>> {
-        let limits = &self.services.limits;
-        let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
-        let variables = sent.variables.unwrap_or_default();
-        let name = sent.operation_name.filter(|name| !name.is_empty());
-        guard::check_text(&sent.query, limits).map_err(refuse)?;
-        let mut document = parse_query(&sent.query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
-        guard::check(&document, &variables, limits).map_err(refuse)?;
-        let Some(operation) = guard::operation(&document, name.as_deref()) else {
-            let message = match &name {
-                Some(name) => format!("there is no operation {name:?} in the query"),
-                None => "the query has several operations: name one".to_owned(),
-            };
-            return Err(refuse(bad_input(&["operationName"], message)));
+/// Parses, checks the limits, and takes out variables that were left out.
+pub(super) fn prepare(sent: GraphQLRequest, only_read: bool, limits: &Limits) -> Result<(Request, Order), Box<ServerError>> {
+    let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
+    let variables = sent.variables.unwrap_or_default();
+    let name = sent.operation_name.filter(|name| !name.is_empty());
+    guard::check_text(&sent.query, limits).map_err(refuse)?;
+    let mut document = parse_query(&sent.query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
+    guard::check(&document, &variables, limits).map_err(refuse)?;
+    let Some(operation) = guard::operation(&document, name.as_deref()) else {
+        let message = match &name {
+            Some(name) => format!("there is no operation {name:?} in the query"),
+            None => "the query has several operations: name one".to_owned(),
         };
-        if only_read && operation.ty != OperationType::Query {
-            return Err(refuse(failure("METHOD_NOT_ALLOWED", "only queries are answered to GET; send mutations by POST")));
-        }
-        if let Some((variable, message)) = variables::wrong(&document, operation, &variables) {
-            return Err(refuse(bad_input(&["variables", &variable], message)));
-        }
-        variables::drop_absent(&mut document, name.as_deref(), &variables);
-        let order = guard::operation(&document, name.as_deref()).map(|operation| Order::of(&document, operation, &variables));
-        let single = matches!(document.operations, async_graphql::parser::types::DocumentOperations::Single(_));
-        let mut request = Request::new(sent.query).variables(variables);
-        // Where one operation is left, it is the one that was named.
-        if let (Some(name), false) = (name, single) {
-            request = request.operation_name(name);
-        }
-        request.set_parsed_query(document);
-        Ok((request, order.unwrap_or_default()))
+        return Err(refuse(bad_input(&["operationName"], message)));
+    };
+    if only_read && operation.ty != OperationType::Query {
+        return Err(refuse(failure("METHOD_NOT_ALLOWED", "only queries are answered to GET; send mutations by POST")));
     }
+    if let Some((variable, message)) = variables::wrong(&document, operation, &variables) {
+        return Err(refuse(bad_input(&["variables", &variable], message)));
+    }
+    variables::drop_absent(&mut document, name.as_deref(), &variables);
+    let order = guard::operation(&document, name.as_deref()).map(|operation| Order::of(&document, operation, &variables));
+    let single = matches!(document.operations, async_graphql::parser::types::DocumentOperations::Single(_));
+    let mut request = Request::new(sent.query).variables(variables);
+    // Where one operation is left, it is the one that was named.
+    if let (Some(name), false) = (name, single) {
+        request = request.operation_name(name);
+    }
+    request.set_parsed_query(document);
+    Ok((request, order.unwrap_or_default()))
 }
 
 /// An error about the request as a whole: it has no place in the query.

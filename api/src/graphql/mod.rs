@@ -9,6 +9,8 @@ mod context;
 mod error;
 mod event;
 mod execute;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod limits;
 mod loaders;

@@ -2,6 +2,8 @@
 
 pub mod auth;
 mod connections;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod graphiql;
 mod graphql;
 mod health;

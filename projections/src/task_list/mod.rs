@@ -8,6 +8,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use queries::page_statement;
 pub use queries::{TaskFilter, TaskSelection, TaskSort, TaskSortField, TaskView, find_task, find_tasks, list_tasks, task_by_key};
 pub use store::priority_number;
 pub(crate) use store::{COLUMNS, due as read_due, read as read_row};

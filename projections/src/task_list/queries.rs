@@ -3,7 +3,7 @@
 use super::TaskRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
-use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, ProjectRow};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
@@ -204,6 +204,33 @@ fn push_filter(query: &mut QueryBuilder<'_, Postgres>, filter: &TaskFilter, now:
     query.push(")");
 }
 
+/// What reads a page of the tasks of a workspace, and what it is sorted by.
+pub(crate) fn page_statement(
+    workspace: WorkspaceId,
+    filter: &TaskFilter,
+    sort: &[TaskSort],
+    window: &Window,
+    selection: TaskSelection,
+    now: DateTime<Utc>,
+) -> Result<(QueryBuilder<'static, Postgres>, Vec<SortKey>), ForeignCursor> {
+    let default = [TaskSort { field: TaskSortField::Created, descending: false }];
+    let sort = if sort.is_empty() { &default } else { sort };
+    let mut keys: Vec<SortKey> = sort.iter().copied().map(sort_key).collect();
+    let descending = keys.last().is_some_and(|key| key.descending);
+    keys.push(SortKey { name: "id", kind: Kind::Uuid, expression: "t.id", descending });
+    let source = Source { selection, now };
+    let query = List { sort: &keys, window }.build(
+        &source.columns(),
+        |query| source.push_from(query),
+        "milepost.task_list t",
+        |query| {
+            query.push("t.workspace_id = ").push_bind(workspace.0).push(" AND NOT t.hidden AND ");
+            push_filter(query, filter, now);
+        },
+    )?;
+    Ok((query, keys))
+}
+
 /// A page of the tasks of a workspace.
 pub async fn list_tasks(
     pool: &PgPool,
@@ -214,23 +241,8 @@ pub async fn list_tasks(
     selection: TaskSelection,
     now: DateTime<Utc>,
 ) -> Result<Page<TaskView>, QueryError> {
-    let default = [TaskSort { field: TaskSortField::Created, descending: false }];
-    let sort = if sort.is_empty() { &default } else { sort };
-    let mut keys: Vec<SortKey> = sort.iter().copied().map(sort_key).collect();
-    let descending = keys.last().is_some_and(|key| key.descending);
-    keys.push(SortKey { name: "id", kind: Kind::Uuid, expression: "t.id", descending });
-
-    let source = Source { selection, now };
-    let list = List { sort: &keys, window };
-    let mut query = list.build(
-        &source.columns(),
-        |query| source.push_from(query),
-        "milepost.task_list t",
-        |query| {
-            query.push("t.workspace_id = ").push_bind(workspace.0).push(" AND NOT t.hidden AND ");
-            push_filter(query, filter, now);
-        },
-    )?;
+    let (mut query, keys) = page_statement(workspace, filter, sort, window, selection, now)?;
+    let (source, list) = (Source { selection, now }, List { sort: &keys, window });
     let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from))?;
     Ok(list.page(found, |view| keys.iter().map(|key| sort_value(key.name, &view.task)).collect()))
 }

@@ -147,6 +147,12 @@ impl TaskFilter {
         inner.map(Self::size).fold(own, FilterSize::and)
     }
 
+    /// The filter, unless it is too much or wrong.
+    pub(crate) fn checked(self) -> Result<task_list::TaskFilter> {
+        self.size().check()?;
+        self.parse()
+    }
+
     fn parse(self) -> Result<task_list::TaskFilter> {
         let all = |filters: Option<Vec<TaskFilter>>| {
             filters.map(|filters| filters.into_iter().map(Self::parse).collect::<Result<Vec<_>>>()).transpose()
@@ -221,9 +227,7 @@ pub(crate) async fn list(
     };
     let selection = any_node(&look, |node| selection(&node), both);
     let window = paging.window(&look)?;
-    let filter = filter.unwrap_or_default();
-    filter.size().check()?;
-    let mut filter = filter.parse()?;
+    let mut filter = filter.unwrap_or_default().checked()?;
     if let Some(project) = project {
         let only = Comparator { eq: Some(project.0), ..Comparator::default() };
         filter = task_list::TaskFilter { project_id: only, and: vec![filter], ..task_list::TaskFilter::default() };

@@ -212,6 +212,15 @@ impl Reader {
     }
 }
 
+/// What is wrong with a record by itself, on a topic with an index in the catalogue.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn faults_of(topic: usize, key: &[u8], payload: &[u8], catalogue: &Catalogue) -> Vec<Fault> {
+    let topics = catalogue.topics.iter().map(|topic| catalogue.full_name(&topic.name)).collect();
+    let mut reader = Reader { topics, ..Reader::default() };
+    reader.read(Place { topic, partition: 0, offset: 0 }, key, payload, catalogue);
+    reader.report.faults
+}
+
 /// What was read from the topics, to be compared with the log.
 pub struct TopicsRead {
     reader: Reader,
