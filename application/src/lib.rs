@@ -4,6 +4,8 @@
 //! access rules and the same idempotency. What is needed of the world stands in [`ports`].
 
 pub mod access;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod caller;
 pub mod commands;
 pub mod error;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which crates of the workspace a crate may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("application", &["domain"]),
     ("infrastructure", &["domain", "application"]),
@@ -15,9 +15,14 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("server", &["domain", "application", "infrastructure", "projections", "api"]),
     ("tests", &["domain", "application", "infrastructure", "projections", "api", "server"]),
     ("xtask", &["domain", "application", "infrastructure", "projections", "api", "server"]),
+    ("benches", &["domain", "application", "infrastructure", "projections", "server"]),
+    ("peer", &["domain"]),
 ];
 
-/// Which crates may know a library of the world. `tests` may know all of them.
+/// Crates that stand outside and may know every library of the world.
+const OUTSIDE: [&str; 3] = ["tests", "benches", "peer"];
+
+/// Which crates may know a library of the world.
 const KNOWN_BY: [(&str, &[&str]); 8] = [
     ("axum", &["api"]),
     ("async-graphql", &["api"]),
@@ -77,7 +82,7 @@ pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
             }
             if let Some((_, known_by)) = KNOWN_BY.iter().find(|(library, _)| *library == used)
                 && !known_by.contains(&user)
-                && user != "tests"
+                && !OUTSIDE.contains(&user)
             {
                 found.push(format!("{user} must not know {used}; only {} may", known_by.join(" and ")));
             }

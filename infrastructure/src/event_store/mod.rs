@@ -2,6 +2,8 @@
 
 mod appender;
 mod batch;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod reads;
 mod rows;
 mod signal;
