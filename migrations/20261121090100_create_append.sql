@@ -6,7 +6,8 @@
 --
 --   u_*  units: workspace, source, command id (or null), request hash, number of events, index of its first event
 --   s_first  index of the first event of each (unit, stream); its sequence is the expected version plus 1
---   e_*  events in order, a unit's events together; e_unit is the unit's number
+--   e_*  events in order, a unit's events together; e_unit is the unit's number, and so is e_first on its first event, null on the others
+--   m_metadata  distinct metadata, since a unit's events mostly share theirs; e_metadata says which is an event's
 --   g_*  guards   c_*  claims   r_*  releases: each with its unit's number; null when there are none
 --   k_counter  distinct counters; d_*  draws: counter (by index), event, and place of the digit 0 in its payload to put the number in
 --   z_*  units without events: number, aggregate, its version
@@ -23,8 +24,9 @@
 create function milepost.append(
   u_workspace uuid[], u_source smallint[], u_command uuid[], u_hash bytea[], u_size int[], u_first int[],
   s_first int[],
-  e_unit int[], e_aggregate_type text[], e_aggregate text[], e_sequence bigint[], e_id uuid[], e_type text[], e_version text[],
-  e_payload text[], e_metadata text[],
+  e_unit int[], e_first int[], e_aggregate_type text[], e_aggregate text[], e_sequence bigint[], e_id uuid[], e_type text[], e_version text[],
+  e_payload text[], e_metadata int[],
+  m_metadata jsonb[],
   g_unit int[], g_aggregate text[], g_version bigint[],
   c_unit int[], c_kind text[], c_value text[],
   r_unit int[], r_kind text[], r_value text[],
@@ -152,17 +154,13 @@ begin
     insert into events (position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, payload, metadata,
                         recorded_at, command_source, command_id, request_hash, unit_size)
     select base + x, u_workspace[e_unit[x]], e_aggregate_type[x], e_aggregate[x], e_sequence[x], e_id[x], e_type[x], e_version[x],
-      e_payload[x]::json, e_metadata[x]::jsonb, at,
-      case when u_first[e_unit[x]] = x then u_source[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_command[e_unit[x]] end,
-      case when u_first[e_unit[x]] = x then u_hash[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_size[e_unit[x]] end
+      e_payload[x]::json, m_metadata[e_metadata[x]], at, u_source[e_first[x]], u_command[e_first[x]], u_hash[e_first[x]], u_size[e_first[x]]
     from generate_series(1, events_count) x;
   elsif p > base then
     insert into events (position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, payload, metadata,
                         recorded_at, command_source, command_id, request_hash, unit_size)
     select u_from[e_unit[x]] + x - u_first[e_unit[x]], u_workspace[e_unit[x]], e_aggregate_type[x], e_aggregate[x], e_sequence[x], e_id[x], e_type[x], e_version[x],
-      e_payload[x]::json, e_metadata[x]::jsonb, at,
-      case when u_first[e_unit[x]] = x then u_source[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_command[e_unit[x]] end,
-      case when u_first[e_unit[x]] = x then u_hash[e_unit[x]] end, case when u_first[e_unit[x]] = x then u_size[e_unit[x]] end
+      e_payload[x]::json, m_metadata[e_metadata[x]], at, u_source[e_first[x]], u_command[e_first[x]], u_hash[e_first[x]], u_size[e_first[x]]
     from generate_series(1, events_count) x
     where not bad[e_unit[x]];
   end if;

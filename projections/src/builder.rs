@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// Most events in one batch of a version that is built.
-pub const BUILD_BATCH_EVENTS_MAX: usize = 2_000;
+/// Most events in one batch of a version that is built: the more, the more of what happens to a row is one write.
+pub const BUILD_BATCH_EVENTS_MAX: usize = 10_000;
 /// A build that finds the live version further behind the log than this gives way to it: it rests as long as it works.
 pub const GIVE_WAY_LAG_EVENTS: i64 = 5_000;
 /// Longest rest at a time.
@@ -174,11 +174,18 @@ impl<M: ReadModel> Build<M> {
     /// Takes in everything up to and with a position.
     async fn up_to(&mut self, works: &Works, until: i64, tell: Tell<'_>) -> Result<(), BuildError> {
         let types = M::event_types();
-        while self.position < until {
+        let read = async |from: i64| match from < until {
+            true => works.log.after_of_types(from, until, &types, BUILD_BATCH_EVENTS_MAX).await.map(Some),
+            false => Ok(None),
+        };
+        let mut next = read(self.position).await;
+        while let Some(Stretch { facts, to }) = next.map_err(BuildError::Log)? {
             let begun = Instant::now();
-            let stretch = works.log.after_of_types(self.position, until, &types, BUILD_BATCH_EVENTS_MAX).await;
-            let Stretch { facts, to } = stretch.map_err(BuildError::Log)?;
-            match take_in::<M>(&works.pool, self.version, None, Batch { from: self.position, to, facts: &facts }).await {
+            let batch = Batch { from: self.position, to, facts: &facts };
+            // While the database writes these, the next ones are read.
+            let (taken, following) = tokio::join!(take_in::<M>(&works.pool, self.version, None, batch), read(to));
+            next = following;
+            match taken {
                 Ok(()) => {}
                 Err(ApplyError::Fenced) => return Err(self.overtaken(&works.pool).await?),
                 Err(error) => return Err(error.into()),

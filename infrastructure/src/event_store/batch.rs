@@ -11,7 +11,8 @@ use uuid::Uuid;
 pub(crate) struct EncodedUnit {
     pub(crate) unit: Unit,
     pub(crate) payloads: Vec<String>,
-    pub(crate) metadata: Vec<String>,
+    /// Each that differs from the one before, with the number of events that have it: a unit's events mostly share theirs.
+    pub(crate) metadata: Vec<(String, usize)>,
     /// About how much memory and traffic it costs.
     pub(crate) bytes: usize,
 }
@@ -45,8 +46,11 @@ pub(crate) enum UnitAnswer {
 impl EncodedUnit {
     pub(crate) fn new(unit: Unit) -> Self {
         let payloads: Vec<String> = unit.events.iter().map(|new| new.event.encode()).collect();
-        let metadata: Vec<String> = unit.events.iter().map(|new| new.metadata.encode()).collect();
-        let bytes = payloads.iter().chain(&metadata).map(String::len).sum::<usize>() + 256 * (unit.events.len() + 1);
+        let shared = unit.events.chunk_by(|one, next| one.metadata == next.metadata);
+        let metadata: Vec<(String, usize)> = shared.map(|events| (events[0].metadata.encode(), events.len())).collect();
+        let texts =
+            payloads.iter().map(String::len).sum::<usize>() + metadata.iter().map(|(text, events)| text.len() * events).sum::<usize>();
+        let bytes = texts + 256 * (unit.events.len() + 1);
         Self { unit, payloads, metadata, bytes }
     }
 }
@@ -58,8 +62,8 @@ fn draw_place(event_name: &str) -> usize {
 }
 
 const CALL: &str = "SELECT base, at, u_code, u_to, u_from, u_found, u_aggregate, d_value, z_position FROM milepost.append(\
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
-    $26, $27, $28, $29, $30, $31, $32)";
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::text[]::jsonb[], $19, $20, $21, $22, $23, $24, $25, \
+    $26, $27, $28, $29, $30, $31, $32, $33, $34)";
 
 /// The arguments of `milepost.append`, one array each. Numbers of units and events count from 1.
 #[derive(Default)]
@@ -72,6 +76,7 @@ struct Arrays<'a> {
     u_first: Vec<i32>,
     s_first: Vec<i32>,
     e_unit: Vec<i32>,
+    e_first: Vec<Option<i32>>,
     e_aggregate_type: Vec<&'static str>,
     e_aggregate: Vec<String>,
     e_sequence: Vec<i64>,
@@ -79,7 +84,8 @@ struct Arrays<'a> {
     e_type: Vec<&'static str>,
     e_version: Vec<&'static str>,
     e_payload: Vec<&'a str>,
-    e_metadata: Vec<&'a str>,
+    e_metadata: Vec<i32>,
+    m_metadata: Vec<&'a str>,
     g_unit: Vec<i32>,
     g_aggregate: Vec<String>,
     g_version: Vec<i64>,
@@ -140,9 +146,14 @@ impl<'a> Arrays<'a> {
     }
 
     fn add_events(&mut self, number: i32, encoded: &'a EncodedUnit) {
+        for (metadata, events) in &encoded.metadata {
+            self.m_metadata.push(metadata);
+            self.e_metadata.extend(std::iter::repeat_n(self.m_metadata.len() as i32, *events));
+        }
         let mut streams: Vec<Uuid> = vec![];
         for (index, new) in encoded.unit.events.iter().enumerate() {
             self.e_unit.push(number);
+            self.e_first.push((index == 0).then_some(number));
             let event = self.e_unit.len() as i32;
             if !streams.contains(&new.aggregate_id) {
                 streams.push(new.aggregate_id);
@@ -155,7 +166,6 @@ impl<'a> Arrays<'a> {
             self.e_type.push(new.event.name());
             self.e_version.push("1");
             self.e_payload.push(&encoded.payloads[index]);
-            self.e_metadata.push(&encoded.metadata[index]);
             if let Some(counter) = new.event.draw() {
                 let counter = counter.to_string();
                 let slot = self.k_counter.iter().position(|known| *known == counter).unwrap_or_else(|| {
@@ -187,6 +197,7 @@ pub(crate) async fn append(connection: &mut PgConnection, batch: &[EncodedUnit])
         .bind(arrays.u_first)
         .bind(arrays.s_first)
         .bind(arrays.e_unit)
+        .bind(arrays.e_first)
         .bind(arrays.e_aggregate_type)
         .bind(arrays.e_aggregate)
         .bind(arrays.e_sequence)
@@ -195,6 +206,7 @@ pub(crate) async fn append(connection: &mut PgConnection, batch: &[EncodedUnit])
         .bind(arrays.e_version)
         .bind(arrays.e_payload)
         .bind(arrays.e_metadata)
+        .bind(arrays.m_metadata)
         .bind(given(arrays.g_unit))
         .bind(given(arrays.g_aggregate))
         .bind(given(arrays.g_version))

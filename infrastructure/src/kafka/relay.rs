@@ -17,9 +17,10 @@ use domain::event::{Fact, Recorded};
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use sqlx::PgPool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -27,8 +28,13 @@ use tokio::sync::watch;
 
 /// The lease of the node that relays.
 pub const LEASE: &str = "relay";
-/// Most events in one transaction.
-pub const BATCH_EVENTS_MAX: usize = 1_000;
+/// Most events in one transaction. What begins and ends one costs as much as some hundred events.
+pub const BATCH_EVENTS_MAX: usize = 4_000;
+/// Shortest time from a commit to the next transaction. The broker ends a transaction after it has answered; meanwhile it turns
+/// the next one away, and librdkafka asks again after 20 ms.
+pub const COMMIT_GAP: Duration = Duration::from_millis(3);
+/// From so many events behind the log on, the next batch is made ready while one is sent.
+const AHEAD_FROM_EVENTS: i64 = 500;
 /// Longest wait for one answer of the brokers.
 pub const BROKERS_TIMEOUT: Duration = Duration::from_secs(30);
 /// The row of `milepost.checkpoints` that shows how far the relay is. Only shown: the truth is in Kafka.
@@ -37,6 +43,8 @@ pub const CHECKPOINT: &str = "relay";
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// How often somebody who waits for deliveries looks around without news.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long records may be on their way before somebody is told.
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 
@@ -97,12 +105,56 @@ pub enum RelayError {
     Position { topic: String, reason: String },
 }
 
-type RelayProducer = BaseProducer<Deliveries>;
+/// With a thread of its own that hears of deliveries: whoever polls rdkafka's plain producer waits in a busy loop.
+type RelayProducer = ThreadedProducer<Deliveries>;
 
-/// Keeps what brokers had against a record: the transaction itself does not tell.
+/// A batch that is ready to be sent.
+struct Prepared {
+    facts: Vec<Arc<Fact>>,
+    records: Vec<EventRecord>,
+    /// The position after them.
+    last: i64,
+}
+
+/// The record of an event.
+struct EventRecord {
+    position: i64,
+    topic: String,
+    key: String,
+    value: Vec<u8>,
+    headers: OwnedHeaders,
+}
+
+/// What has become of records that were put into the queue.
 #[derive(Default)]
 struct Deliveries {
+    under_way: AtomicUsize,
+    /// What brokers had against a record: the transaction itself does not tell.
     refused: Mutex<Option<String>>,
+    /// Nothing is under way any more, or something was refused.
+    news: Condvar,
+}
+
+impl Deliveries {
+    fn refused(&self) -> MutexGuard<'_, Option<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for news, but not for long.
+    fn wait(&self) {
+        let refused = self.refused();
+        if refused.is_none() && self.under_way.load(Ordering::Acquire) > 0 {
+            drop(self.news.wait_timeout(refused, LOOK_EVERY));
+        }
+    }
+
+    fn left(&self) {
+        if self.under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Whoever is about to wait holds the lock until it does.
+            drop(self.refused());
+            self.news.notify_all();
+        }
+    }
 }
 
 impl ClientContext for Deliveries {}
@@ -115,9 +167,10 @@ impl ProducerContext for Deliveries {
         if let Err((error, record)) = result
             && error.rdkafka_error_code().is_none_or(|code| !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
         {
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            refused.get_or_insert_with(|| format!("a record for {}: {error}", record.topic()));
+            self.refused().get_or_insert_with(|| format!("a record for {}: {error}", record.topic()));
+            self.news.notify_all();
         }
+        self.left();
     }
 }
 
@@ -184,12 +237,14 @@ impl Relay {
         let mut shown = Instant::now();
         self.show(runtime, position);
         let mut head = self.log.head();
+        let (mut following, mut committed) = (None, None::<Instant>);
         while self.may_go_on() {
             state.send_if_modified(|state| state.position.replace(position) != Some(position));
-            let facts = runtime.block_on(self.log.after(position, *most))?;
-            if facts.is_empty() {
+            if let (None, Some(gap)) = (&following, committed.and_then(|at| COMMIT_GAP.checked_sub(at.elapsed()))) {
+                std::thread::sleep(gap);
+            }
+            let Some(batch) = following.take().unwrap_or_else(|| self.prepare(runtime, position, *most))? else {
                 tell(state, None);
-                producer.poll(Duration::ZERO);
                 let mut stop = self.stop.clone();
                 runtime.block_on(async {
                     tokio::select! {
@@ -198,9 +253,16 @@ impl Relay {
                     }
                 });
                 continue;
-            }
-            let facts = readable(&facts)?;
-            position = self.send(&producer, facts, state).map_err(|error| narrowed(facts, error, most))?;
+            };
+            let (facts, last) = (batch.facts, batch.last);
+            // While brokers take these, the next ones are read and written out. With few of them that is done later, so that
+            // those which come meanwhile are in the next transaction, not in the one after it.
+            let meanwhile = || {
+                let left = *head.borrow() - last;
+                (left >= AHEAD_FROM_EVENTS).then(|| self.prepare(runtime, last, *most))
+            };
+            following = self.send(&producer, batch.records, last, state, meanwhile).map_err(|error| narrowed(&facts, error, most))?;
+            (position, committed) = (last, Some(Instant::now()));
             *most = BATCH_EVENTS_MAX.min(*most * 2);
             tell(state, None);
             if shown.elapsed() > SHOW_EVERY || *head.borrow() <= position {
@@ -211,31 +273,64 @@ impl Relay {
         Ok(())
     }
 
-    /// Sends facts and the position after them in one transaction.
-    fn send(&self, producer: &RelayProducer, facts: &[Arc<Fact>], state: &watch::Sender<RelayState>) -> Result<i64, RelayError> {
-        let started = Instant::now();
+    /// Reads what follows a position and writes it out as records; nothing if there is nothing.
+    fn prepare(&self, runtime: &Handle, position: i64, most: usize) -> Result<Option<Prepared>, RelayError> {
+        let mut facts = runtime.block_on(self.log.after(position, most))?;
+        facts.truncate(readable(&facts)?);
+        let Some(last) = facts.last().map(|fact| fact.position) else { return Ok(None) };
+        let records = facts.iter().filter_map(|fact| fact.recorded.as_deref().ok()).map(|recorded| self.record_of(recorded));
+        let records = records.collect::<Result<_, _>>()?;
+        Ok(Some(Prepared { facts, records, last }))
+    }
+
+    fn record_of(&self, recorded: &Recorded) -> Result<EventRecord, RelayError> {
+        let topic = self.catalogue.topic_of(recorded.event.name());
+        let topic = topic.ok_or_else(|| RelayError::NoTopic(recorded.event.name().to_owned()))?;
+        let envelope = Envelope::of(recorded);
+        let names = envelope.headers();
+        let headers = names
+            .iter()
+            .fold(OwnedHeaders::new_with_capacity(names.len()), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+        Ok(EventRecord {
+            position: recorded.position,
+            topic: self.catalogue.full_name(&topic.name),
+            key: recorded.aggregate_id.to_string(),
+            value: serde_json::to_vec(&envelope).unwrap_or_default(),
+            headers,
+        })
+    }
+
+    /// Sends records and the position after them in one transaction. Does something else meanwhile, and gives what that gave.
+    fn send<T>(
+        &self,
+        producer: &RelayProducer,
+        records: Vec<EventRecord>,
+        last: i64,
+        state: &watch::Sender<RelayState>,
+        meanwhile: impl FnOnce() -> T,
+    ) -> Result<T, RelayError> {
+        let (started, count) = (Instant::now(), records.len());
         producer.begin_transaction()?;
         failpoint("relay_after_begin");
-        let last = self.fill(producer, facts)?;
+        self.fill(producer, records, last)?;
+        let done = meanwhile();
         settle(producer, state)?;
         failpoint("relay_before_commit");
         commit(producer)?;
         failpoint("relay_after_commit");
-        metrics::counter!("milepost_relay_events_total").increment(facts.len() as u64);
+        metrics::counter!("milepost_relay_events_total").increment(count as u64);
         metrics::histogram!("milepost_relay_transaction_duration_seconds").record(started.elapsed());
-        Ok(last)
+        Ok(done)
     }
 
-    fn fill(&self, producer: &RelayProducer, facts: &[Arc<Fact>]) -> Result<i64, RelayError> {
-        let mut last = 0;
-        for (index, fact) in facts.iter().enumerate() {
-            let recorded =
-                fact.recorded.as_ref().map_err(|error| RelayError::Unreadable { position: fact.position, reason: error.to_string() })?;
-            let topic = self.catalogue.topic_of(recorded.event.name());
-            let topic = topic.ok_or_else(|| RelayError::NoTopic(recorded.event.name().to_owned()))?;
-            self.put_event(producer, &self.catalogue.full_name(&topic.name), recorded).map_err(|error| match error {
+    fn fill(&self, producer: &RelayProducer, records: Vec<EventRecord>, last: i64) -> Result<(), RelayError> {
+        let half = records.len() / 2;
+        for (index, EventRecord { position, topic, key, value, headers }) in records.into_iter().enumerate() {
+            // Without a timestamp: a record bears the time of sending, or retention would treat imported history as old.
+            let record = BaseRecord::to(&topic).key(key.as_str()).payload(value.as_slice()).headers(headers);
+            put(producer, record).map_err(|error| match error {
                 RelayError::Kafka(KafkaError::MessageProduction(code @ RDKafkaErrorCode::MessageSizeTooLarge)) => {
-                    RelayError::Refused { position: fact.position, reason: code.to_string() }
+                    RelayError::Refused { position, reason: code.to_string() }
                 }
                 // Brokers refused a record of this transaction while more were put into it.
                 RelayError::Kafka(KafkaError::MessageProduction(RDKafkaErrorCode::State)) => {
@@ -243,27 +338,13 @@ impl Relay {
                 }
                 error => error,
             })?;
-            last = fact.position;
-            if index == facts.len() / 2 {
+            if index == half {
                 failpoint("relay_after_half");
             }
         }
         let value = written(last);
         let topic = self.catalogue.relay_topic();
-        put(producer, BaseRecord::to(&topic).key(self.kafka.transactional_id.as_str()).payload(value.as_bytes()).partition(0))?;
-        Ok(last)
-    }
-
-    fn put_event(&self, producer: &RelayProducer, topic: &str, recorded: &Recorded) -> Result<(), RelayError> {
-        let envelope = Envelope::of(recorded);
-        let value = serde_json::to_vec(&envelope).unwrap_or_default();
-        let key = recorded.aggregate_id.to_string();
-        let names = envelope.headers();
-        let headers = names
-            .iter()
-            .fold(OwnedHeaders::new_with_capacity(names.len()), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        // Without a timestamp: a record bears the time of sending, or retention would treat imported history as old.
-        put(producer, BaseRecord::to(topic).key(key.as_str()).payload(value.as_slice()).headers(headers))
+        put(producer, BaseRecord::to(&topic).key(self.kafka.transactional_id.as_str()).payload(value.as_bytes()).partition(0))
     }
 
     /// Shows other nodes and people how far the relay is.
@@ -285,7 +366,8 @@ impl Relay {
 fn settle(producer: &RelayProducer, state: &watch::Sender<RelayState>) -> Result<(), RelayError> {
     let begun = Instant::now();
     while producer.in_flight_count() > 0 {
-        producer.poll(Duration::from_millis(1));
+        producer.context().wait();
+        std::thread::yield_now();
         // What is behind a refused record stays where it is: the transaction has failed.
         if let Some(reason) = refusal(producer) {
             return Err(RelayError::Aborted(reason));
@@ -300,13 +382,13 @@ fn settle(producer: &RelayProducer, state: &watch::Sender<RelayState>) -> Result
     Ok(())
 }
 
-/// The facts before the first that this program cannot read; an error if there are none.
-fn readable(facts: &[Arc<Fact>]) -> Result<&[Arc<Fact>], RelayError> {
+/// How many facts come before the first that this program cannot read; an error if there are none.
+fn readable(facts: &[Arc<Fact>]) -> Result<usize, RelayError> {
     let unreadable = facts.iter().enumerate().find_map(|(index, fact)| Some((index, fact.position, fact.recorded.as_ref().err()?)));
     match unreadable {
         Some((0, position, error)) => Err(RelayError::Unreadable { position, reason: error.to_string() }),
-        Some((index, ..)) => Ok(&facts[..index]),
-        None => Ok(facts),
+        Some((index, ..)) => Ok(index),
+        None => Ok(facts.len()),
     }
 }
 
@@ -368,14 +450,20 @@ async fn show_lag(
 /// Puts a record into the producer's queue, and waits while the queue is full.
 fn put(producer: &RelayProducer, mut record: BaseRecord<'_, str, [u8]>) -> Result<(), RelayError> {
     let begun = Instant::now();
+    let deliveries = producer.context();
     loop {
+        deliveries.under_way.fetch_add(1, Ordering::AcqRel);
         match producer.send(record) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if begun.elapsed() < BROKERS_TIMEOUT => {
+                deliveries.left();
                 record = back;
-                producer.poll(Duration::from_millis(10));
+                deliveries.wait();
             }
-            Err((error, _)) => return Err(error.into()),
+            Err((error, _)) => {
+                deliveries.left();
+                return Err(error.into());
+            }
         }
     }
 }
@@ -397,8 +485,7 @@ fn commit(producer: &RelayProducer) -> Result<(), RelayError> {
 
 /// What brokers had against a record of the transaction, if they said so.
 fn refusal(producer: &RelayProducer) -> Option<String> {
-    producer.poll(Duration::ZERO);
-    producer.context().refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    producer.context().refused().take()
 }
 
 /// Where a test may make the process die without a word, as a power cut would.

@@ -2,6 +2,7 @@
 
 use super::reference::{Answer, Wish};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, Row};
@@ -29,7 +30,7 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
     let claims: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.claims.iter().map(|claim| (*unit, claim.clone()))).collect();
     let releases: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.releases.iter().map(|claim| (*unit, claim.clone()))).collect();
     let draws: Vec<(i32, &String)> =
-        places.filter_map(|(place, (_, event))| event.draws.as_ref().map(|counter| (place, counter))).collect();
+        places.clone().filter_map(|(place, (_, event))| event.draws.as_ref().map(|counter| (place, counter))).collect();
     let mut counters: Vec<String> = draws.iter().map(|(_, counter)| (*counter).clone()).collect();
     counters.sort_unstable();
     counters.dedup();
@@ -38,11 +39,12 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
 
     let statement = format!(
         "SELECT base, at, u_code, u_from, u_to, u_found, u_aggregate, d_value, z_position FROM milepost.append({})",
-        (1..=32).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+        (1..=34).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
     );
     let query = bind_units(sqlx::query(&statement), &numbered, first_event)
         .bind(&streams)
         .bind(events.iter().map(|(unit, _)| *unit).collect::<Vec<_>>())
+        .bind(places.clone().map(|(place, (unit, _))| (place == first_event(*unit)).then_some(*unit)).collect::<Vec<_>>())
         .bind(vec!["task"; events.len()])
         .bind(events.iter().map(|(_, event)| event.stream.as_str()).collect::<Vec<_>>())
         .bind(events.iter().map(|(_, event)| event.sequence).collect::<Vec<_>>())
@@ -50,7 +52,8 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
         .bind(events.iter().map(|(_, event)| if event.draws.is_some() { "drawn" } else { "plain" }).collect::<Vec<_>>())
         .bind(vec!["1"; events.len()])
         .bind(events.iter().map(|(_, event)| event.payload(0)).collect::<Vec<_>>())
-        .bind(vec!["{}"; events.len()])
+        .bind(vec![1; events.len()])
+        .bind(vec![json!({})])
         .bind(each(&guards, |guard| guard.0))
         .bind(each(&guards, |guard| guard.1.0.clone()))
         .bind(each(&guards, |guard| guard.1.1));
