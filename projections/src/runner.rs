@@ -13,13 +13,16 @@ use async_trait::async_trait;
 use sqlx::PgPool;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Most events in one batch of a live version.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// How long a position may stay unwritten behind which there is nothing that the read model is about. Other nodes, and those
+/// who list versions, see it so much later.
+pub const NOTE_AFTER: Duration = Duration::from_millis(25);
 /// How often a node that cannot keep what is live looks whether it can by now.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -201,36 +204,47 @@ async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildErr
     }
 }
 
-/// Follows the log with the live version, until another version becomes live or the fence closes.
+/// Follows the log with the live version, until another version becomes live or the fence closes. Where a batch holds nothing
+/// that the read model is about, only the position changes; it is written with what comes next, or a moment later.
 async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> Result<(), BuildError> {
-    let (version, mut position) = (live.version, live.position);
+    let (version, types) = (live.version, M::event_types());
+    let (mut written, mut position) = (live.position, live.position);
+    let mut unwritten_since = None;
     works.progress.set(M::NAME, position);
     let mut head = works.log.head();
+    let lag = metrics::gauge!("milepost_projection_lag_events", "projection" => M::NAME);
     loop {
         let facts = works.log.after(position, works.batch).await.map_err(BuildError::Log)?;
-        let lag = metrics::gauge!("milepost_projection_lag_events", "projection" => M::NAME);
-        let Some(last) = facts.last().map(|fact| fact.position) else {
+        let due = unwritten_since.is_some_and(|since: Instant| since.elapsed() >= NOTE_AFTER);
+        let last = facts.last().map_or(position, |fact| fact.position);
+        if facts.is_empty() && !due {
             lag.set(0.0);
-            if head.wait_for(|head| *head > position).await.is_err() {
+            let patience = if unwritten_since.is_some() { NOTE_AFTER } else { Duration::MAX };
+            if let Ok(Err(_)) = tokio::time::timeout(patience, head.wait_for(|head| *head > position)).await {
                 return Ok(());
             }
             continue;
-        };
-        let started = std::time::Instant::now();
-        let taking = take_in::<M>(&works.pool, version, Some(fence), Batch { from: position, to: last, facts: &facts });
-        match showing_lag(taking, position, &mut head, &lag).await {
-            Ok(()) => position = last,
-            // Another version became live, or another node holds the lease: look again.
-            Err(ApplyError::Fenced) => {
-                tokio::time::sleep(RETRY_PAUSE).await;
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
         }
+        if due || facts.iter().any(|fact| types.contains(&fact.event_type.as_str())) {
+            let started = Instant::now();
+            let taking = take_in::<M>(&works.pool, version, Some(fence), Batch { from: written, to: last, facts: &facts });
+            match showing_lag(taking, position, &mut head, &lag).await {
+                Ok(()) => (written, unwritten_since) = (last, None),
+                // Another version became live, or another node holds the lease: look again.
+                Err(ApplyError::Fenced) => {
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+            metrics::histogram!("milepost_projection_batch_duration_seconds", "projection" => M::NAME).record(started.elapsed());
+        } else {
+            unwritten_since.get_or_insert_with(Instant::now);
+        }
+        position = last;
         works.progress.set(M::NAME, position);
         lag.set((*head.borrow() - position).max(0) as f64);
         metrics::counter!("milepost_projection_events_total", "projection" => M::NAME).increment(facts.len() as u64);
-        metrics::histogram!("milepost_projection_batch_duration_seconds", "projection" => M::NAME).record(started.elapsed());
     }
 }
 

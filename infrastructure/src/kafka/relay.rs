@@ -241,7 +241,7 @@ impl Relay {
         while self.may_go_on() {
             state.send_if_modified(|state| state.position.replace(position) != Some(position));
             if let (None, Some(gap)) = (&following, committed.and_then(|at| COMMIT_GAP.checked_sub(at.elapsed()))) {
-                std::thread::sleep(gap);
+                self.pause(runtime, gap);
             }
             let Some(batch) = following.take().unwrap_or_else(|| self.prepare(runtime, position, *most))? else {
                 tell(state, None);

@@ -160,14 +160,14 @@ async fn copies(pool: &PgPool, copies: i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_that_is_killed_goes_on_where_it_was_while_pages_stay_whole() {
-    const COPIES: i64 = 5_000;
+    const COPIES: i64 = 15_000;
     let (database, client) = one_task().await;
     let pool = database.pool().await;
     copies(&pool, COPIES).await;
     let app = again(&database, &client).await;
     app.settled().await;
     let gate = closed_gate(&database).await;
-    plant(&pool, &wait_at_gate("NEW.state = 'building' AND NEW.position > 2500")).await;
+    plant(&pool, &wait_at_gate("NEW.state = 'building' AND NEW.position > 12000")).await;
     let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let asker = tokio::spawn(keep_counting(app.client.clone(), Arc::clone(&stop), Arc::clone(&asked)));
     let mut killed = Process::start(PROGRAM, command(&database, &["rebuild", "task_list"]));
@@ -189,7 +189,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_while_pages_stay_whole() 
     })
     .await;
     assert!(out.stdout.contains(&format!("version {} is live", begun.version)), "{}", out.stdout);
-    assert!(out.stdout.contains("from 5\u{2009}001 events; equal to the one before in all 5\u{2009}001 rows"), "{}", out.stdout);
+    assert!(out.stdout.contains("from 15\u{2009}001 events; equal to the one before in all 15\u{2009}001 rows"), "{}", out.stdout);
     let more = asked.load(Ordering::SeqCst) + 2;
     until_true("somebody asks", || asked.load(Ordering::SeqCst) >= more || asker.is_finished()).await;
     stop.store(true, Ordering::SeqCst);
@@ -203,7 +203,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_while_pages_stay_whole() 
 async fn keep_counting(client: Client, stop: Arc<AtomicBool>, asked: Arc<AtomicUsize>) {
     while !stop.load(Ordering::SeqCst) {
         let found = client.data("{ tasks(first: 1) { totalCount nodes { title } } }", json!({})).await;
-        assert_eq!(found["tasks"]["totalCount"], json!(5_001));
+        assert_eq!(found["tasks"]["totalCount"], json!(15_001));
         asked.fetch_add(1, Ordering::SeqCst);
     }
 }

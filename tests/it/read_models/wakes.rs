@@ -5,12 +5,15 @@ use super::{core, live, plant, projection};
 use domain::event::Fact;
 use projections::log::{Log, ReadError, Stretch};
 use projections::runner::Works;
+use server::wire::Core;
+use sqlx::PgPool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::app::TestApp;
 use tests::database::TestDatabase;
-use tests::wait::until_true;
+use tests::wait::{PATIENCE, until_true};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// A log that says how often it was read, and whose head moves only when it is told to.
 struct QuietLog {
@@ -37,29 +40,77 @@ impl Log for QuietLog {
     }
 }
 
+/// A read model that runs on such a log.
+struct Scene {
+    core: Core,
+    log: Arc<QuietLog>,
+    running: JoinHandle<()>,
+    _lease: watch::Sender<Option<i64>>,
+}
+
+impl Scene {
+    async fn of(database: &TestDatabase, name: &'static str) -> Self {
+        let core = core(database).await;
+        projection(name).prepare(&core.works).await.expect("it can be prepared");
+        grant(&database.pool().await, name, 1).await;
+        let log = Arc::new(QuietLog { log: Arc::clone(&core.works.log), head: watch::Sender::new(0), reads: AtomicUsize::new(0) });
+        let works = Works { log: log.clone(), ..core.works.clone() };
+        let (_lease, held) = watch::channel(Some(1));
+        let running = tokio::spawn(async move { projection(name).run(&works, held).await });
+        until_true("it looked once", || log.reads.load(Ordering::SeqCst) == 1).await;
+        Self { core, log, running, _lease }
+    }
+
+    async fn stop(self) {
+        self.running.abort();
+        let _ = self.running.await;
+        self.core.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_moving_head_wakes_a_read_model_and_nothing_else_does() {
-    let database = TestDatabase::new().await;
-    let (pool, core) = (database.pool().await, core(&database).await);
-    let name = "task_list";
-    projection(name).prepare(&core.works).await.expect("it can be prepared");
-    grant(&pool, name, 1).await;
-    let log = Arc::new(QuietLog { log: Arc::clone(&core.works.log), head: watch::Sender::new(0), reads: AtomicUsize::new(0) });
-    let works = Works { log: log.clone(), ..core.works.clone() };
-    let (_holds, lease) = watch::channel(Some(1));
-    let running = tokio::spawn(async move { projection(name).run(&works, lease).await });
-    until_true("it looked once", || log.reads.load(Ordering::SeqCst) == 1).await;
+    let (database, name) = (TestDatabase::new().await, "project_overview");
+    let (pool, scene) = (database.pool().await, Scene::of(&database, name).await);
     for position in 1..=3 {
-        a_project(&core).await;
+        a_project(&scene.core).await;
         assert_eq!(live(&pool, name).await.1, position - 1, "it looked without being woken");
-        log.head.send_replace(position);
+        scene.log.head.send_replace(position);
         reached(&pool, name, position).await;
     }
     // Once at first, and for each waking once for the event and once to see that there is no more.
-    until_true("it looked for more", || log.reads.load(Ordering::SeqCst) == 7).await;
-    running.abort();
-    let _ = running.await;
-    core.close().await;
+    until_true("it looked for more", || scene.log.reads.load(Ordering::SeqCst) == 7).await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_other_read_models_are_passed_at_once_and_noted_a_moment_later() {
+    let (database, name) = (TestDatabase::new().await, "task_list");
+    let (pool, scene) = (database.pool().await, Scene::of(&database, name).await);
+    let noted = counted_notes(&pool).await;
+    for position in 1..=20 {
+        a_project(&scene.core).await;
+        scene.log.head.send_replace(position);
+        scene.core.works.progress.reached(&[name], position, PATIENCE).await.expect("nothing is to be done, so it is done");
+    }
+    reached(&pool, name, 20).await;
+    let notes: i64 = sqlx::query_scalar(noted).fetch_one(&pool).await.expect("they can be counted");
+    assert!(notes < 20, "each of 20 events was noted by itself, {notes} times");
+    scene.stop().await;
+}
+
+/// Lets the database count how often a position is written; gives what asks for the number.
+async fn counted_notes(pool: &PgPool) -> &'static str {
+    plant(
+        pool,
+        "CREATE TABLE milepost.noted (position bigint);
+         GRANT INSERT ON milepost.noted TO PUBLIC;
+         CREATE FUNCTION milepost.note() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN INSERT INTO milepost.noted VALUES (NEW.position); RETURN NULL; END $$;
+         CREATE TRIGGER note AFTER UPDATE OF position ON milepost.projections FOR EACH ROW EXECUTE FUNCTION milepost.note()",
+    )
+    .await;
+    "SELECT count(*) FROM milepost.noted"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
