@@ -24,8 +24,16 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream), head, request: vec![], line: String::new(), body: vec![] })
     }
 
-    /// Sends a body and gives the answer's.
+    /// Sends a body and gives the answer's, which must be one without errors.
     pub(crate) async fn post(&mut self, body: &str) -> Result<&str> {
+        match self.ask(body).await? {
+            (status, answer) if !status.contains(" 200 ") || answer.contains("\"errors\"") => bail!("{status}: {answer}"),
+            (_, answer) => Ok(answer),
+        }
+    }
+
+    /// Sends a body and gives the status and the body of the answer, whatever it is.
+    pub(crate) async fn ask(&mut self, body: &str) -> Result<(String, &str)> {
         self.request.clear();
         self.request.extend_from_slice(self.head.as_bytes());
         self.request.extend_from_slice(format!("{}\r\n\r\n{body}", body.len()).as_bytes());
@@ -46,10 +54,6 @@ impl Connection {
         }
         self.body.resize(length.context("the answer does not say how long it is")?, 0);
         self.stream.read_exact(&mut self.body).await?;
-        let body = std::str::from_utf8(&self.body)?;
-        if !status.contains(" 200 ") || body.contains("\"errors\"") {
-            bail!("{status}: {body}");
-        }
-        Ok(body)
+        Ok((status, std::str::from_utf8(&self.body)?))
     }
 }

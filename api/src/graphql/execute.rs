@@ -2,16 +2,17 @@
 
 use super::context::{Asked, Services};
 use super::error::{bad_input, failure, internal};
-use super::limits::{FRAGMENTS_INSIDE_MAX, Limits};
+use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_QUERY_BYTES_MAX};
 use super::loaders::Loaders;
 use super::nulls::Shapes;
 use super::order::Order;
 use super::{Built, builder, guard, sdl, variables};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::OperationType;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Pos, Request, Response, ServerError, Value};
 use futures::FutureExt;
+use moka::sync::Cache;
 use serde::Deserialize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub struct Executed {
 pub struct GraphQL {
     schema: Built,
     shapes: Shapes,
+    parsed: Parsed,
     services: Arc<Services>,
 }
 
@@ -52,7 +54,7 @@ impl GraphQL {
             .data(Arc::clone(&services))
             .limit_recursive_depth(limits.introspection_depth.max(limits.depth) + FRAGMENTS_INSIDE_MAX)
             .finish();
-        Self { shapes: Shapes::of(&sdl()), schema, services }
+        Self { shapes: Shapes::of(&sdl()), parsed: Parsed::default(), schema, services }
     }
 
     /// What the API needs of the service.
@@ -64,7 +66,7 @@ impl GraphQL {
     pub async fn execute(&self, sent: GraphQLRequest, asked: Asked, only_read: bool, until: tokio::time::Instant) -> Executed {
         let started = Instant::now();
         let (query, name) = (sent.query.clone(), sent.operation_name.clone().filter(|name| !name.is_empty()));
-        let (request, order) = match prepare(sent, only_read, &self.services.limits) {
+        let (request, order) = match prepare(sent, only_read, &self.services.limits, &self.parsed) {
             Ok(prepared) => prepared,
             Err(error) => return Executed { response: Response::from_errors(vec![*error]), began: false },
         };
@@ -97,13 +99,42 @@ impl GraphQL {
     }
 }
 
+/// Queries that were parsed before: programs send the same few texts again and again, with other variables.
+pub(super) struct Parsed(Cache<String, Arc<ExecutableDocument>>);
+
+impl Default for Parsed {
+    fn default() -> Self {
+        let weigh = |query: &String, _: &Arc<ExecutableDocument>| u32::try_from(query.len()).unwrap_or(u32::MAX);
+        Self(Cache::builder().weigher(weigh).max_capacity(PARSED_BYTES_MAX).build())
+    }
+}
+
+impl Parsed {
+    /// The document of a query whose text is not too much.
+    fn document(&self, query: &str, limits: &Limits) -> Result<ExecutableDocument, Box<ServerError>> {
+        if let Some(document) = self.0.get(query) {
+            return Ok((*document).clone());
+        }
+        guard::check_text(query, limits).map_err(|error| Box::new(of_the_whole(error)))?;
+        let document = parse_query(query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
+        if query.len() <= PARSED_QUERY_BYTES_MAX {
+            self.0.insert(query.to_owned(), Arc::new(document.clone()));
+        }
+        Ok(document)
+    }
+}
+
 /// Parses, checks the limits, and takes out variables that were left out.
-pub(super) fn prepare(sent: GraphQLRequest, only_read: bool, limits: &Limits) -> Result<(Request, Order), Box<ServerError>> {
+pub(super) fn prepare(
+    sent: GraphQLRequest,
+    only_read: bool,
+    limits: &Limits,
+    parsed: &Parsed,
+) -> Result<(Request, Order), Box<ServerError>> {
     let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
     let variables = sent.variables.unwrap_or_default();
     let name = sent.operation_name.filter(|name| !name.is_empty());
-    guard::check_text(&sent.query, limits).map_err(refuse)?;
-    let mut document = parse_query(&sent.query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
+    let mut document = parsed.document(&sent.query, limits)?;
     guard::check(&document, &variables, limits).map_err(refuse)?;
     let Some(operation) = guard::operation(&document, name.as_deref()) else {
         let message = match &name {

@@ -1,6 +1,6 @@
 //! What a fuzzer drives: filters and whole requests. `fuzz/` holds the fuzzers, and says how they are run.
 
-use super::execute::{GraphQLRequest, prepare};
+use super::execute::{GraphQLRequest, Parsed, prepare};
 use super::limits::Limits;
 use super::task::TaskFilter;
 use async_graphql::{InputType, Value};
@@ -40,7 +40,7 @@ pub fn filter(json: &[u8]) {
 /// A request in JSON is small enough and can be executed, or is refused in words.
 pub fn request(json: &[u8]) {
     let Ok(sent) = serde_json::from_slice::<GraphQLRequest>(json) else { return };
-    if let Err(refused) = prepare(sent, false, &LIMITS) {
+    if let Err(refused) = prepare(sent, false, &LIMITS, &Parsed::default()) {
         assert!(!refused.message.is_empty() && refused.extensions.as_ref().is_some_and(|more| more.get("code").is_some()), "{refused:?}");
     }
 }

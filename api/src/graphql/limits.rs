@@ -79,6 +79,10 @@ pub const SORT_LEVELS_MAX: usize = 6;
 pub const FILTER_PARTS_MAX: usize = 200;
 /// Most values in the lists of one filter, together.
 pub const FILTER_ITEMS_MAX: usize = 1_000;
+/// Longest query that is kept parsed.
+pub const PARSED_QUERY_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of all such queries. Parsed they take some ten times as much.
+pub const PARSED_BYTES_MAX: u64 = 512 * 1024;
 /// Rows of a page whose size is not said.
 pub const PAGE_ROWS_DEFAULT: usize = 50;
 /// Longest access token, in bytes.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod executor;
+mod expansion;
 mod footprint;
 mod growth;
 mod http;
@@ -18,8 +19,8 @@ use crate::stand::Stand;
 use anyhow::{Result, bail};
 
 /// The rows by the names that the command line knows, in the order of the table.
-pub const NAMES: [&str; 11] =
-    ["executor", "batch", "http", "kafka", "relay", "rebuild", "queries", "footprint", "import", "scheduler", "growth"];
+pub const NAMES: [&str; 12] =
+    ["executor", "batch", "http", "kafka", "relay", "rebuild", "queries", "expansion", "footprint", "import", "scheduler", "growth"];
 
 /// Measures what belongs to a name.
 pub async fn measure(name: &str, stand: &Stand) -> Result<Vec<Row>> {
@@ -31,6 +32,7 @@ pub async fn measure(name: &str, stand: &Stand) -> Result<Vec<Row>> {
         "relay" => relay::measure(stand).await,
         "rebuild" => rebuild::measure(stand).await,
         "queries" => queries::measure(stand).await,
+        "expansion" => expansion::measure(stand).await,
         "footprint" => footprint::measure(stand).await,
         "import" => import::measure(stand).await,
         "scheduler" => scheduler::measure(stand).await,

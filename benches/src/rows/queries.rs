@@ -38,18 +38,22 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Row>> {
     let filled = Arc::new(filled(stand, &url, stand.sizes.query_events).await?);
     let serving = Serving::milepost(stand, &url, None).await?;
     let pool = connect(&url, u32::try_from(CLIENTS)?).await?;
-    let ids = Arc::clone(&filled);
-    let by_id = move |number: usize| {
-        let id = ids.tasks[number * 7 % ids.tasks.len()].0;
-        json!({ "query": BY_ID, "variables": { "id": id } }).to_string()
-    };
     let asked = Asked { stand, serving: &serving, pool: &pool, filled: &filled };
-    let one = asked.measure(stand.sizes.queries, by_id).await?;
+    let one = asked.measure(stand.sizes.queries, by_id(&filled)).await?;
     let page = asked.measure(stand.sizes.queries / 4, |_| json!({ "query": PAGE }).to_string()).await?;
     serving.stop().await?;
     pool.close().await;
     stand.drop_database("queries").await?;
     Ok(vec![one.row("task by id", 65.0, 40.0), page.row("50 rows with nested project", 260.0, 150.0)])
+}
+
+/// Bodies that ask for one task each, all of them in turn.
+pub(super) fn by_id(filled: &Arc<Filled>) -> impl Fn(usize) -> String + Send + Sync + Clone + use<> {
+    let filled = Arc::clone(filled);
+    move |number| {
+        let id = filled.tasks[number * 7 % filled.tasks.len()].0;
+        json!({ "query": BY_ID, "variables": { "id": id } }).to_string()
+    }
 }
 
 /// Fills a database and brings every read model up to date.

@@ -31,6 +31,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Connections for read models: one for each, and a few for building.
 const PROJECTOR_CONNECTIONS: u32 = 10;
 
+/// A connection that was not used for so long is tested before it is used.
+const TEST_AFTER_IDLE: Duration = Duration::from_millis(500);
+
 /// How much longer than a request its statements may go on in the server: the request ends first, and says so.
 const STATEMENT_GRACE: Duration = Duration::from_secs(1);
 
@@ -97,6 +100,16 @@ fn pool(options: &PgConnectOptions, role: &'static str, size: u32) -> PgPool {
         .max_connections(size)
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(5))
+        // To ask each time would double the way to the server; one that was of use a moment ago mostly still is.
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for >= TEST_AFTER_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(format!("SET ROLE {role}").as_str()).await?;
