@@ -83,7 +83,7 @@ pub enum LineOutcome {
 /// The import cannot go on. Importing the file again goes on where it stopped.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    #[error("line {line}: {error}")]
+    #[error("line {line}: the service does not carry out commands at the moment")]
     Unavailable {
         line: u64,
         #[source]

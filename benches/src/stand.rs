@@ -130,5 +130,5 @@ impl Stand {
 
 /// Connections to a database, for looking and for filling.
 pub(crate) async fn connect(url: &str, connections: u32) -> Result<PgPool> {
-    Ok(PgPoolOptions::new().max_connections(connections).connect(url).await?)
+    Ok(PgPoolOptions::new().max_connections(connections).test_before_acquire(false).connect(url).await?)
 }

@@ -16,6 +16,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) facts: &'a [Arc<Fact>],
+    /// Events before these that the read model is not about: nothing was done for them yet, not even counting.
+    pub(crate) passed: usize,
 }
 
 /// The lease under which a batch is taken in. A node that lost it changes nothing any more.
@@ -64,7 +66,7 @@ pub(crate) async fn take_in<M: ReadModel>(pool: &PgPool, version: i32, fence: Op
                 let (first, second) = batch.facts.split_at(batch.facts.len() / 2);
                 let middle = first.last().map_or(batch.from, |fact| fact.position);
                 Box::pin(take_in::<M>(pool, version, fence, Batch { to: middle, facts: first, ..batch })).await?;
-                return Box::pin(take_in::<M>(pool, version, fence, Batch { from: middle, facts: second, ..batch })).await;
+                return Box::pin(take_in::<M>(pool, version, fence, Batch { from: middle, facts: second, passed: 0, ..batch })).await;
             }
             Err(ApplyError::Data(error)) if !batch.facts.is_empty() && poison.is_empty() => {
                 poison.insert(batch.facts[0].position, error.to_string());
@@ -123,7 +125,7 @@ async fn advance<M: ReadModel>(
     .bind(version)
     .bind(batch.from)
     .bind(batch.to)
-    .bind(batch.facts.len() as i64)
+    .bind((batch.passed + batch.facts.len()) as i64)
     .bind(lease)
     .bind(epoch)
     .bind(shape::<M>())

@@ -181,7 +181,7 @@ impl<M: ReadModel> Build<M> {
         let mut next = read(self.position).await;
         while let Some(Stretch { facts, to }) = next.map_err(BuildError::Log)? {
             let begun = Instant::now();
-            let batch = Batch { from: self.position, to, facts: &facts };
+            let batch = Batch { from: self.position, to, facts: &facts, passed: 0 };
             // While the database writes these, the next ones are read.
             let (taken, following) = tokio::join!(take_in::<M>(&works.pool, self.version, None, batch), read(to));
             next = following;

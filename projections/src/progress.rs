@@ -4,6 +4,7 @@ use crate::registry;
 use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -16,6 +17,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// The positions of the live read models, as far as this node knows.
 pub struct Progress {
     positions: BTreeMap<&'static str, watch::Sender<i64>>,
+    /// The versions that this node itself keeps up to date: it knows of positions before they are written.
+    kept: Mutex<BTreeMap<&'static str, i32>>,
     waiting: AtomicUsize,
     waited_for: Notify,
 }
@@ -33,13 +36,27 @@ impl Progress {
     /// Of these read models, at position 0.
     pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
         let positions = names.into_iter().map(|name| (name, watch::Sender::new(0))).collect();
-        Self { positions, waiting: AtomicUsize::new(0), waited_for: Notify::new() }
+        Self { positions, kept: Mutex::default(), waiting: AtomicUsize::new(0), waited_for: Notify::new() }
     }
 
     /// Somebody saw a read model at this position. It can be lower than before, after going back to an older version.
     pub fn set(&self, name: &str, position: i64) {
         if let Some(known) = self.positions.get(name) {
             known.send_if_modified(|known| std::mem::replace(known, position) != position);
+        }
+    }
+
+    /// This node keeps a version up to date, as long as what is given lives.
+    pub(crate) fn keep(&self, name: &'static str, version: i32) -> Kept<'_> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, version);
+        Kept { progress: self, name }
+    }
+
+    /// The database says that a version is live and how far it is. It may not yet know what this node does.
+    fn heard(&self, name: &str, version: i32, position: i64) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.get(name) != Some(&version) || self.position(name) < position {
+            self.set(name, position);
         }
     }
 
@@ -81,7 +98,7 @@ impl Progress {
     pub async fn follow(&self, pool: &PgPool) {
         loop {
             match registry::live_positions(pool).await {
-                Ok(positions) => positions.into_iter().for_each(|(name, position)| self.set(&name, position)),
+                Ok(positions) => positions.into_iter().for_each(|(name, version, position)| self.heard(&name, version, position)),
                 Err(error) => tracing::debug!(%error, "the progress of read models could not be read"),
             }
             if self.waiting.load(Ordering::Relaxed) > 0 {
@@ -90,6 +107,18 @@ impl Progress {
                 let _ = tokio::time::timeout(ASK_EVERY, self.waited_for.notified()).await;
             }
         }
+    }
+}
+
+/// Says that this node keeps a read model up to date.
+pub(crate) struct Kept<'a> {
+    progress: &'a Progress,
+    name: &'static str,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.progress.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
     }
 }
 
@@ -107,5 +136,29 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_a_version_knows_better_than_the_database_until_another_is_live() {
+        let progress = Progress::of(["task_list"]);
+        let at = |progress: &Progress| progress.position("task_list");
+        progress.heard("task_list", 1, 5);
+        let kept = progress.keep("task_list", 1);
+        progress.set("task_list", 9);
+        progress.heard("task_list", 1, 5);
+        assert_eq!(at(&progress), 9, "what is not yet written was forgotten");
+        progress.heard("task_list", 1, 12);
+        assert_eq!(at(&progress), 12);
+        progress.heard("task_list", 2, 7);
+        assert_eq!(at(&progress), 7, "another version is live");
+        progress.heard("task_list", 1, 9);
+        drop(kept);
+        progress.heard("task_list", 1, 8);
+        assert_eq!(at(&progress), 8, "another node keeps it by now");
     }
 }

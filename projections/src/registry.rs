@@ -148,8 +148,8 @@ pub async fn live(pool: &PgPool, name: &str) -> Result<Option<Version>, Error> {
 }
 
 /// How far the live versions are.
-pub(crate) async fn live_positions(pool: &PgPool) -> Result<Vec<(String, i64)>, Error> {
-    sqlx::query_as("SELECT name, position FROM milepost.projections WHERE state = 'live'").fetch_all(pool).await
+pub(crate) async fn live_positions(pool: &PgPool) -> Result<Vec<(String, i32, i64)>, Error> {
+    sqlx::query_as("SELECT name, version, position FROM milepost.projections WHERE state = 'live'").fetch_all(pool).await
 }
 
 /// How many rows a version has, and a hash of all of them that does not depend on their order.

@@ -143,7 +143,7 @@ impl<M: ReadModel> Projection for Of<M> {
         while live.position < until {
             let facts = works.log.after(live.position, works.batch).await.map_err(BuildError::Log)?;
             let Some(last) = facts.last().map(|fact| fact.position) else { break };
-            take_in::<M>(&works.pool, live.version, None, Batch { from: live.position, to: last, facts: &facts }).await?;
+            take_in::<M>(&works.pool, live.version, None, Batch { from: live.position, to: last, facts: &facts, passed: 0 }).await?;
             live.position = last;
         }
         works.progress.set(M::NAME, live.position);
@@ -209,7 +209,8 @@ async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildErr
 async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> Result<(), BuildError> {
     let (version, types) = (live.version, M::event_types());
     let (mut written, mut position) = (live.position, live.position);
-    let mut unwritten_since = None;
+    let (mut unwritten_since, mut passed) = (None, 0);
+    let _kept = works.progress.keep(M::NAME, version);
     works.progress.set(M::NAME, position);
     let mut head = works.log.head();
     let lag = metrics::gauge!("milepost_projection_lag_events", "projection" => M::NAME);
@@ -227,9 +228,9 @@ async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> 
         }
         if due || facts.iter().any(|fact| types.contains(&fact.event_type.as_str())) {
             let started = Instant::now();
-            let taking = take_in::<M>(&works.pool, version, Some(fence), Batch { from: written, to: last, facts: &facts });
+            let taking = take_in::<M>(&works.pool, version, Some(fence), Batch { from: written, to: last, facts: &facts, passed });
             match showing_lag(taking, position, &mut head, &lag).await {
-                Ok(()) => (written, unwritten_since) = (last, None),
+                Ok(()) => (written, unwritten_since, passed) = (last, None, 0),
                 // Another version became live, or another node holds the lease: look again.
                 Err(ApplyError::Fenced) => {
                     tokio::time::sleep(RETRY_PAUSE).await;
@@ -240,6 +241,7 @@ async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> 
             metrics::histogram!("milepost_projection_batch_duration_seconds", "projection" => M::NAME).record(started.elapsed());
         } else {
             unwritten_since.get_or_insert_with(Instant::now);
+            passed += facts.len();
         }
         position = last;
         works.progress.set(M::NAME, position);

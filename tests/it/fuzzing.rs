@@ -1,5 +1,5 @@
 //! What the fuzzers of `fuzz/` drive, with the seeds they begin from, changed by chance: a short look for what a long one would
-//! find, and a proof that both still fit the program.
+//! find.
 
 use std::fs;
 use std::path::{Path, PathBuf};

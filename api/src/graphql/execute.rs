@@ -2,7 +2,7 @@
 
 use super::context::{Asked, Services};
 use super::error::{bad_input, failure, internal};
-use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_QUERY_BYTES_MAX};
+use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTOR, PARSED_FOR, PARSED_QUERY_BYTES_MAX};
 use super::loaders::Loaders;
 use super::nulls::Shapes;
 use super::order::Order;
@@ -10,7 +10,7 @@ use super::{Built, builder, guard, sdl, variables};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Pos, Request, Response, ServerError, Value};
+use async_graphql::{Pos, Request, Response, ServerError, Value, Variables};
 use futures::FutureExt;
 use moka::sync::Cache;
 use serde::Deserialize;
@@ -104,19 +104,22 @@ pub(super) struct Parsed(Cache<String, Arc<ExecutableDocument>>);
 
 impl Default for Parsed {
     fn default() -> Self {
-        let weigh = |query: &String, _: &Arc<ExecutableDocument>| u32::try_from(query.len()).unwrap_or(u32::MAX);
-        Self(Cache::builder().weigher(weigh).max_capacity(PARSED_BYTES_MAX).build())
+        let weigh = |query: &String, _: &Arc<ExecutableDocument>| u32::try_from(query.len() * PARSED_FACTOR).unwrap_or(u32::MAX);
+        Self(Cache::builder().weigher(weigh).max_capacity(PARSED_BYTES_MAX).time_to_idle(PARSED_FOR).build())
     }
 }
 
 impl Parsed {
-    /// The document of a query whose text is not too much.
-    fn document(&self, query: &str, limits: &Limits) -> Result<ExecutableDocument, Box<ServerError>> {
+    /// The document of a query that is not too much. With other variables it may be, so that is looked at each time.
+    fn document(&self, query: &str, variables: &Variables, limits: &Limits) -> Result<ExecutableDocument, Box<ServerError>> {
+        let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
         if let Some(document) = self.0.get(query) {
+            guard::check(&document, variables, limits).map_err(refuse)?;
             return Ok((*document).clone());
         }
-        guard::check_text(query, limits).map_err(|error| Box::new(of_the_whole(error)))?;
+        guard::check_text(query, limits).map_err(refuse)?;
         let document = parse_query(query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
+        guard::check(&document, variables, limits).map_err(refuse)?;
         if query.len() <= PARSED_QUERY_BYTES_MAX {
             self.0.insert(query.to_owned(), Arc::new(document.clone()));
         }
@@ -134,8 +137,7 @@ pub(super) fn prepare(
     let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
     let variables = sent.variables.unwrap_or_default();
     let name = sent.operation_name.filter(|name| !name.is_empty());
-    let mut document = parsed.document(&sent.query, limits)?;
-    guard::check(&document, &variables, limits).map_err(refuse)?;
+    let mut document = parsed.document(&sent.query, &variables, limits)?;
     let Some(operation) = guard::operation(&document, name.as_deref()) else {
         let message = match &name {
             Some(name) => format!("there is no operation {name:?} in the query"),

@@ -127,12 +127,13 @@ impl StatusQueries {
         let lag = |position: i64| Long((head - position).max(0));
         let versions = registry::versions(&services.pool).await.map_err(unanswered)?;
         let live = versions.into_iter().filter(|version| version.state == registry::VersionState::Live);
+        // A position may be known here a moment before it is written.
+        let known = services.progress.all();
         let projections = live
-            .map(|live| ProjectionStatus {
-                name: live.name,
-                version: live.version,
-                position: Position(live.position),
-                lag_events: lag(live.position),
+            .map(|live| {
+                let ours = known.iter().find(|(name, _)| *name == live.name).map_or(0, |(_, position)| *position);
+                let position = live.position.max(ours.min(head));
+                ProjectionStatus { name: live.name, version: live.version, position: Position(position), lag_events: lag(position) }
             })
             .collect();
         let relayed = services.relay.position().await;

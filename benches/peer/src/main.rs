@@ -32,7 +32,12 @@ const CONNECTIONS: u32 = 24;
 async fn main() -> Result<()> {
     let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
     let options = PgConnectOptions::from_str(&url)?.application_name("peer").options([("jit", "off")]);
-    let pool = PgPoolOptions::new().min_connections(CONNECTIONS).max_connections(CONNECTIONS).connect_with(options).await?;
+    let pool = PgPoolOptions::new()
+        .min_connections(CONNECTIONS)
+        .max_connections(CONNECTIONS)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
     sqlx::raw_sql(include_str!("tables.sql")).execute(&pool).await?;
     let schema = schema::schema(Arc::new(Shop::new(pool)));
     let router = Router::new().route("/graphql", post_service(GraphQL::new(schema)));

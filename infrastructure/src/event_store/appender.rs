@@ -7,7 +7,7 @@
 use super::batch::{self, EncodedUnit, UnitAnswer};
 use super::tail::Tail;
 use super::tangle::Touched;
-use crate::postgres::{is_passing, log_error};
+use crate::postgres::{DISK_FULL, is_passing, log_error};
 use application::ports::{Appended, LogError, NewEvent, Settled};
 use domain::event::Recorded;
 use sqlx::postgres::PgConnectOptions;
@@ -38,8 +38,8 @@ pub(crate) struct Appender {
     queue: mpsc::Sender<Job>,
     units: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
-    /// Why the database takes nothing, for as long as that is so.
-    pub(crate) trouble: watch::Receiver<Option<String>>,
+    /// When and why the database last took nothing, unless it has taken something since.
+    pub(crate) trouble: watch::Receiver<Option<(Instant, String)>>,
 }
 
 /// Its place among [`QUEUE_UNITS_MAX`] and [`QUEUE_BYTES_MAX`], kept until it is answered.
@@ -89,7 +89,7 @@ struct Worker {
     waiting: mpsc::Receiver<Job>,
     jobs: VecDeque<Job>,
     tail: Arc<Tail>,
-    trouble: watch::Sender<Option<String>>,
+    trouble: watch::Sender<Option<(Instant, String)>>,
 }
 
 impl Worker {
@@ -189,30 +189,34 @@ impl Worker {
         }
     }
 
-    /// The server refused the statement, so nothing of it happened. One unit is the cause: each goes alone.
+    /// The server refused the statement, so nothing of it happened. One unit is the cause, so each goes alone, unless the
+    /// disk is full: that says nothing about any of them.
     async fn refused(&mut self, jobs: Vec<Job>, refused: Box<dyn sqlx::error::DatabaseError>) {
-        if jobs.len() > 1 {
+        let (code, message) = (refused.code().unwrap_or_default().into_owned(), refused.message().to_owned());
+        if jobs.len() > 1 && code != DISK_FULL {
             for job in jobs {
                 Box::pin(self.send_alone(job)).await;
             }
             return;
         }
-        let (code, message) = (refused.code().unwrap_or_default().into_owned(), refused.message().to_owned());
-        // It may have been taken when it was sent before, so only a next try tells.
-        if is_passing(&code) && jobs.iter().any(|job| job.sent_in_vain.is_some()) {
-            return self.lost(jobs, &message).await;
+        // What was sent before may have been taken then, so only a next try tells.
+        let (again, never_sent): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| is_passing(&code) && job.sent_in_vain.is_some());
+        if !never_sent.is_empty() {
+            tracing::error!(units = never_sent.len(), error = %refused, "an append was refused by the database");
+            let error = match log_error(sqlx::Error::Database(refused)) {
+                // A missing right or table says nothing about the unit; what else is not passing does.
+                LogError::Unfit(_) if !code.starts_with("42") && !code.starts_with("3F") => LogError::Rejected(message.clone()),
+                error => error,
+            };
+            if !matches!(error, LogError::Rejected(_)) {
+                self.trouble.send_replace(Some((Instant::now(), message.clone())));
+            }
+            for job in never_sent {
+                let _ = job.answer.send(Err(error.clone()));
+            }
         }
-        tracing::error!(error = %refused, "an append was refused by the database");
-        let error = match log_error(sqlx::Error::Database(refused)) {
-            // A missing right or table says nothing about the unit; what else is not passing does.
-            LogError::Unfit(_) if !code.starts_with("42") && !code.starts_with("3F") => LogError::Rejected(message.clone()),
-            error => error,
-        };
-        if !matches!(error, LogError::Rejected(_)) {
-            self.trouble.send_replace(Some(message));
-        }
-        for job in jobs {
-            let _ = job.answer.send(Err(error.clone()));
+        if !again.is_empty() {
+            self.lost(again, &message).await;
         }
     }
 

@@ -29,10 +29,14 @@ use postgres_es::PostgresEventRepository;
 use reads::Which;
 use sqlx::Row;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tail::Tail;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+/// How long a refusal is told of. Whether the next append would be refused as well, only the next one tells.
+pub const TROUBLE_LASTS: Duration = Duration::from_secs(60);
 
 /// The log: appends through one appender per node, reads through the pool.
 pub struct PostgresEventLog {
@@ -73,10 +77,11 @@ impl PostgresEventLog {
         tasks.for_each(|task| task.abort());
     }
 
-    /// Why the database takes no events at the moment, if it was asked and refused.
+    /// Why the database takes no events, if it was asked within [`TROUBLE_LASTS`] and refused.
     pub fn trouble(&self) -> Option<String> {
         let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
-        appender.as_ref().and_then(|appender| appender.trouble.borrow().clone())
+        let (at, why) = appender.as_ref()?.trouble.borrow().clone()?;
+        (at.elapsed() < TROUBLE_LASTS).then_some(why)
     }
 
     /// Facts after a position whose event is of one of the given types, in order, up to and with another position; and

@@ -35,6 +35,8 @@ pub const BATCH_EVENTS_MAX: usize = 4_000;
 pub const COMMIT_GAP: Duration = Duration::from_millis(3);
 /// From so many events behind the log on, the next batch is made ready while one is sent.
 const AHEAD_FROM_EVENTS: i64 = 500;
+/// Longest read meanwhile: what was sent is not seen before it is committed.
+const AHEAD_WITHIN: Duration = Duration::from_secs(1);
 /// Longest wait for one answer of the brokers.
 pub const BROKERS_TIMEOUT: Duration = Duration::from_secs(30);
 /// The row of `milepost.checkpoints` that shows how far the relay is. Only shown: the truth is in Kafka.
@@ -243,7 +245,7 @@ impl Relay {
             if let (None, Some(gap)) = (&following, committed.and_then(|at| COMMIT_GAP.checked_sub(at.elapsed()))) {
                 self.pause(runtime, gap);
             }
-            let Some(batch) = following.take().unwrap_or_else(|| self.prepare(runtime, position, *most))? else {
+            let Some(batch) = following.take().unwrap_or_else(|| self.prepare(runtime, position, *most, None))? else {
                 tell(state, None);
                 let mut stop = self.stop.clone();
                 runtime.block_on(async {
@@ -259,7 +261,7 @@ impl Relay {
             // those which come meanwhile are in the next transaction, not in the one after it.
             let meanwhile = || {
                 let left = *head.borrow() - last;
-                (left >= AHEAD_FROM_EVENTS).then(|| self.prepare(runtime, last, *most))
+                (left >= AHEAD_FROM_EVENTS).then(|| self.prepare(runtime, last, *most, Some(AHEAD_WITHIN)))
             };
             following = self.send(&producer, batch.records, last, state, meanwhile).map_err(|error| narrowed(&facts, error, most))?;
             (position, committed) = (last, Some(Instant::now()));
@@ -273,9 +275,13 @@ impl Relay {
         Ok(())
     }
 
-    /// Reads what follows a position and writes it out as records; nothing if there is nothing.
-    fn prepare(&self, runtime: &Handle, position: i64, most: usize) -> Result<Option<Prepared>, RelayError> {
-        let mut facts = runtime.block_on(self.log.after(position, most))?;
+    /// Reads what follows a position and writes it out as records; nothing if there is nothing, or if reading takes longer
+    /// than there is patience.
+    fn prepare(&self, runtime: &Handle, position: i64, most: usize, patience: Option<Duration>) -> Result<Option<Prepared>, RelayError> {
+        let patience = patience.unwrap_or(Duration::MAX);
+        let read = runtime.block_on(async { tokio::time::timeout(patience, self.log.after(position, most)).await });
+        let Ok(facts) = read else { return Ok(None) };
+        let mut facts = facts?;
         facts.truncate(readable(&facts)?);
         let Some(last) = facts.last().map(|fact| fact.position) else { return Ok(None) };
         let records = facts.iter().filter_map(|fact| fact.recorded.as_deref().ok()).map(|recorded| self.record_of(recorded));

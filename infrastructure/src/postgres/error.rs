@@ -61,7 +61,7 @@ pub(super) fn refusal(options: &PgConnectOptions, what: &'static str, error: sql
 struct Unfit(String);
 
 /// No file can grow.
-const DISK_FULL: &str = "53100";
+pub(crate) const DISK_FULL: &str = "53100";
 
 /// What a failed statement means to the application.
 pub(crate) fn log_error(error: sqlx::Error) -> LogError {

@@ -5,8 +5,8 @@ mod migrations;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use error::{DISK_FULL, is_passing, log_error};
 pub use error::{DatabaseError, refused_for_good};
-pub(crate) use error::{is_passing, log_error};
 pub use migrations::migrate;
 
 use error::{refusal, unreachable};

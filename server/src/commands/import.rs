@@ -114,8 +114,8 @@ async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Opti
                 rejects.write(&reject)?;
             }
             Err(ImportError::File(error)) => return Err(Failure::wrong_use(format!("the file cannot be read: {error}"))),
-            Err(error @ ImportError::Unavailable { .. }) => {
-                return Err(Failure::not_there(format!("{error}; importing the file again goes on from here")));
+            Err(ref unavailable @ ImportError::Unavailable { ref error, .. }) => {
+                return Err(Failure::not_there(format!("{unavailable}: {error}; importing the file again goes on from here")));
             }
         }
         bar.set_message(format!("{} carried out, {} rejected", summary.done, summary.rejected));
