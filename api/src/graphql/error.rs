@@ -25,7 +25,7 @@ pub const CODES: [(&str, &str); 13] = [
     ("OVERLOADED", "Too many commands are waiting; try again after `retryAfterMs`."),
     (
         "UNAVAILABLE",
-        "Something the service needs is not there, or took too long. Sending a command again with the same `commandId` is safe.",
+        "Something the service needs is not there, took too long, or has no room left on its disk; the message says which. Sending a command again with the same `commandId` is safe.",
     ),
     ("REQUEST_TIMEOUT", "The body of the request did not arrive in time. Nothing was executed; send it again."),
     ("METHOD_NOT_ALLOWED", "Mutations are taken by POST only."),
