@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A task that takes several wishes at once.
+/// A task that takes several wishes at once, for this executor and for the stock one.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Several(Task);
+pub struct Several(Task);
 
 impl Aggregate for Several {
     const TYPE: &'static str = Task::TYPE;

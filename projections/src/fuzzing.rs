@@ -16,15 +16,7 @@ pub fn tasks_statement(filter: &TaskFilter, sort: &[TaskSort], window: &Window) 
 /// A cursor is one of the list or is refused; nothing of it gets into a statement other than as a value.
 pub fn cursor(text: &[u8]) {
     let cursor = String::from_utf8_lossy(text).into_owned();
-    let fields = [
-        TaskSortField::Number,
-        TaskSortField::Created,
-        TaskSortField::Updated,
-        TaskSortField::Due,
-        TaskSortField::Priority,
-        TaskSortField::Title,
-    ];
-    for field in fields {
+    for field in TaskSortField::ALL {
         for descending in [false, true] {
             let sort = [TaskSort { field, descending }, TaskSort { field: TaskSortField::Title, descending: !descending }];
             for sort in [&sort[..1], &sort] {

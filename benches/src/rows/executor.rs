@@ -9,19 +9,17 @@ use crate::report::Row;
 use crate::stand::{Stand, connect};
 use anyhow::{Context, Result};
 use application::Application;
+use application::bench::Several;
 use application::caller::Caller;
 use application::commands::{Command, Patch, ProjectCreateInput, TaskCreateInput, TaskUpdateInput};
 use chrono::Utc;
 use chrono_tz::Tz;
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use domain::ids::{ProjectId, TaskId, WorkspaceId};
 use domain::issued::Issued;
 use domain::project::{Home, Phase};
-use domain::task::{CreateTask, InProject, Task, TaskCommand, TaskError, TaskEvent, UpdateTask, decide, evolve};
+use domain::task::{CreateTask, InProject, TaskCommand, UpdateTask};
 use domain::values::{Assignees, Description, Priority, ProjectKey, Tags};
 use postgres_es::{PostgresCqrs, postgres_cqrs};
-use serde::{Deserialize, Serialize};
 use server::wire::Core;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -31,32 +29,6 @@ const IN_FLIGHT: usize = 64;
 const STOCK_CONNECTIONS: u32 = 32;
 /// Commands that each task gets in all runs, so that histories stay as short as real ones.
 const COMMANDS_PER_TASK: usize = 5;
-
-/// A task that takes several wishes at once, for the stock executor.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Several(Task);
-
-impl Aggregate for Several {
-    const TYPE: &'static str = Task::TYPE;
-    type Command = Issued<Vec<InProject<TaskCommand>>>;
-    type Event = TaskEvent;
-    type Error = TaskError;
-    type Services = ();
-
-    async fn handle(&mut self, issued: Self::Command, (): &(), sink: &EventSink<Self>) -> Result<(), TaskError> {
-        let Issued { by, workspace, at, command } = issued;
-        for wish in command {
-            for event in decide(&self.0, Issued { by, workspace, at, command: wish })? {
-                sink.write(event, self).await;
-            }
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: TaskEvent) {
-        self.0 = evolve(std::mem::take(&mut self.0), event);
-    }
-}
 
 pub(super) async fn measure(stand: &Stand) -> Result<Vec<Row>> {
     let (mut one, mut five, mut rows) = (Pairs::default(), Pairs::default(), vec![]);

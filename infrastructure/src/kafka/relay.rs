@@ -30,7 +30,7 @@ use tokio::sync::watch;
 pub const LEASE: &str = "relay";
 /// Most events in one transaction. What begins and ends one costs as much as some hundred events.
 pub const BATCH_EVENTS_MAX: usize = 4_000;
-/// Shortest time from a commit to the next transaction. The broker ends a transaction after it has answered; meanwhile it turns
+/// Shortest time from a commit to the next transaction, unless that was made ready meanwhile. The broker ends a transaction after it has answered; meanwhile it turns
 /// the next one away, and librdkafka asks again after 20 ms.
 pub const COMMIT_GAP: Duration = Duration::from_millis(3);
 /// From so many events behind the log on, the next batch is made ready while one is sent.

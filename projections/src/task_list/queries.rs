@@ -47,6 +47,11 @@ pub enum TaskSortField {
     Title,
 }
 
+impl TaskSortField {
+    /// Every field.
+    pub const ALL: [Self; 6] = [Self::Number, Self::Created, Self::Updated, Self::Due, Self::Priority, Self::Title];
+}
+
 /// One level of the order of tasks. Equal tasks are ordered by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskSort {

@@ -276,3 +276,15 @@ async fn the_longest_description_is_taken_however_it_is_escaped() {
     }
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_was_fine_is_judged_anew_with_other_variables() {
+    let app = TestApp::start().await;
+    let query = "query($n: Int!) { tasks(first: $n) { nodes { project { tasks(first: $n) { nodes { id title } } } } } }";
+    for (rows, limit) in [(5, None), (150, Some("cost")), (5, None), (201, Some("pageRows"))] {
+        let answer = app.client.ask(query, json!({ "n": rows })).await;
+        assert_eq!(answer["errors"][0]["extensions"]["limit"].as_str(), limit, "{rows} rows: {answer}");
+        assert_eq!(answer.get("errors").is_none(), limit.is_none(), "{rows} rows: {answer}");
+    }
+    app.stop().await;
+}

@@ -7,15 +7,6 @@ use projections::page::{Page, Window};
 use projections::task_list::{TaskFilter, TaskRow, TaskSort, TaskSortField, TaskView};
 use tests::dice::Dice;
 
-const FIELDS: [TaskSortField; 6] = [
-    TaskSortField::Number,
-    TaskSortField::Created,
-    TaskSortField::Updated,
-    TaskSortField::Due,
-    TaskSortField::Priority,
-    TaskSortField::Title,
-];
-
 /// How something with these values may be compared.
 fn comparator<T: Clone>(dice: &mut Dice, values: &[T]) -> Comparator<T> {
     let some = |dice: &mut Dice| (0..dice.below(3)).map(|_| dice.one_of(values).clone()).collect::<Vec<_>>();
@@ -103,7 +94,7 @@ pub(super) fn filter(dice: &mut Dice, names: &Names, depth: usize) -> TaskFilter
 }
 
 pub(super) fn sort(dice: &mut Dice) -> Vec<TaskSort> {
-    (0..dice.below(4)).map(|_| TaskSort { field: *dice.one_of(&FIELDS), descending: dice.percent(50) }).collect()
+    (0..dice.below(4)).map(|_| TaskSort { field: *dice.one_of(&TaskSortField::ALL), descending: dice.percent(50) }).collect()
 }
 
 fn tasks(page: &Page<TaskView>) -> Vec<TaskRow> {
@@ -167,7 +158,7 @@ async fn pages_forward_and_backward_make_up_the_list_in_every_order() {
     let mut dice = Dice::thrown();
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 70).await;
-    let alone = FIELDS.into_iter().flat_map(|field| [false, true].map(|descending| vec![TaskSort { field, descending }]));
+    let alone = TaskSortField::ALL.into_iter().flat_map(|field| [false, true].map(|descending| vec![TaskSort { field, descending }]));
     let mut orders: Vec<Vec<TaskSort>> = alone.collect();
     orders.extend((0..12).map(|_| sort(&mut dice)));
     for sort in orders {
