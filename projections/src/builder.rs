@@ -30,6 +30,8 @@ pub struct Built {
     pub head: i64,
     /// Events that this read model is about, so far.
     pub events: i64,
+    /// It rests, so that the live version can catch up.
+    pub gives_way: bool,
 }
 
 /// What a rebuild came to.
@@ -192,8 +194,9 @@ impl<M: ReadModel> Build<M> {
             }
             self.position = to;
             self.events += facts.len() as i64;
-            tell(Built { position: self.position, head: until, events: self.events });
-            if self.position < until && live_lag::<M>(works).await? > GIVE_WAY_LAG_EVENTS {
+            let gives_way = self.position < until && live_lag::<M>(works).await? > GIVE_WAY_LAG_EVENTS;
+            tell(Built { position: self.position, head: until, events: self.events, gives_way });
+            if gives_way {
                 tokio::time::sleep(begun.elapsed().min(REST_MAX)).await;
             }
         }

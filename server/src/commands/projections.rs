@@ -103,7 +103,7 @@ fn as_json(version: &Version, head: i64) -> Value {
 
 fn bar(name: &str, begun_at: i64, head: i64) -> ProgressBar {
     let bar = ProgressBar::new(head.max(0) as u64).with_prefix(name.to_owned()).with_position(begun_at.max(0) as u64);
-    let template = "{prefix:16} {bar:32} {percent:>3}%  {human_pos} of {human_len} events, {per_sec}, {eta} left";
+    let template = "{prefix:16} {bar:32} {percent:>3}%  {human_pos} of {human_len} events, {per_sec}, {eta} left{msg}";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }
@@ -113,6 +113,7 @@ fn show(bar: &ProgressBar) -> impl Fn(Built) + Sync + '_ {
     |built| {
         bar.set_length(built.head.max(0) as u64);
         bar.set_position(built.position.max(0) as u64);
+        bar.set_message(if built.gives_way { ", slowly: the live version is behind" } else { "" });
     }
 }
 

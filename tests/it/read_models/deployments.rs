@@ -143,7 +143,7 @@ async fn what_a_newer_program_has_built_is_left_to_it() {
 }
 
 /// Copies of the first task, as if they had been created.
-async fn copies(pool: &PgPool, copies: i64) {
+pub(super) async fn copies(pool: &PgPool, copies: i64) {
     sqlx::query(
         "INSERT INTO milepost.events (position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, \
            payload, metadata, recorded_at) \
