@@ -25,6 +25,8 @@ const COMMANDS_BETWEEN: usize = 200;
 /// How long things are frozen. The broker's is longer than a transaction of the relay may take to be given up.
 const BROKER_FROZEN: Duration = Duration::from_secs(30);
 const POSTGRES_FROZEN: Duration = Duration::from_secs(10);
+/// Longest that a round may take. Something that is stuck ends there.
+const ROUND_MAX: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
@@ -38,13 +40,17 @@ enum Fault {
     PostgresFrozen,
 }
 
-/// Every fault once, and as many more rounds as `MILEPOST_TEST_FAULT_ROUNDS` says.
+/// How often every fault strikes: once, or as often as `MILEPOST_TEST_FAULT_ROUNDS` says.
+fn rounds() -> u32 {
+    std::env::var("MILEPOST_TEST_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+}
+
+/// Every fault in each round, in any order.
 fn faults(dice: &mut Dice) -> Vec<Fault> {
     use Fault::{Broker, BrokerFrozen, Postgres, PostgresAndBroker, PostgresFrozen, Service, ServiceAndBroker, ServiceAndPostgres};
     let all = [Service, Postgres, Broker, ServiceAndPostgres, PostgresAndBroker, ServiceAndBroker, BrokerFrozen, PostgresFrozen];
-    let rounds = std::env::var("MILEPOST_TEST_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
     let mut order = vec![];
-    for _ in 0..rounds {
+    for _ in 0..rounds() {
         let mut left = all.to_vec();
         while !left.is_empty() {
             order.push(left.swap_remove(dice.below(left.len())));
@@ -149,6 +155,10 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_dies_or_freezes_what_was_acknowledged_is_there_once() {
+    tokio::time::timeout(ROUND_MAX * rounds(), everything_strikes()).await.expect("the faults are over in time");
+}
+
+async fn everything_strikes() {
     let mut dice = Dice::thrown();
     let mut stage = Stage::set().await;
     let client = Client::new(&format!("http://{}", stage.listen), Uuid::now_v7(), Uuid::now_v7(), application::caller::Role::Owner);

@@ -4,6 +4,7 @@ use super::PROGRAM;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tests::database::TestDatabase;
+use tests::kafka::TestTopics;
 use tests::process::{Process, Run};
 use tests::wait::until;
 use uuid::Uuid;
@@ -21,15 +22,17 @@ async fn holders(pool: &sqlx::PgPool) -> Vec<(String, Uuid)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_node_that_is_left_takes_every_lease_in_ten_seconds() {
-    let database = TestDatabase::new().await;
-    let mut first = Process::start(PROGRAM, Run::serve(&database.url));
+    let (database, topics) = (TestDatabase::new().await, TestTopics::new());
+    let serve = || Process::start(PROGRAM, Run { topics: Some(&topics), ..Run::serve(&database.url) });
+    let mut first = serve();
     first.address().await;
     let pool = database.pool().await;
-    let leases = projections::runner::all().len() + application::reactions::all().len() + 1;
+    // Besides: the scheduler's and the relay's.
+    let leases = projections::runner::all().len() + application::reactions::all().len() + 2;
     let held = until("the first node holds everything", || async { Some(holders(&pool).await).filter(|held| held.len() == leases) }).await;
     let dead: BTreeSet<Uuid> = held.iter().map(|(_, holder)| *holder).collect();
     assert_eq!(dead.len(), 1);
-    let mut second = Process::start(PROGRAM, Run::serve(&database.url));
+    let mut second = serve();
     second.address().await;
     let died = Instant::now();
     first.kill().await;

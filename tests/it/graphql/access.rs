@@ -91,14 +91,41 @@ async fn let_in(owner: &Client, wish: &Wish, user: Uuid, role: &str) {
     }
 }
 
-async fn mutation(app: &TestApp, name: &str, who: Who) -> &'static str {
-    let wish = wish(&app.client, name).await;
+/// Whether a mutation can be about what is the caller's own: a task that is assigned to it, its part in a project.
+fn has_own(mutation: &str) -> bool {
+    mutation == "projectCollaboratorRemove" || (mutation.starts_with("task") && mutation != "taskCreate")
+}
+
+/// Makes what a wish is about somebody's own.
+async fn make_own(owner: &Client, wish: &mut Wish, user: Uuid, who: Who) {
+    if let Some(task) = &wish.task {
+        let done = wish.name == "taskReopen";
+        if done {
+            owner.must("taskReopen", "id", json!({ "id": task })).await;
+        }
+        owner.must("taskAssign", "id", json!({ "id": task, "userId": user })).await;
+        if done {
+            owner.must("taskComplete", "id", json!({ "id": task })).await;
+        }
+    } else if !matches!(who, Who::Project(_) | Who::Nobody) {
+        let_in(owner, wish, user, "VIEWER").await;
+    }
+    if ["taskUnassign", "projectCollaboratorRemove"].contains(&wish.name.as_str()) {
+        wish.input["userId"] = json!(user);
+    }
+}
+
+async fn mutation(app: &TestApp, name: &str, who: Who, own: bool) -> &'static str {
+    let mut wish = wish(&app.client, name).await;
     let client = who.client(app);
     if let (Who::Project(role), false) = (who, name == "projectCreate") {
         let_in(&app.client, &wish, client.caller.actor.0, role).await;
     }
+    if own {
+        make_own(&app.client, &mut wish, client.caller.actor.0, who).await;
+    }
     let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code message }} }} }}", input_type(name));
-    outcome(&client.ask(&query, json!({ "i": wish.input })).await, &format!("{name} by {who:?}"))
+    outcome(&client.ask(&query, json!({ "i": wish.input })).await, &format!("{name} by {who:?}, own: {own}"))
 }
 
 /// One of everything, to be asked for.
@@ -196,15 +223,20 @@ async fn table(app: &TestApp) -> String {
     let mut text = String::from(
         "# Who may do what, found out by calling each: allowed, refused, or hidden (answered as if nothing were there).\n\
          # elsewhere: the owner of another workspace. p-: a member of the workspace with that role in the project.\n\
-         # Besides, a member may work on a task that is assigned to it, and leave a project.\n\n",
+         # own: about a task that is assigned to the caller, or its own part in the project; else about what is others'.\n\n",
     );
     line(&mut text, "", &CALLERS.map(|(heading, _)| heading));
     for name in served_mutations(&app.client).await {
-        let mut outcomes = vec![];
-        for (_, who) in CALLERS {
-            outcomes.push(mutation(app, &name, who).await);
+        for own in [false, true] {
+            if own && !has_own(&name) {
+                continue;
+            }
+            let mut outcomes = vec![];
+            for (_, who) in CALLERS {
+                outcomes.push(mutation(app, &name, who, own).await);
+            }
+            line(&mut text, &format!("mutation {name}{}", if own { ", own" } else { "" }), &outcomes);
         }
-        line(&mut text, &format!("mutation {name}"), &outcomes);
     }
     let things = things(app).await;
     for name in served_queries(&app.client).await {
