@@ -75,8 +75,17 @@ fn children(parent: i32) -> Result<Vec<i32>> {
 
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: i32) -> Result<u64> {
+    from_status(pid, "VmRSS:")
+}
+
+/// The most resident memory that a process has had, in bytes.
+pub(crate) fn peak_resident_bytes(pid: i32) -> Result<u64> {
+    from_status(pid, "VmHWM:")
+}
+
+fn from_status(pid: i32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("status has no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("status has no {name}"))?;
     let kb: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kb * 1_024)
 }

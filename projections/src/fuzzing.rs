@@ -1,40 +1,93 @@
 //! What a fuzzer drives: what callers send, on its way into statements. `fuzz/` holds the fuzzers, and says how they are run.
 
 use crate::page::{ForeignCursor, Window};
-use crate::task_list::{TaskFilter, TaskSelection, TaskSort, TaskSortField, page_statement};
+use crate::project_overview::ProjectSelection;
+use crate::task_list::{TaskFilter, TaskSelection, TaskSort, TaskSortField};
+use crate::{activity, deadline_log, project_overview, schedules, task_comments, task_list};
 use chrono::DateTime;
-use domain::ids::WorkspaceId;
+use domain::ids::{TaskId, WorkspaceId};
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-/// The text of the statement that reads a page of tasks.
-pub fn tasks_statement(filter: &TaskFilter, sort: &[TaskSort], window: &Window) -> Result<String, ForeignCursor> {
-    let selection = TaskSelection { project: true, project_overdue: true, schedule: true };
-    let (query, _) = page_statement(WorkspaceId(Uuid::nil()), filter, sort, window, selection, DateTime::UNIX_EPOCH)?;
-    Ok(query.into_sql())
+const NOW: DateTime<chrono::Utc> = DateTime::UNIX_EPOCH;
+const PROJECT: ProjectSelection = ProjectSelection { overdue: true, without_description: true };
+const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::nil());
+
+/// What is asked of a list.
+pub enum Filter {
+    Tasks(Box<TaskFilter>),
+    Projects(project_overview::ProjectFilter),
+    Schedules(schedules::ScheduleFilter),
+    Firings(deadline_log::FiringFilter),
+    Events(activity::EventFilter),
+    CommentsOf(TaskId),
 }
 
-/// A cursor is one of the list or is refused; nothing of it gets into a statement other than as a value.
-pub fn cursor(text: &[u8]) {
-    let cursor = String::from_utf8_lossy(text).into_owned();
-    for field in TaskSortField::ALL {
-        for descending in [false, true] {
-            let sort = [TaskSort { field, descending }, TaskSort { field: TaskSortField::Title, descending: !descending }];
-            for sort in [&sort[..1], &sort] {
-                for (after, before) in [(true, false), (false, true), (true, true)] {
-                    let cursor = |given: bool| given.then(|| cursor.clone());
-                    let window = Window { limit: 50, backward: before, after: cursor(after), before: cursor(before), total: true };
-                    if let Ok(statement) = tasks_statement(&TaskFilter::default(), sort, &window) {
-                        assert_plain(&statement);
-                    }
-                }
+impl Filter {
+    /// One that asks for everything, of each list whose cursors are made of what rows are sorted by.
+    fn every() -> [Self; 5] {
+        [
+            Self::Tasks(Box::default()),
+            Self::Projects(Default::default()),
+            Self::Schedules(Default::default()),
+            Self::Firings(Default::default()),
+            Self::CommentsOf(TaskId(Uuid::nil())),
+        ]
+    }
+
+    fn statement(&self, sort: &[TaskSort], window: &Window) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
+        match self {
+            Self::Tasks(filter) => {
+                let selection = TaskSelection { project: Some(PROJECT), schedule: true, without_description: false };
+                task_list::page_statement(WORKSPACE, filter, sort, window, selection, NOW).map(|(query, _)| query)
             }
+            Self::Projects(filter) => project_overview::page_statement(WORKSPACE, filter, window, PROJECT, NOW),
+            Self::Schedules(filter) => {
+                let selection = schedules::ScheduleSelection { project: true, task: true };
+                schedules::page_statement(WORKSPACE, filter, window, selection)
+            }
+            Self::Firings(filter) => {
+                deadline_log::page_statement(WORKSPACE, filter, window, deadline_log::FiringSelection { schedule: true })
+            }
+            Self::Events(filter) => Ok(activity::events_statement(Some(WORKSPACE), filter, 0)),
+            Self::CommentsOf(task) => task_comments::page_statement(WORKSPACE, *task, window),
         }
     }
 }
 
+/// Nothing of a filter gets into the statement of its list other than as a value.
+pub fn filter(filter: &Filter) {
+    let window = Window { limit: 50, total: true, ..Window::default() };
+    let statement = filter.statement(&[], &window).expect("there is no cursor to refuse");
+    assert_plain(statement.sql());
+}
+
+/// A cursor is one of a list or is refused; nothing of it gets into a statement other than as a value. How many statements
+/// it got into.
+pub fn cursor(text: &[u8]) -> usize {
+    let cursor = String::from_utf8_lossy(text).into_owned();
+    let windows = [(true, false), (false, true), (true, true)].map(|(after, before)| {
+        let cursor = |given: bool| given.then(|| cursor.clone());
+        Window { limit: 50, backward: before, after: cursor(after), before: cursor(before), total: true }
+    });
+    let given = |list: &Filter, sort: &[TaskSort]| {
+        let statements = windows.iter().filter_map(|window| list.statement(sort, window).ok());
+        statements.inspect(|statement| assert_plain(statement.sql())).count()
+    };
+    let [tasks, others @ ..] = Filter::every();
+    let mut taken: usize = others.iter().map(|list| given(list, &[])).sum();
+    for field in TaskSortField::ALL {
+        for descending in [false, true] {
+            let sort = [TaskSort { field, descending }, TaskSort { field: TaskSortField::Title, descending: !descending }];
+            taken += given(&tasks, &sort[..1]) + given(&tasks, &sort);
+        }
+    }
+    taken
+}
+
 /// Sees that a statement is made of our words alone: its values are numbered from the first to the last, and there is
 /// nothing that ends a statement or hides a part of it.
-pub fn assert_plain(statement: &str) {
+fn assert_plain(statement: &str) {
     assert!(statement.is_ascii() && ![";", "--", "/*", "\\"].iter().any(|sign| statement.contains(sign)), "{statement}");
     let numbers = statement.split('$').skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()));
     assert!(numbers.eq((1..=statement.matches('$').count()).map(Some)), "{statement}");

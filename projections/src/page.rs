@@ -4,6 +4,8 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, QueryBuilder, Row};
+use std::borrow::Cow;
+use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -25,12 +27,28 @@ pub struct Window {
 /// A part of a sorted list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
-    /// Rows with their cursors, in the order of the list.
-    pub rows: Vec<(T, String)>,
+    /// Rows with their places, in the order of the list.
+    pub rows: Vec<(T, Place)>,
     pub has_next: bool,
     pub has_previous: bool,
     /// How many rows the list has, if that was asked for.
     pub total: Option<i64>,
+}
+
+/// Where a row stands in a sorted list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The sort that it belongs to.
+    sort: Arc<str>,
+    values: Vec<KeyValue>,
+}
+
+impl Place {
+    /// As text, to ask for what comes after it or before. Opaque; nobody should read it, but anybody may.
+    pub fn cursor(&self) -> String {
+        let cursor = Cursor { s: Cow::Borrowed(&self.sort), v: Cow::Borrowed(&self.values) };
+        hex(&serde_json::to_vec(&cursor).expect("cursors are plain values"))
+    }
 }
 
 /// A cursor that was not given out for this list.
@@ -90,32 +108,24 @@ pub(crate) struct SortKey {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Cursor {
+struct Cursor<'a> {
     /// The sort it belongs to.
-    s: String,
-    v: Vec<KeyValue>,
+    s: Cow<'a, str>,
+    v: Cow<'a, [KeyValue]>,
 }
 
 fn signature(sort: &[SortKey]) -> String {
     sort.iter().map(|key| format!("{}{}", if key.descending { "-" } else { "+" }, key.name)).collect()
 }
 
-/// The cursor of a row with these sort values.
-pub(crate) fn cursor(sort: &[SortKey], values: Vec<KeyValue>) -> String {
-    let cursor = Cursor { s: signature(sort), v: values };
-    let json = serde_json::to_vec(&cursor).expect("cursors are plain values");
-    hex(&json)
-}
-
 fn read_cursor(sort: &[SortKey], text: &str, given_as: &'static str) -> Result<Vec<KeyValue>, ForeignCursor> {
     let json = unhex(text).ok_or(ForeignCursor { given_as })?;
-    let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| ForeignCursor { given_as })?;
-    let kinds = || sort.iter().zip(&cursor.v).all(|(key, value)| key.kind.takes(value));
+    let cursor: Cursor<'_> = serde_json::from_slice(&json).map_err(|_| ForeignCursor { given_as })?;
+    let kinds = || sort.iter().zip(cursor.v.iter()).all(|(key, value)| key.kind.takes(value));
     let fits = cursor.s == signature(sort) && cursor.v.len() == sort.len() && kinds();
-    if fits { Ok(cursor.v) } else { Err(ForeignCursor { given_as }) }
+    if fits { Ok(cursor.v.into_owned()) } else { Err(ForeignCursor { given_as }) }
 }
 
-/// Cursors are opaque; nobody should read them, but anybody may.
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
@@ -243,9 +253,10 @@ impl List<'_> {
             false => (more, window.after.is_some()),
             true => (window.before.is_some(), more),
         };
+        let signature: Arc<str> = signature(sort).into();
         let rows = rows.into_iter().map(|row| {
-            let cursor = cursor(sort, values(&row));
-            (row, cursor)
+            let place = Place { sort: Arc::clone(&signature), values: values(&row) };
+            (row, place)
         });
         Page { rows: rows.collect(), has_next, has_previous, total }
     }
@@ -255,7 +266,10 @@ impl List<'_> {
 type Found<T> = (Option<i64>, Option<T>);
 
 /// Reads what the statement of a list returned.
-pub(crate) fn read_list<T>(rows: &[PgRow], read: impl Fn(&PgRow, usize) -> Result<T, sqlx::Error>) -> Result<Vec<Found<T>>, sqlx::Error> {
+pub(crate) fn read_list<T>(
+    rows: &[PgRow],
+    mut read: impl FnMut(&PgRow, usize) -> Result<T, sqlx::Error>,
+) -> Result<Vec<Found<T>>, sqlx::Error> {
     let one = |row: &PgRow| {
         let present: Option<bool> = row.try_get(1)?;
         Ok((row.try_get(0)?, present.map(|_| read(row, 2)).transpose()?))
@@ -266,7 +280,7 @@ pub(crate) fn read_list<T>(rows: &[PgRow], read: impl Fn(&PgRow, usize) -> Resul
 impl<T> Page<T> {
     /// The same page of something made from each row.
     pub fn map<U>(self, make: impl Fn(T) -> U) -> Page<U> {
-        let rows = self.rows.into_iter().map(|(row, cursor)| (make(row), cursor)).collect();
+        let rows = self.rows.into_iter().map(|(row, place)| (make(row), place)).collect();
         Page { rows, has_next: self.has_next, has_previous: self.has_previous, total: self.total }
     }
 }

@@ -49,6 +49,11 @@ pub(crate) fn select_list(alias: &str, columns: &[Column]) -> String {
     columns.iter().map(|column| format!("{alias}.{}", column.name)).collect::<Vec<_>>().join(", ")
 }
 
+/// The same, with an empty text instead of the description, which may be long.
+pub(crate) fn select_list_without_description(alias: &str, columns: &[Column]) -> String {
+    select_list(alias, columns).replace(&format!("{alias}.description"), "''::text")
+}
+
 /// An array as PostgreSQL writes it, such as `{"a","b"}`.
 pub(crate) fn array_literal<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     let mut literal = String::from("{");

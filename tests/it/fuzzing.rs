@@ -72,7 +72,9 @@ fn look(fuzzer: &str, drives: &str, drive: fn(&[u8])) {
 
 macro_rules! look {
     ($fuzzer:literal, $($drives:ident)::+) => {
-        look($fuzzer, concat!($(stringify!($drives), "::"),+).trim_end_matches("::"), $($drives)::+)
+        look($fuzzer, concat!($(stringify!($drives), "::"),+).trim_end_matches("::"), |bytes| {
+            $($drives)::+(bytes);
+        })
     };
 }
 
@@ -89,6 +91,17 @@ fn cursors_are_of_their_list_or_refused() {
 #[test]
 fn filters_get_into_statements_as_values_only() {
     look!("filter", api::graphql::fuzzing::filter);
+}
+
+#[test]
+fn every_seed_of_a_cursor_or_a_filter_is_one_of_a_list() {
+    for fuzzer in ["cursor", "filter"] {
+        for seed in files(&workspace().join("fuzz/seeds").join(fuzzer)) {
+            let bytes = fs::read(&seed).expect("a seed can be read");
+            let lists = if fuzzer == "cursor" { projections::fuzzing::cursor(&bytes) } else { api::graphql::fuzzing::filter(&bytes) };
+            assert!(lists > 0, "{} is of no list", seed.display());
+        }
+    }
 }
 
 #[test]

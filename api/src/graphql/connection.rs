@@ -20,17 +20,29 @@ macro_rules! connection {
         #[doc = concat!("A page of ", $what, ".")]
         pub struct $connection {
             edges: Vec<$edge>,
-            page_info: $crate::graphql::connection::PageInfo,
+            has_next: bool,
+            has_previous: bool,
             total: i64,
         }
 
         #[doc = concat!("One of the ", $what, " of a page.")]
-        #[derive(async_graphql::SimpleObject)]
         pub struct $edge {
-            /// The row itself.
             node: $node,
+            place: projections::page::Place,
+        }
+
+        #[doc = concat!("One of the ", $what, " of a page.")]
+        #[async_graphql::Object]
+        impl $edge {
+            /// The row itself.
+            async fn node(&self) -> &$node {
+                &self.node
+            }
+
             /// Its place in the list, for `after` and `before`.
-            cursor: String,
+            async fn cursor(&self) -> String {
+                self.place.cursor()
+            }
         }
 
         #[doc = concat!("A page of ", $what, ".")]
@@ -47,8 +59,13 @@ macro_rules! connection {
             }
 
             /// Where the page is in the list.
-            async fn page_info(&self) -> &$crate::graphql::connection::PageInfo {
-                &self.page_info
+            async fn page_info(&self) -> $crate::graphql::connection::PageInfo {
+                $crate::graphql::connection::PageInfo {
+                    has_next_page: self.has_next,
+                    has_previous_page: self.has_previous,
+                    start_cursor: self.edges.first().map(|edge| edge.place.cursor()),
+                    end_cursor: self.edges.last().map(|edge| edge.place.cursor()),
+                }
             }
 
             /// How many rows the whole list has.
@@ -59,15 +76,9 @@ macro_rules! connection {
 
         impl From<projections::page::Page<$node>> for $connection {
             fn from(page: projections::page::Page<$node>) -> Self {
-                let edges: Vec<_> = page.rows.into_iter().map(|(node, cursor)| $edge { node, cursor }).collect();
-                let page_info = $crate::graphql::connection::PageInfo {
-                    has_next_page: page.has_next,
-                    has_previous_page: page.has_previous,
-                    start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-                    end_cursor: edges.last().map(|edge| edge.cursor.clone()),
-                };
+                let edges = page.rows.into_iter().map(|(node, place)| $edge { node, place }).collect();
                 // Counted only where it was asked for.
-                Self { edges, page_info, total: page.total.unwrap_or_default() }
+                Self { edges, has_next: page.has_next, has_previous: page.has_previous, total: page.total.unwrap_or_default() }
             }
         }
     };

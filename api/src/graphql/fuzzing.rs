@@ -1,11 +1,13 @@
 //! What a fuzzer drives: filters and whole requests. `fuzz/` holds the fuzzers, and says how they are run.
 
+use super::event::EventFilter;
 use super::execute::{GraphQLRequest, Parsed, prepare};
 use super::limits::Limits;
+use super::project::ProjectFilter;
+use super::schedule::{DeadlineFilter, ScheduleFilter};
 use super::task::TaskFilter;
-use async_graphql::{InputType, Value};
-use projections::fuzzing::{assert_plain, tasks_statement};
-use projections::page::Window;
+use async_graphql::{InputType, Result, Value};
+use projections::fuzzing::Filter;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -26,18 +28,28 @@ const LIMITS: Limits = Limits {
 
 static PARSED: LazyLock<Parsed> = LazyLock::new(Parsed::default);
 
-/// A filter in JSON becomes a statement that holds nothing of it other than as a value, or is refused in words.
-pub fn filter(json: &[u8]) {
-    let Ok(value) = serde_json::from_slice::<Value>(json) else { return };
-    let Ok(filter) = TaskFilter::parse(Some(value)) else { return };
-    match filter.checked() {
-        Ok(filter) => {
-            let window = Window { limit: 50, total: true, ..Window::default() };
-            let statement = tasks_statement(&filter, &[], &window).expect("there is no cursor to refuse");
-            assert_plain(&statement);
-        }
-        Err(error) => assert!(!error.message.is_empty() && error.extensions.is_some(), "{error:?}"),
+/// A filter in JSON becomes a statement that holds nothing of it other than as a value, or is refused in words. It is tried
+/// as the filter of every list; how many took it.
+pub fn filter(json: &[u8]) -> usize {
+    let Ok(value) = serde_json::from_slice::<Value>(json) else { return 0 };
+    let taken = [
+        takes(&value, TaskFilter::checked, |filter| Filter::Tasks(Box::new(filter))),
+        takes(&value, ProjectFilter::checked, Filter::Projects),
+        takes(&value, ScheduleFilter::checked, Filter::Schedules),
+        takes(&value, DeadlineFilter::checked, Filter::Firings),
+        takes(&value, EventFilter::checked, Filter::Events),
+    ];
+    taken.into_iter().filter(|taken| *taken).count()
+}
+
+fn takes<I: InputType, F>(value: &Value, check: fn(I) -> Result<F>, of: fn(F) -> Filter) -> bool {
+    let checked = I::parse(Some(value.clone())).ok().map(check);
+    if let Some(Err(error)) = &checked {
+        assert!(!error.message.is_empty() && error.extensions.is_some(), "{error:?}");
     }
+    let filter = checked.and_then(Result::ok).map(of);
+    filter.iter().for_each(projections::fuzzing::filter);
+    filter.is_some()
 }
 
 /// A request in JSON is small enough and can be executed, or is refused in words.

@@ -14,6 +14,7 @@ use application::caller::Caller;
 use application::commands::{Command, Patch, ProjectCreateInput, TaskCreateInput, TaskUpdateInput};
 use chrono::Utc;
 use chrono_tz::Tz;
+use cqrs_es::AggregateError;
 use domain::ids::{ProjectId, TaskId, WorkspaceId};
 use domain::issued::Issued;
 use domain::project::{Home, Phase};
@@ -153,11 +154,17 @@ impl Stock {
         Arc::into_inner(stock).context("nothing is in flight")
     }
 
+    /// Again where a command that was held up meets a later one on the same task, as ours does by itself.
     async fn execute(&self, number: usize, wishes: Vec<TaskCommand>) -> Result<()> {
-        let command = wishes.into_iter().map(|wish| InProject { home: self.home.clone(), wish }).collect();
-        let issued = Issued { by: self.caller.actor, workspace: self.caller.workspace, at: Utc::now(), command };
-        self.framework.execute(&self.tasks[number % self.tasks.len()].to_string(), issued).await?;
-        Ok(())
+        let task = self.tasks[number % self.tasks.len()].to_string();
+        loop {
+            let command = wishes.iter().cloned().map(|wish| InProject { home: self.home.clone(), wish }).collect();
+            let issued = Issued { by: self.caller.actor, workspace: self.caller.workspace, at: Utc::now(), command };
+            match self.framework.execute(&task, issued).await {
+                Err(AggregateError::AggregateConflict) => {}
+                done => return Ok(done?),
+            }
+        }
     }
 
     async fn send(self: Arc<Self>, number: usize, events: usize) -> Result<()> {

@@ -16,6 +16,7 @@ use domain::event::Event;
 use domain::task::{TaskChanges, TaskEvent, TaskUpdated};
 use domain::values::Change;
 use projections::page::Window;
+use projections::project_overview::ProjectSelection;
 use projections::task_list::{TaskFilter, TaskSelection, list_tasks};
 use server::wire::Core;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -156,9 +157,9 @@ impl Side {
 /// Reads a page, and gives the cursor behind it if there is more.
 async fn page(core: &Core, filled: &Filled, after: Option<String>) -> Result<Option<String>> {
     let window = Window { limit: 50, backward: false, after, before: None, total: false };
-    let selection = TaskSelection { project: true, ..TaskSelection::default() };
+    let selection = TaskSelection { project: Some(ProjectSelection::default()), ..TaskSelection::default() };
     let filter = TaskFilter::default();
     let page = list_tasks(&core.database.service, filled.workspace, &filter, &[], &window, selection, Utc::now()).await?;
     ensure!(!page.rows.is_empty(), "the page has rows");
-    Ok(page.rows.last().filter(|_| page.has_next).map(|(_, cursor)| cursor.clone()))
+    Ok(page.rows.last().filter(|_| page.has_next).map(|(_, place)| place.cursor()))
 }

@@ -78,14 +78,8 @@ async fn page(mut query: QueryBuilder<'static, Postgres>, pool: &PgPool, limit: 
     Ok(EventPage { rows, has_next: found.len() > limit })
 }
 
-/// The events of a workspace after a position, from the log. Without a workspace those of all, for admins.
-pub async fn list_events(
-    pool: &PgPool,
-    workspace: Option<WorkspaceId>,
-    filter: &EventFilter,
-    after: i64,
-    limit: usize,
-) -> Result<EventPage, QueryError> {
+/// What reads the events after a position.
+pub(crate) fn events_statement(workspace: Option<WorkspaceId>, filter: &EventFilter, after: i64) -> QueryBuilder<'static, Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {EVENT} FROM milepost.events e WHERE e.position > "));
     query.push_bind(after).push(" AND ");
     let mut conditions = Conditions::new(&mut query);
@@ -96,7 +90,18 @@ pub async fn list_events(
     filter.actor.iter().for_each(|actor| conditions.value("e.metadata ->> 'actor' = ", &actor.to_string(), ""));
     conditions.compare_time("e.recorded_at", &filter.recorded_at);
     query.push(" ORDER BY e.position");
-    Ok(page(query, pool, limit).await?)
+    query
+}
+
+/// The events of a workspace after a position, from the log. Without a workspace those of all, for admins.
+pub async fn list_events(
+    pool: &PgPool,
+    workspace: Option<WorkspaceId>,
+    filter: &EventFilter,
+    after: i64,
+    limit: usize,
+) -> Result<EventPage, QueryError> {
+    Ok(page(events_statement(workspace, filter, after), pool, limit).await?)
 }
 
 /// What happened to one thing after a position.

@@ -8,6 +8,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use queries::page_statement;
 pub use queries::{FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
 pub(crate) use store::{COLUMNS, read as read_row};
 

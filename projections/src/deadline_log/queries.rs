@@ -3,12 +3,12 @@
 use super::FiringRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
 use domain::ids::{ScheduleId, WorkspaceId};
-use sqlx::Error;
 use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Error, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 /// Which firings are wanted. Everything given must hold.
@@ -33,22 +33,22 @@ pub struct FiringView {
     pub schedule: Option<ScheduleRow>,
 }
 
-/// A page of the firings in a workspace, the oldest first.
-pub async fn list_firings(
-    pool: &PgPool,
+/// The oldest first.
+const KEYS: [SortKey; 1] = [SortKey { name: "position", kind: Kind::Int, expression: "f.position", descending: false }];
+
+/// What reads a page of the firings in a workspace.
+pub(crate) fn page_statement(
     workspace: WorkspaceId,
     filter: &FiringFilter,
     window: &Window,
     selection: FiringSelection,
-) -> Result<Page<FiringView>, QueryError> {
-    let keys = [SortKey { name: "position", kind: Kind::Int, expression: "f.position", descending: false }];
-    let list = List { sort: &keys, window };
+) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
     let (mut columns, mut joins) = (select_list("f", super::COLUMNS), "");
     if selection.schedule {
         columns.push_str(&format!(", {}", select_list("s", schedules::COLUMNS)));
         joins = " JOIN milepost.schedules s ON s.id = f.schedule_id";
     }
-    let mut query = list.build(
+    List { sort: &KEYS, window }.build(
         &columns,
         |query| {
             query.push("milepost.deadline_log f").push(joins);
@@ -63,14 +63,25 @@ pub async fn list_firings(
             });
             conditions.compare_time("f.fired_at", &filter.fired_at);
         },
-    )?;
+    )
+}
+
+/// A page of the firings in a workspace, the oldest first.
+pub async fn list_firings(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    filter: &FiringFilter,
+    window: &Window,
+    selection: FiringSelection,
+) -> Result<Page<FiringView>, QueryError> {
+    let mut query = page_statement(workspace, filter, window, selection)?;
     let read = |row: &PgRow, from: usize| -> Result<FiringView, Error> {
         let firing = super::read_row(row, from)?;
         let schedule = selection.schedule.then(|| schedules::read_row(row, from + super::COLUMNS.len())).transpose()?;
         Ok(FiringView { firing, schedule })
     };
     let found = read_list(&query.build().fetch_all(pool).await?, read)?;
-    Ok(list.page(found, |view| vec![KeyValue::Int(view.firing.position)]))
+    Ok(List { sort: &KEYS, window }.page(found, |view| vec![KeyValue::Int(view.firing.position)]))
 }
 
 /// A firing by id.

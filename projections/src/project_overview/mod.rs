@@ -8,7 +8,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use queries::push_overdue;
+#[cfg(feature = "fuzzing")]
+pub(crate) use queries::page_statement;
+pub(crate) use queries::{Beside, push_overdue};
 pub use queries::{ProjectFilter, ProjectSelection, ProjectView, find_project, find_projects, list_projects, project_by_key};
 pub use store::phase_word;
 pub(crate) use store::{COLUMNS, read as read_row};

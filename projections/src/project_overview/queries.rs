@@ -3,12 +3,14 @@
 use super::ProjectRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator};
-use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
-use crate::sql::select_list;
+use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::sql::{select_list, select_list_without_description};
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Postgres, QueryBuilder, Row};
+use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Which projects are wanted. Everything given must hold.
@@ -27,13 +29,47 @@ pub struct ProjectFilter {
 pub struct ProjectSelection {
     /// The number of overdue tasks.
     pub overdue: bool,
+    /// The description may be left out: it is empty then.
+    pub without_description: bool,
+}
+
+impl ProjectSelection {
+    /// What either wants.
+    pub fn or(self, other: Self) -> Self {
+        Self { overdue: self.overdue || other.overdue, without_description: self.without_description && other.without_description }
+    }
+
+    /// The columns of the projects themselves.
+    pub(crate) fn columns(self) -> String {
+        match self.without_description {
+            true => select_list_without_description("p", super::COLUMNS),
+            false => select_list("p", super::COLUMNS),
+        }
+    }
 }
 
 /// A project with what was wanted beside it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectView {
-    pub project: ProjectRow,
+    pub project: Arc<ProjectRow>,
     pub overdue: Option<i64>,
+}
+
+/// Projects beside the rows of one answer. Each is read once, however many rows it stands beside.
+#[derive(Default)]
+pub(crate) struct Beside(HashMap<Uuid, Arc<ProjectRow>>);
+
+impl Beside {
+    /// The project whose columns begin at `from`, if there is one.
+    pub(crate) fn read(&mut self, row: &PgRow, from: usize) -> Result<Option<Arc<ProjectRow>>, Error> {
+        let Some(id) = row.try_get(from)? else { return Ok(None) };
+        if let Some(known) = self.0.get(&id) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let project = Arc::new(super::read_row(row, from)?);
+        self.0.insert(id, Arc::clone(&project));
+        Ok(Some(project))
+    }
 }
 
 /// ` LEFT JOIN LATERAL (how many tasks of the project are overdue) o ON true`.
@@ -54,7 +90,7 @@ struct Source {
 
 impl Source {
     fn columns(&self) -> String {
-        let columns = select_list("p", super::COLUMNS);
+        let columns = self.selection.columns();
         if self.selection.overdue { format!("{columns}, o.overdue") } else { columns }
     }
 
@@ -66,7 +102,7 @@ impl Source {
     }
 
     fn read(&self, row: &PgRow, from: usize) -> Result<ProjectView, Error> {
-        let project = super::read_row(row, from)?;
+        let project = Arc::new(super::read_row(row, from)?);
         let overdue = if self.selection.overdue { row.try_get(from + super::COLUMNS.len())? } else { None };
         Ok(ProjectView { project, overdue })
     }
@@ -106,6 +142,31 @@ fn push_filter(query: &mut QueryBuilder<'_, Postgres>, filter: &ProjectFilter) {
     }
 }
 
+const BY_KEY: [SortKey; 2] = [
+    SortKey { name: "key", kind: Kind::Text, expression: "p.key", descending: false },
+    SortKey { name: "id", kind: Kind::Uuid, expression: "p.id", descending: false },
+];
+
+/// What reads a page of the projects of a workspace.
+pub(crate) fn page_statement(
+    workspace: WorkspaceId,
+    filter: &ProjectFilter,
+    window: &Window,
+    selection: ProjectSelection,
+    now: DateTime<Utc>,
+) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
+    let source = Source { selection, now };
+    List { sort: &BY_KEY, window }.build(
+        &source.columns(),
+        |query| source.push_from(query),
+        "milepost.project_overview p",
+        |query| {
+            query.push("p.workspace_id = ").push_bind(workspace.0).push(" AND ");
+            push_filter(query, filter);
+        },
+    )
+}
+
 /// A page of the projects of a workspace, by key.
 pub async fn list_projects(
     pool: &PgPool,
@@ -115,21 +176,8 @@ pub async fn list_projects(
     selection: ProjectSelection,
     now: DateTime<Utc>,
 ) -> Result<Page<ProjectView>, QueryError> {
-    let keys = [
-        SortKey { name: "key", kind: Kind::Text, expression: "p.key", descending: false },
-        SortKey { name: "id", kind: Kind::Uuid, expression: "p.id", descending: false },
-    ];
-    let source = Source { selection, now };
-    let list = List { sort: &keys, window };
-    let mut query = list.build(
-        &source.columns(),
-        |query| source.push_from(query),
-        "milepost.project_overview p",
-        |query| {
-            query.push("p.workspace_id = ").push_bind(workspace.0).push(" AND ");
-            push_filter(query, filter);
-        },
-    )?;
+    let mut query = page_statement(workspace, filter, window, selection, now)?;
+    let (source, list) = (Source { selection, now }, List { sort: &BY_KEY, window });
     let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from))?;
     Ok(list.page(found, |view| vec![KeyValue::Text(view.project.key.clone()), KeyValue::Uuid(view.project.id.0)]))
 }
@@ -171,7 +219,7 @@ pub async fn find_projects(
     ids: &[ProjectId],
     now: DateTime<Utc>,
 ) -> Result<Vec<ProjectView>, QueryError> {
-    let source = Source { selection: ProjectSelection { overdue: true }, now };
+    let source = Source { selection: ProjectSelection { overdue: true, ..ProjectSelection::default() }, now };
     let mut query = QueryBuilder::new(format!("SELECT {} FROM ", source.columns()));
     source.push_from(&mut query);
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();

@@ -8,6 +8,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use queries::page_statement;
 pub use queries::{
     DueNow, ScheduleFilter, ScheduleSelection, ScheduleView, due_now, find_schedule, find_schedules, list_schedules, next_fire_at,
     schedules_of_tasks,

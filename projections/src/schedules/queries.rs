@@ -3,14 +3,15 @@
 use super::ScheduleRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
-use crate::project_overview::{self, ProjectRow};
+use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::project_overview::{self, Beside, ProjectRow};
 use crate::sql::select_list;
 use crate::task_list::{self, TaskRow};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ScheduleId, TaskId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{Error, Row};
+use sqlx::{Error, Postgres, QueryBuilder, Row};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Which schedules are wanted. Everything given must hold.
@@ -34,7 +35,7 @@ pub struct ScheduleSelection {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleView {
     pub schedule: ScheduleRow,
-    pub project: Option<Option<ProjectRow>>,
+    pub project: Option<Option<Arc<ProjectRow>>>,
     pub task: Option<Option<TaskRow>>,
 }
 
@@ -61,12 +62,11 @@ impl ScheduleSelection {
         joins
     }
 
-    pub(crate) fn read(self, row: &PgRow, from: usize) -> Result<ScheduleView, Error> {
+    pub(crate) fn read(self, row: &PgRow, from: usize, projects: &mut Beside) -> Result<ScheduleView, Error> {
         let mut next = from + super::COLUMNS.len();
         let mut view = ScheduleView { schedule: super::read_row(row, from)?, project: None, task: None };
         if self.project {
-            let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
-            view.project = Some(present.then(|| project_overview::read_row(row, next)).transpose()?);
+            view.project = Some(projects.read(row, next)?);
             next += project_overview::COLUMNS.len();
         }
         if self.task {
@@ -77,20 +77,19 @@ impl ScheduleSelection {
     }
 }
 
-/// A page of the schedules of a workspace, by due moment.
-pub async fn list_schedules(
-    pool: &PgPool,
+const BY_DUE: [SortKey; 2] = [
+    SortKey { name: "due", kind: Kind::Time, expression: "s.due_at", descending: false },
+    SortKey { name: "id", kind: Kind::Uuid, expression: "s.id", descending: false },
+];
+
+/// What reads a page of the schedules of a workspace.
+pub(crate) fn page_statement(
     workspace: WorkspaceId,
     filter: &ScheduleFilter,
     window: &Window,
     selection: ScheduleSelection,
-) -> Result<Page<ScheduleView>, QueryError> {
-    let keys = [
-        SortKey { name: "due", kind: Kind::Time, expression: "s.due_at", descending: false },
-        SortKey { name: "id", kind: Kind::Uuid, expression: "s.id", descending: false },
-    ];
-    let list = List { sort: &keys, window };
-    let mut query = list.build(
+) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
+    List { sort: &BY_DUE, window }.build(
         &selection.columns(),
         |query| {
             query.push("milepost.schedules s").push(selection.joins());
@@ -109,8 +108,21 @@ pub async fn list_schedules(
             conditions.compare("s.task_id", &filter.task_id);
             conditions.compare_time("s.due_at", &filter.due_at);
         },
-    )?;
-    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| selection.read(row, from))?;
+    )
+}
+
+/// A page of the schedules of a workspace, by due moment.
+pub async fn list_schedules(
+    pool: &PgPool,
+    workspace: WorkspaceId,
+    filter: &ScheduleFilter,
+    window: &Window,
+    selection: ScheduleSelection,
+) -> Result<Page<ScheduleView>, QueryError> {
+    let mut query = page_statement(workspace, filter, window, selection)?;
+    let list = List { sort: &BY_DUE, window };
+    let mut projects = Beside::default();
+    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| selection.read(row, from, &mut projects))?;
     Ok(list.page(found, |view| vec![KeyValue::Time(view.schedule.due.at), KeyValue::Uuid(view.schedule.id.0)]))
 }
 
@@ -124,7 +136,7 @@ pub async fn find_schedule(
     let (columns, joins) = (selection.columns(), selection.joins());
     let sql = format!("SELECT {columns} FROM milepost.schedules s{joins} WHERE s.id = $1 AND s.workspace_id = $2");
     let row = sqlx::query(&sql).bind(id.0).bind(workspace.0).fetch_optional(pool).await?;
-    Ok(row.map(|row| selection.read(&row, 0)).transpose()?)
+    Ok(row.map(|row| selection.read(&row, 0, &mut Beside::default())).transpose()?)
 }
 
 /// Schedules by id.

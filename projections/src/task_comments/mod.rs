@@ -7,6 +7,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use queries::page_statement;
 pub use queries::{find_comment, first_comments, list_comments};
 pub(crate) use store::{COLUMNS, read as read_row};
 

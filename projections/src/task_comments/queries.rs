@@ -2,11 +2,11 @@
 
 use super::CommentRow;
 use crate::error::QueryError;
-use crate::page::{KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::sql::select_list;
 use domain::ids::{CommentId, TaskId, WorkspaceId};
-use sqlx::Row;
 use sqlx::postgres::PgPool;
+use sqlx::{Postgres, QueryBuilder, Row};
 use std::collections::HashMap;
 
 /// The oldest first.
@@ -16,10 +16,13 @@ fn key_values(comment: &CommentRow) -> Vec<KeyValue> {
     vec![KeyValue::Int(comment.position)]
 }
 
-/// A page of the comments on a task, the oldest first.
-pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, window: &Window) -> Result<Page<CommentRow>, QueryError> {
-    let list = List { sort: &KEYS, window };
-    let mut query = list.build(
+/// What reads a page of the comments on a task.
+pub(crate) fn page_statement(
+    workspace: WorkspaceId,
+    task: TaskId,
+    window: &Window,
+) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
+    List { sort: &KEYS, window }.build(
         &select_list("c", super::COLUMNS),
         |query| {
             query.push("milepost.task_comments c");
@@ -28,9 +31,14 @@ pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, 
         |query| {
             query.push("c.task_id = ").push_bind(task.0).push(" AND c.workspace_id = ").push_bind(workspace.0);
         },
-    )?;
+    )
+}
+
+/// A page of the comments on a task, the oldest first.
+pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, window: &Window) -> Result<Page<CommentRow>, QueryError> {
+    let mut query = page_statement(workspace, task, window)?;
     let found = read_list(&query.build().fetch_all(pool).await?, super::read_row)?;
-    Ok(list.page(found, key_values))
+    Ok(List { sort: &KEYS, window }.page(found, key_values))
 }
 
 /// The first page of the comments of each of several tasks, in one statement.

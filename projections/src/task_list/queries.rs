@@ -4,13 +4,14 @@ use super::TaskRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
-use crate::project_overview::{self, ProjectRow};
+use crate::project_overview::{self, Beside, ProjectRow, ProjectSelection};
 use crate::schedules::{self, ScheduleRow};
-use crate::sql::select_list;
+use crate::sql::{select_list, select_list_without_description};
 use chrono::{DateTime, Utc};
 use domain::ids::{TaskId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Postgres, QueryBuilder, Row};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Which tasks are wanted. Everything given must hold.
@@ -62,17 +63,34 @@ pub struct TaskSort {
 /// What is wanted beside the tasks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TaskSelection {
-    pub project: bool,
-    /// The number of overdue tasks of the project.
-    pub project_overdue: bool,
+    pub project: Option<ProjectSelection>,
     pub schedule: bool,
+    /// The description may be left out: it is empty then.
+    pub without_description: bool,
+}
+
+impl TaskSelection {
+    /// What either wants.
+    pub fn or(self, other: Self) -> Self {
+        let project = [self.project, other.project].into_iter().flatten().reduce(ProjectSelection::or);
+        Self {
+            project,
+            schedule: self.schedule || other.schedule,
+            without_description: self.without_description && other.without_description,
+        }
+    }
+
+    /// The number of overdue tasks of the project.
+    fn project_overdue(self) -> bool {
+        self.project.is_some_and(|project| project.overdue)
+    }
 }
 
 /// A task with what was wanted beside it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskView {
     pub task: TaskRow,
-    pub project: Option<ProjectRow>,
+    pub project: Option<Arc<ProjectRow>>,
     pub project_overdue: Option<i64>,
     /// Outer `None`: not asked for.
     pub schedule: Option<Option<ScheduleRow>>,
@@ -86,11 +104,14 @@ struct Source {
 
 impl Source {
     fn columns(&self) -> String {
-        let mut columns = select_list("t", super::COLUMNS);
-        if self.selection.project {
-            columns.push_str(&format!(", {}", select_list("p", project_overview::COLUMNS)));
+        let mut columns = match self.selection.without_description {
+            true => select_list_without_description("t", super::COLUMNS),
+            false => select_list("t", super::COLUMNS),
+        };
+        if let Some(project) = self.selection.project {
+            columns.push_str(&format!(", {}", project.columns()));
         }
-        if self.selection.project_overdue {
+        if self.selection.project_overdue() {
             columns.push_str(", o.overdue");
         }
         if self.selection.schedule {
@@ -101,10 +122,10 @@ impl Source {
 
     fn push_from(&self, query: &mut QueryBuilder<'_, Postgres>) {
         query.push("milepost.task_list t");
-        if self.selection.project {
+        if self.selection.project.is_some() {
             query.push(" LEFT JOIN milepost.project_overview p ON p.id = t.project_id");
         }
-        if self.selection.project_overdue {
+        if self.selection.project_overdue() {
             project_overview::push_overdue(query, "t.project_id", self.now);
         }
         if self.selection.schedule {
@@ -122,20 +143,19 @@ impl Source {
 
     async fn one(&self, mut query: QueryBuilder<'static, Postgres>, pool: &PgPool) -> Result<Option<TaskView>, Error> {
         let row = query.build().fetch_optional(pool).await?;
-        row.map(|row| self.read(&row, 0)).transpose()
+        row.map(|row| self.read(&row, 0, &mut Beside::default())).transpose()
     }
 
-    fn read(&self, row: &PgRow, from: usize) -> Result<TaskView, Error> {
+    fn read(&self, row: &PgRow, from: usize, projects: &mut Beside) -> Result<TaskView, Error> {
         let mut next = from;
         let task = super::read_row(row, next)?;
         next += super::COLUMNS.len();
         let mut view = TaskView { task, project: None, project_overdue: None, schedule: None };
-        if self.selection.project {
-            let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
-            view.project = present.then(|| project_overview::read_row(row, next)).transpose()?;
+        if self.selection.project.is_some() {
+            view.project = projects.read(row, next)?;
             next += project_overview::COLUMNS.len();
         }
-        if self.selection.project_overdue {
+        if self.selection.project_overdue() {
             view.project_overdue = row.try_get(next)?;
             next += 1;
         }
@@ -248,7 +268,8 @@ pub async fn list_tasks(
 ) -> Result<Page<TaskView>, QueryError> {
     let (mut query, keys) = page_statement(workspace, filter, sort, window, selection, now)?;
     let (source, list) = (Source { selection, now }, List { sort: &keys, window });
-    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from))?;
+    let mut projects = Beside::default();
+    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from, &mut projects))?;
     Ok(list.page(found, |view| keys.iter().map(|key| sort_value(key.name, &view.task)).collect()))
 }
 

@@ -10,6 +10,7 @@ mod doors;
 mod events;
 mod examples;
 mod expansion;
+mod fields;
 mod graphiql;
 mod greatest_filters;
 mod health;

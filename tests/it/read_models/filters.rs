@@ -145,7 +145,7 @@ async fn whole(list: &List, dice: &mut Dice, filter: &TaskFilter, sort: &[TaskSo
         assert!(page.rows.len() <= limit);
         assert_eq!(more, page.rows.len() == limit && rows.len() + limit < list.expected(filter, sort).len(), "the way on");
         let found = tasks(&page);
-        cursor = if backward { page.rows.first() } else { page.rows.last() }.map(|(_, cursor)| cursor.clone());
+        cursor = if backward { page.rows.first() } else { page.rows.last() }.map(|(_, place)| place.cursor());
         rows = if backward { [found, rows].concat() } else { [rows, found].concat() };
         if !more {
             return rows;
@@ -179,7 +179,7 @@ async fn between_cursors(list: &List, dice: &mut Dice, filter: &TaskFilter, sort
     }
     let (one, other) = (dice.below(expected.len()), dice.below(expected.len()));
     let (from, to) = (one.min(other), one.max(other));
-    let cursor = |at: usize| Some(page.rows[at].1.clone());
+    let cursor = |at: usize| Some(page.rows[at].1.cursor());
     let window = Window { limit: 500, after: cursor(from), before: cursor(to), backward: dice.percent(50), total: false };
     assert!(tasks(&list.page(filter, sort, &window).await) == expected[(from + 1).min(to)..to], "between two cursors: {sort:?}");
 }
@@ -195,7 +195,7 @@ async fn a_page_of_none_still_counts_and_says_whether_there_are_more() {
     let none = list.page(&nowhere, &[], &Window { limit: 10, total: true, ..Window::default() }).await;
     assert_eq!((none.rows.len(), none.total, none.has_next), (0, Some(0), false));
     let all = list.page(&TaskFilter::default(), &[], &Window { limit: 5, total: true, ..Window::default() }).await;
-    let end = all.rows.last().map(|(_, cursor)| cursor.clone());
+    let end = all.rows.last().map(|(_, place)| place.cursor());
     let beyond = list.page(&TaskFilter::default(), &[], &Window { limit: 5, after: end, total: true, ..Window::default() }).await;
     assert_eq!((beyond.rows.len(), beyond.total, beyond.has_next, beyond.has_previous), (0, Some(5), false, true));
     list.close().await;

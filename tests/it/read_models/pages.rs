@@ -60,7 +60,7 @@ async fn while_rows_come_and_go_pages_skip_nothing_and_repeat_nothing() {
             let found: Vec<TaskRow> = rows.iter().map(|(view, _)| view.task.clone()).collect();
             assert!(found == beyond, "a page is wrong: {sort:?}");
             assert_eq!(if backward { page.has_previous } else { page.has_next }, more);
-            last = rows.last().map(|(view, cursor)| (view.task.clone(), cursor.clone())).or(last);
+            last = rows.last().map(|(view, place)| (view.task.clone(), place.cursor())).or(last);
             seen.extend(found);
             if !more {
                 break;
@@ -93,7 +93,7 @@ fn forged(cursor: &str, place: &str, value: Value) -> String {
 
 async fn first_cursor(list: &List, sort: &[TaskSort]) -> String {
     let page = list.page(&TaskFilter::default(), sort, &Window { limit: 3, ..Window::default() }).await;
-    page.rows[0].1.clone()
+    page.rows[0].1.cursor()
 }
 
 const BY_DUE: [TaskSort; 2] =
@@ -156,8 +156,8 @@ async fn a_cursor_shows_another_workspace_nothing() {
     let mut list = List::new(&mut dice).await;
     list.fill(&mut dice, 10).await;
     let page = list.page(&TaskFilter::default(), &BY_DUE, &Window { limit: 3, ..Window::default() }).await;
-    for (_, cursor) in page.rows {
-        let window = Window { limit: 3, after: Some(cursor), total: true, ..Window::default() };
+    for (_, place) in page.rows {
+        let window = Window { limit: 3, after: Some(place.cursor()), total: true, ..Window::default() };
         let (filter, selection) = (TaskFilter::default(), TaskSelection::default());
         let elsewhere = WorkspaceId(dice.uuid());
         let answer = list_tasks(list.pool(), elsewhere, &filter, &BY_DUE, &window, selection, super::rows::now()).await;

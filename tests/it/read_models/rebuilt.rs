@@ -278,7 +278,8 @@ fn counted(written: &Written) -> BTreeMap<ProjectId, (Counts, i64)> {
 async fn assert_counts(written: &Written) {
     let phase = Some(["active", "archived", "deleted"].map(str::to_owned).to_vec());
     let filter = ProjectFilter { phase, ..ProjectFilter::default() };
-    let (window, selection) = (Window { limit: 100, ..Window::default() }, ProjectSelection { overdue: true });
+    let (window, selection) =
+        (Window { limit: 100, ..Window::default() }, ProjectSelection { overdue: true, ..ProjectSelection::default() });
     let mut answered = BTreeMap::new();
     for workspace in &written.workspaces {
         let page = list_projects(&written.core.database.service, *workspace, &filter, &window, selection, written.now).await;

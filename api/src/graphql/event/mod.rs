@@ -160,6 +160,12 @@ impl EventFilter {
         FilterSize::flat(0, [items(&self.types), items(&self.aggregate_type)])
     }
 
+    /// The filter, unless it is too much or wrong.
+    pub(crate) fn checked(self) -> Result<Filter> {
+        self.size().check()?;
+        self.parse()
+    }
+
     fn parse(self) -> Result<Filter> {
         Ok(Filter {
             types: self.types,
@@ -188,9 +194,7 @@ impl EventQueries {
         #[graphql(desc = "Waits, bounded, until the log has reached this position.")] min_position: Option<Position>,
     ) -> Result<EventConnection> {
         let window = Paging { first, ..Paging::default() }.window(&ctx.look_ahead())?;
-        let filter = filter.unwrap_or_default();
-        filter.size().check()?;
-        let filter = filter.parse()?;
+        let filter = filter.unwrap_or_default().checked()?;
         let (wanted, services) = (wanted(ctx, min_position), ctx.services());
         let mut head = services.application.log().head();
         let reached = tokio::time::timeout(services.limits.position_wait, head.wait_for(|head| *head >= wanted)).await.is_ok();

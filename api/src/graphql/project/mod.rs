@@ -5,5 +5,7 @@ mod queries;
 mod types;
 
 pub(crate) use mutations::ProjectMutations;
-pub(crate) use queries::ProjectQueries;
+#[cfg(feature = "fuzzing")]
+pub(crate) use queries::ProjectFilter;
+pub(crate) use queries::{ProjectQueries, selection};
 pub(crate) use types::Project;

@@ -10,6 +10,7 @@ use application::commands::{self, Command, Wire};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 use domain::ids::ProjectId;
 use projections::project_overview::{ProjectOverview, ProjectSelection, ProjectView, find_project};
+use std::sync::Arc;
 
 /// Input of `projectCreate`.
 #[derive(InputObject)]
@@ -167,10 +168,10 @@ async fn send(ctx: &Context<'_>, command: Command) -> Result<ProjectPayload> {
         let id = ProjectId(outcome.aggregate_id);
         let read = || async {
             let view = find_project(ctx.pool(), ctx.workspace(), id, ProjectSelection::default(), ctx.now()).await.map_err(unanswered)?;
-            Ok(view.map(|view| view.project))
+            Ok(view.map(|view| Arc::unwrap_or_clone(view.project)))
         };
         let row = current::<ProjectOverview, _>(ctx, id, &outcome, read, |row| row.version).await?;
-        project = row.map(|row| Project { view: ProjectView { project: row, overdue: None }, seen: outcome.position });
+        project = row.map(|row| Project { view: ProjectView { project: Arc::new(row), overdue: None }, seen: outcome.position });
     }
     Ok(ProjectPayload::done(project, &Done::from(&outcome)))
 }

@@ -38,6 +38,12 @@ impl ProjectFilter {
         FilterSize::flat(words(self.text.as_ref()), lists)
     }
 
+    /// The filter, unless it is too much or wrong.
+    pub(crate) fn checked(self) -> Result<project_overview::ProjectFilter> {
+        self.size().check()?;
+        self.parse()
+    }
+
     fn parse(self) -> Result<project_overview::ProjectFilter> {
         let phase = self.status.map(|statuses| statuses.into_iter().map(|status| phase_word(Phase::from(status)).to_owned()).collect());
         Ok(project_overview::ProjectFilter {
@@ -51,8 +57,11 @@ impl ProjectFilter {
 }
 
 /// What is asked of a project beside its own fields.
-fn selection(look: &Lookahead<'_>) -> ProjectSelection {
-    ProjectSelection { overdue: look.field("taskCounts").field("overdue").exists() }
+pub(crate) fn selection(look: &Lookahead<'_>) -> ProjectSelection {
+    ProjectSelection {
+        overdue: look.field("taskCounts").field("overdue").exists(),
+        without_description: !look.field("description").exists(),
+    }
 }
 
 /// The read models that the selection reads.
@@ -104,11 +113,9 @@ impl ProjectQueries {
         #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
     ) -> Result<ProjectConnection> {
         let look = ctx.look_ahead();
-        let selection = any_node(&look, |node| selection(&node), |a, b| ProjectSelection { overdue: a.overdue || b.overdue });
+        let selection = any_node(&look, |node| selection(&node), ProjectSelection::or);
         let window = Paging { first, after, last, before }.window(&look)?;
-        let filter = filter.unwrap_or_default();
-        filter.size().check()?;
-        let filter = filter.parse()?;
+        let filter = filter.unwrap_or_default().checked()?;
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;
         let page = list_projects(ctx.pool(), ctx.workspace(), &filter, &window, selection, ctx.now()).await.map_err(unanswered)?;

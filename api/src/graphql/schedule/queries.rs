@@ -42,6 +42,12 @@ impl ScheduleFilter {
         FilterSize::flat(0, [items(&self.state), IDComparator::items(&self.project_id), IDComparator::items(&self.task_id)])
     }
 
+    /// The filter, unless it is too much or wrong.
+    pub(crate) fn checked(self) -> Result<schedules::ScheduleFilter> {
+        self.size().check()?;
+        self.parse()
+    }
+
     fn parse(self) -> Result<schedules::ScheduleFilter> {
         let word = |state: ScheduleState| schedules::ScheduleState::from(state).word().to_owned();
         Ok(schedules::ScheduleFilter {
@@ -56,6 +62,12 @@ impl ScheduleFilter {
 impl DeadlineFilter {
     fn size(&self) -> FilterSize {
         FilterSize::flat(0, [IDComparator::items(&self.schedule_id)])
+    }
+
+    /// The filter, unless it is too much or wrong.
+    pub(crate) fn checked(self) -> Result<deadline_log::FiringFilter> {
+        self.size().check()?;
+        self.parse()
     }
 
     fn parse(self) -> Result<deadline_log::FiringFilter> {
@@ -118,9 +130,7 @@ impl ScheduleQueries {
             |a: ScheduleSelection, b: ScheduleSelection| ScheduleSelection { project: a.project || b.project, task: a.task || b.task };
         let selection = any_node(&look, |node| selection(&node), both);
         let window = Paging { first, after, last, before }.window(&look)?;
-        let filter = filter.unwrap_or_default();
-        filter.size().check()?;
-        let filter = filter.parse()?;
+        let filter = filter.unwrap_or_default().checked()?;
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;
         let page = list_schedules(ctx.pool(), ctx.workspace(), &filter, &window, selection).await.map_err(unanswered)?;
@@ -142,9 +152,7 @@ impl ScheduleQueries {
         let look = ctx.look_ahead();
         let schedule = any_node(&look, |node| node.field("schedule").exists(), |a, b| a || b);
         let window = Paging { first, after, last, before }.window(&look)?;
-        let filter = filter.unwrap_or_default();
-        filter.size().check()?;
-        let filter = filter.parse()?;
+        let filter = filter.unwrap_or_default().checked()?;
         let position = wanted(ctx, min_position);
         let mut models = vec![DeadlineLog::NAME];
         models.extend(schedule.then_some(Schedules::NAME));

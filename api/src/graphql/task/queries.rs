@@ -5,6 +5,7 @@ use crate::graphql::comparators::{DateTimeComparator, IDComparator, StringCompar
 use crate::graphql::context::{ContextExt, FilterSize, Paging, any_node, items, optional_uuid, seen, wanted, words};
 use crate::graphql::error::{bad_input, limit_exceeded, unanswered};
 use crate::graphql::limits::SORT_LEVELS_MAX;
+use crate::graphql::project;
 use crate::graphql::scalars::Position;
 use async_graphql::{Context, Enum, ID, InputObject, Lookahead, Object, Result};
 use domain::ids::{ProjectId, TaskId};
@@ -197,15 +198,15 @@ impl TaskFilter {
 fn selection(look: &Lookahead<'_>) -> TaskSelection {
     let project = look.field("project");
     TaskSelection {
-        project: project.exists(),
-        project_overdue: project.field("taskCounts").field("overdue").exists(),
+        project: project.exists().then(|| project::selection(&project)),
         schedule: look.field("schedule").exists(),
+        without_description: !look.field("description").exists(),
     }
 }
 
 /// The read models that the selection reads.
 fn models(selection: TaskSelection) -> Vec<&'static str> {
-    let project = selection.project.then_some(ProjectOverview::NAME);
+    let project = selection.project.map(|_| ProjectOverview::NAME);
     let schedule = selection.schedule.then_some(Schedules::NAME);
     [TaskList::NAME].into_iter().chain(project).chain(schedule).collect()
 }
@@ -220,12 +221,7 @@ pub(crate) async fn list(
     project: Option<ProjectId>,
 ) -> Result<TaskConnection> {
     let look = ctx.look_ahead();
-    let both = |a: TaskSelection, b: TaskSelection| TaskSelection {
-        project: a.project || b.project,
-        project_overdue: a.project_overdue || b.project_overdue,
-        schedule: a.schedule || b.schedule,
-    };
-    let selection = any_node(&look, |node| selection(&node), both);
+    let selection = any_node(&look, |node| selection(&node), TaskSelection::or);
     let window = paging.window(&look)?;
     let mut filter = filter.unwrap_or_default().checked()?;
     if let Some(project) = project {

@@ -14,6 +14,7 @@ use projections::project_overview::ProjectView;
 use projections::schedules::{ScheduleView, Schedules};
 use projections::task_comments::{CommentRow, TaskComments, list_comments};
 use projections::task_list::{TaskList, TaskView};
+use std::sync::Arc;
 
 /// Where a task is in its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -94,7 +95,7 @@ impl Task {
     async fn project(&self, ctx: &Context<'_>) -> Result<Project> {
         match &self.view.project {
             Some(project) => {
-                let view = ProjectView { project: project.clone(), overdue: self.view.project_overdue };
+                let view = ProjectView { project: Arc::clone(project), overdue: self.view.project_overdue };
                 Ok(Project { view, seen: self.seen })
             }
             None => Project::of_task(ctx, self).await,
