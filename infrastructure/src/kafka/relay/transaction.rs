@@ -1,0 +1,194 @@
+//! One transaction of Kafka: filled, settled, committed.
+
+use super::batch::EventRecord;
+use super::state::{RelayState, tell};
+use super::{BROKERS_TIMEOUT, RelayError};
+use crate::kafka::position::written;
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often somebody who waits for deliveries looks around without news.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How long records may be on their way before somebody is told.
+const SLOW_AFTER: Duration = Duration::from_secs(2);
+
+/// With a thread of its own that hears of deliveries: whoever polls rdkafka's plain producer waits in a busy loop.
+pub(super) type RelayProducer = ThreadedProducer<Deliveries>;
+
+/// What has become of records that were put into the queue.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    under_way: AtomicUsize,
+    /// What brokers had against a record: the transaction itself does not tell.
+    refused: Mutex<Option<String>>,
+    /// Nothing is under way any more, or something was refused.
+    news: Condvar,
+}
+
+impl Deliveries {
+    fn refused(&self) -> MutexGuard<'_, Option<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for news, but not for long.
+    fn wait(&self) {
+        let refused = self.refused();
+        if refused.is_none() && self.under_way.load(Ordering::Acquire) > 0 {
+            drop(self.news.wait_timeout(refused, LOOK_EVERY));
+        }
+    }
+
+    fn left(&self) {
+        if self.under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Whoever is about to wait holds the lock until it does.
+            drop(self.refused());
+            self.news.notify_all();
+        }
+    }
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        // Records that are dropped because of another one say nothing.
+        if let Err((error, record)) = result
+            && error.rdkafka_error_code().is_none_or(|code| !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
+        {
+            self.refused().get_or_insert_with(|| format!("a record for {}: {error}", record.topic()));
+            self.news.notify_all();
+        }
+        self.left();
+    }
+}
+
+/// Where the position goes after the events.
+pub(super) struct Home<'a> {
+    pub(super) topic: String,
+    pub(super) transactional_id: &'a str,
+}
+
+/// Sends records and the position after them in one transaction. Does something else meanwhile, and gives what that gave.
+pub(super) fn send<T>(
+    producer: &RelayProducer,
+    records: Vec<EventRecord>,
+    last: i64,
+    home: &Home<'_>,
+    state: &watch::Sender<RelayState>,
+    meanwhile: impl FnOnce() -> T,
+) -> Result<T, RelayError> {
+    let (started, count) = (Instant::now(), records.len());
+    producer.begin_transaction()?;
+    failpoint("relay_after_begin");
+    fill(producer, records, last, home)?;
+    let done = meanwhile();
+    settle(producer, state)?;
+    failpoint("relay_before_commit");
+    commit(producer)?;
+    failpoint("relay_after_commit");
+    metrics::counter!("milepost_relay_events_total").increment(count as u64);
+    metrics::histogram!("milepost_relay_transaction_duration_seconds").record(started.elapsed());
+    Ok(done)
+}
+
+fn fill(producer: &RelayProducer, records: Vec<EventRecord>, last: i64, home: &Home<'_>) -> Result<(), RelayError> {
+    let half = records.len() / 2;
+    for (index, EventRecord { position, topic, key, value, headers }) in records.into_iter().enumerate() {
+        // Without a timestamp: a record bears the time of sending, or retention would treat imported history as old.
+        let record = BaseRecord::to(&topic).key(key.as_str()).payload(value.as_slice()).headers(headers);
+        put(producer, record).map_err(|error| match error {
+            RelayError::Kafka(KafkaError::MessageProduction(code @ RDKafkaErrorCode::MessageSizeTooLarge)) => {
+                RelayError::Refused { position, reason: code.to_string() }
+            }
+            // Brokers refused a record of this transaction while more were put into it.
+            RelayError::Kafka(KafkaError::MessageProduction(RDKafkaErrorCode::State)) => {
+                RelayError::Aborted(refusal(producer).unwrap_or_else(|| "brokers did not take a record".to_owned()))
+            }
+            error => error,
+        })?;
+        if index == half {
+            failpoint("relay_after_half");
+        }
+    }
+    let value = written(last);
+    put(producer, BaseRecord::to(&home.topic).key(home.transactional_id).payload(value.as_bytes()).partition(0))
+}
+
+/// Waits until the brokers have all records: committing while some are on the way costs at least 100 ms.
+fn settle(producer: &RelayProducer, state: &watch::Sender<RelayState>) -> Result<(), RelayError> {
+    let begun = Instant::now();
+    while producer.in_flight_count() > 0 {
+        producer.context().wait();
+        std::thread::yield_now();
+        // What is behind a refused record stays where it is: the transaction has failed.
+        if let Some(reason) = refusal(producer) {
+            return Err(RelayError::Aborted(reason));
+        }
+        if begun.elapsed() > SLOW_AFTER {
+            tell(state, Some(format!("records have been on their way for more than {} s", SLOW_AFTER.as_secs())));
+        }
+        if begun.elapsed() > BROKERS_TIMEOUT {
+            return Err(RelayError::Slow);
+        }
+    }
+    Ok(())
+}
+
+/// Puts a record into the producer's queue, and waits while the queue is full.
+fn put(producer: &RelayProducer, mut record: BaseRecord<'_, str, [u8]>) -> Result<(), RelayError> {
+    let begun = Instant::now();
+    let deliveries = producer.context();
+    loop {
+        deliveries.under_way.fetch_add(1, Ordering::AcqRel);
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if begun.elapsed() < BROKERS_TIMEOUT => {
+                deliveries.left();
+                record = back;
+                deliveries.wait();
+            }
+            Err((error, _)) => {
+                deliveries.left();
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+/// Commits. An error other than `Aborted` leaves the outcome unknown.
+fn commit(producer: &RelayProducer) -> Result<(), RelayError> {
+    let begun = Instant::now();
+    loop {
+        match producer.commit_transaction(BROKERS_TIMEOUT) {
+            Ok(()) => return Ok(()),
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < BROKERS_TIMEOUT => {}
+            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
+                return Err(RelayError::Aborted(refusal(producer).unwrap_or_else(|| error.to_string())));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What brokers had against a record of the transaction, if they said so.
+fn refusal(producer: &RelayProducer) -> Option<String> {
+    producer.context().refused().take()
+}
+
+/// Where a test may make the process die without a word, as a power cut would.
+fn failpoint(name: &'static str) {
+    #[cfg(feature = "failpoints")]
+    fail::fail_point!(name, |_| {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
+    });
+    #[cfg(not(feature = "failpoints"))]
+    let _ = name;
+}
