@@ -127,6 +127,8 @@ pub(crate) async fn rebuild<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Resu
             Compared::With(build.compare(works, tell).await?)
         }
     };
+    build.up_to(works, works.log.head_now(), tell).await?;
+    lifecycle::analyze::<M>(&works.pool, build.version).await?;
     build.switch(works, tell).await?;
     Ok(Rebuilt { version: build.version, position: build.position, events: build.events, compared })
 }

@@ -81,6 +81,11 @@ async fn show<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<(), E
     .map(|_| ())
 }
 
+/// Counts what is in the rows of a version, without which PostgreSQL reads it in ways that suit an empty table.
+pub(crate) async fn analyze<M: ReadModel>(pool: &PgPool, version: i32) -> Result<(), Error> {
+    pool.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await.map(|_| ())
+}
+
 /// The live version, held still until the transaction ends. `None` where nothing is live.
 pub(crate) async fn hold_live<M: ReadModel>(tx: &mut PgConnection) -> Result<Option<i64>, Error> {
     tx.execute(format!("SET LOCAL lock_timeout = {SWITCH_PATIENCE_MS}").as_str()).await?;

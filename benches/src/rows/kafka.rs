@@ -32,14 +32,14 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Row>> {
     Topics::new(&topics.kafka, &topics.catalogue)?.create_missing().await?;
     let side = Side::begin(stand, Serving::milepost(stand, &url, Some(&topics)).await?).await?;
     let count = PER_SECOND * stand.sizes.steady_s as usize;
-    // The first second is for warming up, and for the relay to begin.
-    steady(&side, PER_SECOND).await?;
+    // As long again for warming up: a broker that has run for a moment only is still being compiled.
+    steady(&side, count).await?;
     stand.settle().await?;
     let stop = Arc::new(AtomicBool::new(false));
     let reading = {
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         let stop = Arc::clone(&stop);
-        let reading = tokio::task::spawn_blocking(move || read(&topics, PER_SECOND + count, ready, &stop));
+        let reading = tokio::task::spawn_blocking(move || read(&topics, count, ready, &stop));
         is_ready.await.context("the consumer began")?;
         reading
     };
@@ -81,7 +81,8 @@ async fn steady(side: &Side, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Reads records of created tasks as they come, and how many milliseconds each had been recorded before.
+/// Reads records of created tasks as they come, those of the warming up first, and how many milliseconds each had been
+/// recorded before. As many of either.
 fn read(topics: &OwnTopics, count: usize, ready: tokio::sync::oneshot::Sender<()>, stop: &AtomicBool) -> Result<Vec<f64>> {
     let consumer: BaseConsumer = consumer_config(&topics.kafka).create()?;
     let mut assignment = TopicPartitionList::new();
@@ -92,13 +93,13 @@ fn read(topics: &OwnTopics, count: usize, ready: tokio::sync::oneshot::Sender<()
     }
     consumer.assign(&assignment)?;
     let (mut latencies, mut ready) = (vec![], Some(ready));
-    while latencies.len() < count && !stop.load(Ordering::Relaxed) {
+    while latencies.len() < 2 * count && !stop.load(Ordering::Relaxed) {
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
         let now = Utc::now();
         let envelope: Envelope = serde_json::from_slice(message.payload().unwrap_or_default())?;
         if envelope.event_type == "task_created" {
             // It has caught up with what was there before it came.
-            if latencies.len() + 1 == PER_SECOND
+            if latencies.len() + 1 == count
                 && let Some(ready) = ready.take()
             {
                 let _ = ready.send(());
