@@ -97,6 +97,14 @@ async fn keep_writing(client: Client, project: String, task: String, stop: Arc<A
     }
 }
 
+/// Somebody finds what they have written.
+async fn one_finds_what_one_wrote(client: &Client, project: &str) {
+    let made = client.must("taskCreate", "id", json!({ "projectId": project, "title": "Mine" })).await;
+    let ask = "query($id: ID!, $at: Position) { task(id: $id, minPosition: $at) { title } }";
+    let found = client.data(ask, json!({ "id": made["task"]["id"], "at": made["position"] })).await;
+    assert_eq!(found["task"]["title"], json!("Mine"));
+}
+
 /// Rebuilds of every read model that wait at a gate.
 struct HeldUp {
     gate: PgConnection,
@@ -171,11 +179,13 @@ async fn rebuilds_of_every_read_model_die_and_go_on_while_people_ask_and_write()
     for mut rebuild in HeldUp::at(STAGES[0], &database, &pool, &people).await.go(&pool).await {
         assert_eq!(rebuild.ended().await, 0, "{}", rebuild.log());
     }
+    one_finds_what_one_wrote(&app.client, &project).await;
     people.go_on().await;
     for one in all() {
         assert_eq!(state(one.name()).await, [(1, VersionState::Old), (2, VersionState::Live)], "{}", one.name());
         let out = projections(&database, &["rollback", one.name()]).await;
         assert_eq!(out.status, 0, "{}", out.stderr);
+        one_finds_what_one_wrote(&app.client, &project).await;
         people.go_on().await;
         assert_eq!(live(&pool, one.name()).await.0, 1, "{}", one.name());
     }
