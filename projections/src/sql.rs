@@ -51,7 +51,11 @@ pub(crate) fn select_list(alias: &str, columns: &[Column]) -> String {
 
 /// The same, with an empty text instead of the description, which may be long.
 pub(crate) fn select_list_without_description(alias: &str, columns: &[Column]) -> String {
-    select_list(alias, columns).replace(&format!("{alias}.description"), "''::text")
+    let column = |column: &Column| match column.name {
+        "description" => "''::text".to_owned(),
+        name => format!("{alias}.{name}"),
+    };
+    columns.iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
 /// An array as PostgreSQL writes it, such as `{"a","b"}`.

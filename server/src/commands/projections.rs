@@ -101,8 +101,8 @@ fn as_json(version: &Version, head: i64) -> Value {
     })
 }
 
-fn bar(name: &str, begun_at: i64, head: i64) -> ProgressBar {
-    let bar = ProgressBar::new(head.max(0) as u64).with_prefix(name.to_owned()).with_position(begun_at.max(0) as u64);
+fn bar(name: &str, head: i64) -> ProgressBar {
+    let bar = ProgressBar::new(head.max(0) as u64).with_prefix(name.to_owned());
     let template = "{prefix:16} {bar:32} {percent:>3}%  {human_pos} of {human_len} events, {per_sec}, {eta} left{msg}";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
@@ -112,7 +112,12 @@ fn bar(name: &str, begun_at: i64, head: i64) -> ProgressBar {
 fn show(bar: &ProgressBar) -> impl Fn(Built) + Sync + '_ {
     |built| {
         bar.set_length(built.head.max(0) as u64);
+        let begins = bar.position() == 0;
         bar.set_position(built.position.max(0) as u64);
+        if begins {
+            // What an interrupted one had done before says nothing about how fast this one is.
+            bar.reset_eta();
+        }
         bar.set_message(if built.gives_way { ", slowly: the live version is behind" } else { "" });
     }
 }
@@ -142,7 +147,8 @@ async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, 
         true => tokio::select! {
             done = work => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::no(format!(
-                "{name}: interrupted; started again, it goes on from there, and `milepost projections cancel {name}` drops it"
+                "{name}: interrupted; a rebuild or a rollback goes on from there when it is started again, and `milepost projections cancel \
+                 {name}` gives it up"
             ))),
         },
         false => Err(Failure::no(format!("another process is building {name}"))),
@@ -166,7 +172,7 @@ async fn rebuild_each(core: &Core, names: &[String], every: bool) -> Result<(), 
 
 async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure> {
     let name = projection.name();
-    let bar = bar(name, 0, *core.log.head().borrow());
+    let bar = bar(name, *core.log.head().borrow());
     let rebuilt = alone(core, name, async { projection.rebuild(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
     bar.finish_and_clear();
     let compared = match &rebuilt.compared {
@@ -194,7 +200,7 @@ async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure
 
 async fn rollback(core: &Core, name: &str) -> Result<(), Failure> {
     let projection = named(name)?;
-    let bar = bar(name, 0, *core.log.head().borrow());
+    let bar = bar(name, *core.log.head().borrow());
     let back = alone(core, name, async { projection.go_back(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
     bar.finish_and_clear();
     say!("{name}: version {} is live again, at position {}; the other one is kept", back.version, thousands(back.position));
@@ -229,7 +235,7 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
     let (mut rows, mut answers, mut different) = (vec![], vec![], 0);
     for projection in projections {
         let name = projection.name();
-        let bar = bar(name, 0, *core.log.head().borrow());
+        let bar = bar(name, *core.log.head().borrow());
         let compared = alone(core, name, async { projection.verify(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
         bar.finish_and_clear();
         different += usize::from(!compared.equal);

@@ -223,7 +223,8 @@ async fn table(app: &TestApp) -> String {
     let mut text = String::from(
         "# Who may do what, found out by calling each: allowed, refused, or hidden (answered as if nothing were there).\n\
          # elsewhere: the owner of another workspace. p-: a member of the workspace with that role in the project.\n\
-         # own: about a task that is assigned to the caller, or its own part in the project; else about what is others'.\n\n",
+         # own: about a task that is assigned to the caller, or its own part in the project; else about what is others'.\n\
+         # A schedule that is in no project, a milestone, is open to every member of the workspace.\n\n",
     );
     line(&mut text, "", &CALLERS.map(|(heading, _)| heading));
     for name in served_mutations(&app.client).await {

@@ -101,6 +101,13 @@ async fn a_read_model_that_cannot_go_on_makes_a_node_unready() {
     let project = app.client.project().await;
     app.settled().await;
     let pool = app.database.pool().await;
+    // A position behind which nothing concerns the read model is written a moment later.
+    until("its position is written", || async {
+        let position = "SELECT position FROM milepost.projections WHERE name = 'task_list'";
+        let written: i64 = sqlx::query_scalar(position).fetch_one(&pool).await.expect("it can be read");
+        (written == 1).then_some(())
+    })
+    .await;
     let mut lock = pool.begin().await.expect("a transaction begins");
     lock.execute("LOCK TABLE milepost.task_list_v1 IN EXCLUSIVE MODE").await.expect("a table can be locked");
     app.client.task(&project, "Stuck").await;

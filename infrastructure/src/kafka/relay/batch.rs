@@ -40,6 +40,8 @@ impl EventRecord {
         let topic = catalogue.topic_of(recorded.event.name());
         let topic = topic.ok_or_else(|| RelayError::NoTopic(recorded.event.name().to_owned()))?;
         let envelope = Envelope::of(recorded);
+        let value = serde_json::to_vec(&envelope);
+        let value = value.map_err(|error| RelayError::Unreadable { position: recorded.position, reason: error.to_string() })?;
         let names = envelope.headers();
         let headers = names
             .iter()
@@ -48,7 +50,7 @@ impl EventRecord {
             position: recorded.position,
             topic: catalogue.full_name(&topic.name),
             key: recorded.aggregate_id.to_string(),
-            value: serde_json::to_vec(&envelope).unwrap_or_default(),
+            value,
             headers,
         })
     }

@@ -53,7 +53,7 @@ pub(super) async fn run(core: &Core, what: DeadLettersCommand) -> Result<(), Fai
 
 async fn retry(core: &Core, name: &str, aggregate: Uuid, skip_first: bool) -> Result<(), Failure> {
     let projection = named(name)?;
-    let bar = bar(name, 0, *core.log.head().borrow());
+    let bar = bar(name, *core.log.head().borrow());
     let retried = alone(core, name, async { Ok(projection.retry(&core.works, aggregate, skip_first, &show(&bar)).await) }).await?;
     bar.finish_and_clear();
     match retried {
