@@ -46,13 +46,13 @@ pub(crate) fn upsert(table: &str, columns: &[Column], keys: usize) -> String {
 
 /// The columns for a SELECT, with an alias before each.
 pub(crate) fn select_list(alias: &str, columns: &[Column]) -> String {
-    columns.iter().map(|column| format!("{alias}.{}", column.name)).collect::<Vec<_>>().join(", ")
+    select_list_of(alias, columns, false)
 }
 
-/// The same, with an empty text instead of the description, which may be long.
-pub(crate) fn select_list_without_description(alias: &str, columns: &[Column]) -> String {
+/// The same, if wished with an empty text instead of the description, which may be long.
+pub(crate) fn select_list_of(alias: &str, columns: &[Column], without_description: bool) -> String {
     let column = |column: &Column| match column.name {
-        "description" => "''::text".to_owned(),
+        "description" if without_description => "''::text".to_owned(),
         name => format!("{alias}.{name}"),
     };
     columns.iter().map(column).collect::<Vec<_>>().join(", ")

@@ -4,7 +4,7 @@ use super::ProjectRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator};
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
-use crate::sql::{select_list, select_list_without_description};
+use crate::sql::select_list_of;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
@@ -41,10 +41,7 @@ impl ProjectSelection {
 
     /// The columns of the projects themselves.
     pub(crate) fn columns(self) -> String {
-        match self.without_description {
-            true => select_list_without_description("p", super::COLUMNS),
-            false => select_list("p", super::COLUMNS),
-        }
+        select_list_of("p", super::COLUMNS, self.without_description)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, Beside, ProjectRow, ProjectSelection};
 use crate::schedules::{self, ScheduleRow};
-use crate::sql::{select_list, select_list_without_description};
+use crate::sql::{select_list, select_list_of};
 use chrono::{DateTime, Utc};
 use domain::ids::{TaskId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
@@ -104,10 +104,7 @@ struct Source {
 
 impl Source {
     fn columns(&self) -> String {
-        let mut columns = match self.selection.without_description {
-            true => select_list_without_description("t", super::COLUMNS),
-            false => select_list("t", super::COLUMNS),
-        };
+        let mut columns = select_list_of("t", super::COLUMNS, self.selection.without_description);
         if let Some(project) = self.selection.project {
             columns.push_str(&format!(", {}", project.columns()));
         }
