@@ -13,7 +13,8 @@ use thiserror::Error;
 
 /// Most events in one batch of a version that is built: the more, the more of what happens to a row is one write.
 pub const BUILD_BATCH_EVENTS_MAX: usize = 10_000;
-/// A build that finds the live version further behind the log than this gives way to it: it rests as long as it works.
+/// A build that finds the live version further behind the log than this gives way to whoever keeps it: it rests as long as it
+/// works.
 pub const GIVE_WAY_LAG_EVENTS: i64 = 5_000;
 /// Longest rest at a time.
 const REST_MAX: Duration = Duration::from_secs(1);
@@ -262,8 +263,8 @@ impl<M: ReadModel> Build<M> {
     }
 }
 
-/// How far the live version is behind the log.
+/// How far the live version is behind the log, where somebody keeps it: one of other rules may be nobody's any more.
 async fn live_lag<M: ReadModel>(works: &Works) -> Result<i64, BuildError> {
-    let live = registry::live(&works.pool, M::NAME).await?;
-    Ok(live.map_or(0, |live| works.log.head_now() - live.position))
+    let kept = registry::kept_position(&works.pool, M::NAME).await?;
+    Ok(kept.map_or(0, |position| works.log.head_now() - position))
 }

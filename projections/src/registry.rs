@@ -147,6 +147,21 @@ pub async fn live(pool: &PgPool, name: &str) -> Result<Option<Version>, Error> {
     sqlx::query(&sql).bind(name).fetch_optional(pool).await?.as_ref().map(read).transpose()
 }
 
+/// The lease of whoever keeps a version of this shape up to date.
+pub(crate) fn lease(name: &str, shape: &str) -> String {
+    format!("projection/{name}/{shape}")
+}
+
+/// How far the live version is, if somebody keeps it up to date.
+pub(crate) async fn kept_position(pool: &PgPool, name: &str) -> Result<Option<i64>, Error> {
+    let Some(live) = live(pool, name).await? else { return Ok(None) };
+    let kept: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND expires_at > clock_timestamp())")
+        .bind(lease(name, &live.shape))
+        .fetch_one(pool)
+        .await?;
+    Ok(kept.then_some(live.position))
+}
+
 /// How far the live versions are.
 pub(crate) async fn live_positions(pool: &PgPool) -> Result<Vec<(String, i32, i64)>, Error> {
     sqlx::query_as("SELECT name, version, position FROM milepost.projections WHERE state = 'live'").fetch_all(pool).await

@@ -65,7 +65,7 @@ pub trait Projection: Send + Sync {
 
     /// The lease of the node that keeps it up to date. Programs with other rules keep other versions.
     fn lease(&self) -> String {
-        format!("projection/{}/{}", self.name(), self.shape())
+        registry::lease(self.name(), &self.shape())
     }
 
     /// Makes sure that there is a version to read from, where nothing has happened yet.

@@ -84,6 +84,26 @@ async fn rows_that_the_database_refuses_park_their_aggregate_and_a_retry_takes_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_is_refused_until_what_was_wrong_is_mended() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let sick = app.client.task(&app.client.project().await, "sick").await;
+    app.settled().await;
+    plant(&pool, NO_POISON).await;
+    rename(&app, &sick, "poison").await;
+    app.settled().await;
+    let retry = ["projections", "dead-letters", "retry", "task_list", sick.as_str()];
+    let out = milepost(&app, &retry).await;
+    assert!(out.status == 1 && out.stderr.contains("still cannot be taken in"), "{}{}", out.stdout, out.stderr);
+    assert_eq!(titles(&app).await, ["sick"]);
+    plant(&pool, "ALTER TABLE milepost.task_list_v1 DROP CONSTRAINT no_poison").await;
+    let out = milepost(&app, &retry).await;
+    assert_eq!(out.status, 0, "{}{}", out.stdout, out.stderr);
+    assert_eq!((titles(&app).await, letters(&pool, "task_list").await), (vec!["poison".to_owned()], vec![]));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_that_fails_changes_nothing_and_a_skip_gives_up_the_first_only() {
     let app = TestApp::start().await;
     let pool = app.database.pool().await;
