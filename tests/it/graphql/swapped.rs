@@ -39,6 +39,11 @@ async fn filled(client: &Client) -> Ids {
         client.must("taskComment", "id", json!({ "id": task, "body": "Here" })).await;
         let milestone = json!({ "title": "Soon", "due": { "at": "2100-01-01T00:00:00Z" } });
         let schedule = client.must("scheduleCreate", "id", milestone).await["schedule"]["id"].clone();
+        let (command, person) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
+        client.must("taskAssign", "id", json!({ "id": task, "userId": person, "commandId": command })).await;
+        let collaborator = json!({ "id": project, "userId": person, "role": "EDITOR" });
+        client.must("projectCollaboratorAdd", "id", collaborator).await;
+        all.extend([command, person]);
         all.extend([project.clone(), task.clone(), schedule.as_str().expect("an id").to_owned()]);
     }
     let query = "query($t: ID!) { task(id: $t) { comments { nodes { id } } schedule { id firings { id } } }
@@ -59,6 +64,10 @@ async fn filled(client: &Client) -> Ids {
     }
     let cursor = seen["tasks"]["pageInfo"]["endCursor"].as_str().expect("a cursor").to_owned();
     Ids { all, project, task, cursor }
+}
+
+fn mutation(name: &str) -> String {
+    format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code message path }} }} }}", input_type(name))
 }
 
 /// Every operation that takes an id, from a workspace that has a project and a task of its own.
@@ -84,8 +93,7 @@ async fn calls(client: &Client, own: &Ids) -> Vec<Call> {
             "taskUpdate" | "scheduleUpdate" => vec![json!({ "id": "ID", "title": "Mine" })],
             _ => vec![json!({ "id": "ID" })],
         };
-        let query =
-            format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code message path }} }} }}", input_type(&name));
+        let query = mutation(&name);
         for input in inputs {
             let mut stale = input.clone();
             stale["expectedVersion"] = json!(2);
@@ -94,6 +102,20 @@ async fn calls(client: &Client, own: &Ids) -> Vec<Call> {
                 calls.push(Call { query: query.clone(), variables: json!({ "i": stale }) });
             }
         }
+    }
+    // On what is one's own, with a person or a command of theirs: there is nothing to do, or it is refused.
+    let (task, project) = (json!({ "id": own.task }), json!({ "id": own.project }));
+    for (name, on, more) in [
+        ("taskUnassign", &task, json!({ "userId": "ID" })),
+        ("projectCollaboratorRemove", &project, json!({ "userId": "ID" })),
+        ("projectCollaboratorChangeRole", &project, json!({ "userId": "ID", "role": "VIEWER" })),
+        ("taskUpdate", &task, json!({ "title": "Here", "commandId": "ID" })),
+    ] {
+        let mut input = on.clone();
+        for (field, value) in more.as_object().expect("fields") {
+            input[field] = value.clone();
+        }
+        calls.push(Call { query: mutation(name), variables: json!({ "i": input }) });
     }
     for query in [
         "query($i: ID!) { node(id: $i) { __typename id } }",
@@ -105,6 +127,9 @@ async fn calls(client: &Client, own: &Ids) -> Vec<Call> {
         "query($i: ID!) { tasks(filter: { projectId: { eq: $i } }) { totalCount nodes { id } pageInfo { endCursor } } }",
         "query($i: ID!) { tasks(filter: { or: [{ projectId: { in: [$i] } }, { text: \"Here\" }] }) { totalCount nodes { id } } }",
         "query($i: ID!) { tasks(filter: { not: { projectId: { eq: $i } } }) { totalCount nodes { id } } }",
+        "query($i: ID!) { tasks(filter: { assigneeId: { eq: $i } }) { totalCount nodes { id } pageInfo { endCursor } } }",
+        "query($i: ID!) { tasks(filter: { assigneeId: { notIn: [$i] } }) { totalCount nodes { id } } }",
+        "query($i: ID!) { events(filter: { actor: $i }) { nodes { id } pageInfo { endCursor } } }",
         "query($i: ID!) { projects(filter: { collaboratorId: { eq: $i } }) { totalCount nodes { id } } }",
         "query($i: ID!) { schedules(filter: { taskId: { in: [$i] } }) { totalCount nodes { id } } }",
         "query($i: ID!) { schedules(filter: { projectId: { ne: $i } }) { totalCount nodes { id } } }",
@@ -132,10 +157,12 @@ fn with_id(call: &Call, id: &str) -> Value {
 async fn ask_in_vain(client: Client, calls: Vec<Call>, theirs: Vec<String>, mut dice: Dice) {
     for _ in 0..PAIRS / AT_ONCE {
         let (call, id) = (dice.one_of(&calls), dice.another().one_of(&theirs).clone());
-        let nothing = client.ask(&call.query, with_id(call, &Uuid::now_v7().to_string())).await;
-        let foreign = client.ask(&call.query, with_id(call, &id)).await;
+        let unknown = Uuid::now_v7().to_string();
+        // What was sent may be in the answer.
+        let nothing = client.ask(&call.query, with_id(call, &unknown)).await.to_string().replace(&unknown, "ID");
+        let foreign = client.ask(&call.query, with_id(call, &id)).await.to_string().replace(&id, "ID");
         assert_eq!(foreign, nothing, "{} tells that {id} is there", call.query);
-        assert!(!theirs.iter().any(|id| foreign.to_string().contains(id)), "{} shows an id: {foreign}", call.query);
+        assert!(!theirs.iter().any(|id| foreign.contains(id)), "{} shows an id: {foreign}", call.query);
     }
 }
 
