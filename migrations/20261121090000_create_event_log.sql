@@ -37,7 +37,7 @@ create table milepost.events (
   event_id        uuid        not null,
   -- The catalogue's word, such as task_created.
   event_type      text        not null collate "C",
-  event_version   text        not null collate "C" check (event_version ~ '^[1-9][0-9]*$'),
+  event_version   text        not null collate "C" check (event_version >= '1' and ltrim(event_version, '0123456789') = ''),
   payload         json        not null,
   metadata        jsonb       not null,
   -- Given under the lock of log_head; never goes back along positions.

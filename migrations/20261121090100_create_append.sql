@@ -8,7 +8,8 @@
 --   s_first  index of the first event of each (unit, stream); its sequence is the expected version plus 1
 --   e_*  events in order, a unit's events together; e_unit is the unit's number, and so is e_first on its first event, null on the others
 --   m_metadata  distinct metadata, since a unit's events mostly share theirs; e_metadata says which is an event's
---   g_*  guards   c_*  claims   r_*  releases: each with its unit's number; null when there are none
+--   v_*  versions that guards ask for, each once, since many commands rely on one and the same project
+--   g_*  guards (g_version by index)   c_*  claims   r_*  releases: each with its unit's number; null when there are none
 --   k_counter  distinct counters; d_*  draws: counter (by index), event, and place of the digit 0 in its payload to put the number in
 --   z_*  units without events: number, aggregate, its version
 --
@@ -27,7 +28,7 @@ create function milepost.append(
   e_unit int[], e_first int[], e_aggregate_type text[], e_aggregate text[], e_sequence bigint[], e_id uuid[], e_type text[], e_version text[],
   e_payload text[], e_metadata int[],
   m_metadata jsonb[],
-  g_unit int[], g_aggregate text[], g_version bigint[],
+  v_aggregate text[], v_version bigint[], g_unit int[], g_version int[],
   c_unit int[], c_kind text[], c_value text[],
   r_unit int[], r_kind text[], r_value text[],
   k_counter text[], d_slot int[], d_event int[], d_at int[],
@@ -41,6 +42,7 @@ declare
   events_count int := coalesce(cardinality(e_unit), 0);
   moved_streams int[];
   known_commands int[];
+  moved_versions int[];
   moved_guards int[] := '{}';
   taken_claims int[] := '{}';
   bad boolean[];
@@ -69,9 +71,12 @@ begin
   base := coalesce(base, 0);
 
   if g_unit is not null then
-    moved_guards := array(
-      select g.i from unnest(g_aggregate, g_version) with ordinality g(aggregate, version, i)
-      where coalesce((select e.sequence from events e where e.aggregate_id = g.aggregate order by e.sequence desc limit 1), 0) <> g.version);
+    moved_versions := array(
+      select v.i from unnest(v_aggregate, v_version) with ordinality v(aggregate, version, i)
+      where coalesce((select e.sequence from events e where e.aggregate_id = v.aggregate order by e.sequence desc limit 1), 0) <> v.version);
+    if moved_versions <> '{}' then
+      moved_guards := array(select x from generate_series(1, cardinality(g_unit)) x where g_version[x] = any(moved_versions));
+    end if;
   end if;
   if c_unit is not null then
     taken_claims := array(
@@ -113,8 +118,8 @@ begin
     foreach i in array moved_guards loop
       k := g_unit[i];
       continue when bad[k];
-      bad[k] := true; u_code[k] := 4; u_aggregate[k] := g_aggregate[i];
-      u_found[k] := coalesce((select e.sequence from events e where e.aggregate_id = g_aggregate[i] order by e.sequence desc limit 1), 0);
+      bad[k] := true; u_code[k] := 4; u_aggregate[k] := v_aggregate[g_version[i]];
+      u_found[k] := coalesce((select e.sequence from events e where e.aggregate_id = u_aggregate[k] order by e.sequence desc limit 1), 0);
     end loop;
     foreach i in array taken_claims loop
       k := c_unit[i];

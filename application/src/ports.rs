@@ -72,7 +72,7 @@ pub struct NewEvent {
 }
 
 /// An aggregate that must still be at a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Guard {
     pub aggregate_id: Uuid,
     pub version: i64,

@@ -1,9 +1,10 @@
 //! One call of `milepost.append`: units become arrays, and the answer becomes one answer per unit.
 
-use application::ports::Unit;
+use application::ports::{Guard, Unit};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A unit with its events as they are stored.
@@ -63,7 +64,7 @@ fn draw_place(event_name: &str) -> usize {
 
 const CALL: &str = "SELECT base, at, u_code, u_to, u_from, u_found, u_aggregate, d_value, z_position FROM milepost.append(\
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::text[]::jsonb[], $19, $20, $21, $22, $23, $24, $25, \
-    $26, $27, $28, $29, $30, $31, $32, $33, $34)";
+    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)";
 
 /// The arguments of `milepost.append`, one array each. Numbers of units and events count from 1.
 #[derive(Default)]
@@ -86,9 +87,10 @@ struct Arrays<'a> {
     e_payload: Vec<&'a str>,
     e_metadata: Vec<i32>,
     m_metadata: Vec<&'a str>,
+    v_aggregate: Vec<String>,
+    v_version: Vec<i64>,
     g_unit: Vec<i32>,
-    g_aggregate: Vec<String>,
-    g_version: Vec<i64>,
+    g_version: Vec<i32>,
     c_unit: Vec<i32>,
     c_kind: Vec<&'static str>,
     c_value: Vec<&'a str>,
@@ -106,14 +108,15 @@ struct Arrays<'a> {
 
 impl<'a> Arrays<'a> {
     fn of(batch: &'a [EncodedUnit]) -> Self {
-        let mut arrays = Self::default();
+        let (mut arrays, mut versions) = (Self::default(), HashMap::new());
         for (number, encoded) in (1..).zip(batch) {
-            arrays.add(number, encoded);
+            arrays.add(number, encoded, &mut versions);
         }
         arrays
     }
 
-    fn add(&mut self, number: i32, encoded: &'a EncodedUnit) {
+    /// Takes in a unit, with the place of each version that a guard asked for before.
+    fn add(&mut self, number: i32, encoded: &'a EncodedUnit, versions: &mut HashMap<Guard, i32>) {
         let unit = &encoded.unit;
         self.u_workspace.push(unit.workspace.0);
         self.u_source.push(unit.source.number());
@@ -123,9 +126,13 @@ impl<'a> Arrays<'a> {
         self.u_first.push(self.e_unit.len() as i32 + 1);
         self.add_events(number, encoded);
         for guard in &unit.guards {
+            let version = *versions.entry(*guard).or_insert_with(|| {
+                self.v_aggregate.push(guard.aggregate_id.to_string());
+                self.v_version.push(guard.version);
+                self.v_version.len() as i32
+            });
             self.g_unit.push(number);
-            self.g_aggregate.push(guard.aggregate_id.to_string());
-            self.g_version.push(guard.version);
+            self.g_version.push(version);
         }
         for claim in &unit.claims {
             self.c_unit.push(number);
@@ -207,8 +214,9 @@ pub(crate) async fn append(connection: &mut PgConnection, batch: &[EncodedUnit])
         .bind(arrays.e_payload)
         .bind(arrays.e_metadata)
         .bind(arrays.m_metadata)
+        .bind(given(arrays.v_aggregate))
+        .bind(given(arrays.v_version))
         .bind(given(arrays.g_unit))
-        .bind(given(arrays.g_aggregate))
         .bind(given(arrays.g_version))
         .bind(given(arrays.c_unit))
         .bind(given(arrays.c_kind))

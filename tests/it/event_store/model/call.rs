@@ -27,6 +27,10 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
         .map(|(place, _)| place)
         .collect();
     let guards: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.guards.iter().map(|guard| (*unit, guard.clone()))).collect();
+    let mut versions: Vec<(String, i64)> = guards.iter().map(|(_, guard)| guard.clone()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let place_of = |guard: &(String, i64)| 1 + versions.iter().position(|version| version == guard).unwrap_or_default() as i32;
     let claims: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.claims.iter().map(|claim| (*unit, claim.clone()))).collect();
     let releases: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.releases.iter().map(|claim| (*unit, claim.clone()))).collect();
     let draws: Vec<(i32, &String)> =
@@ -39,7 +43,7 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
 
     let statement = format!(
         "SELECT base, at, u_code, u_from, u_to, u_found, u_aggregate, d_value, z_position FROM milepost.append({})",
-        (1..=34).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+        (1..=35).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
     );
     let query = bind_units(sqlx::query(&statement), &numbered, first_event)
         .bind(&streams)
@@ -54,9 +58,10 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
         .bind(events.iter().map(|(_, event)| event.payload(0)).collect::<Vec<_>>())
         .bind(vec![1; events.len()])
         .bind(vec![json!({})])
+        .bind(each(&versions, |version| version.0.clone()))
+        .bind(each(&versions, |version| version.1))
         .bind(each(&guards, |guard| guard.0))
-        .bind(each(&guards, |guard| guard.1.0.clone()))
-        .bind(each(&guards, |guard| guard.1.1));
+        .bind(each(&guards, |guard| place_of(&guard.1)));
     let query = [&claims, &releases].into_iter().fold(query, |query, list| {
         query.bind(each(list, |claim| claim.0)).bind(each(list, |claim| claim.1.0.clone())).bind(each(list, |claim| claim.1.1.clone()))
     });

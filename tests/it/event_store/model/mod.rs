@@ -124,10 +124,15 @@ async fn the_append_function_agrees_with_its_model_on_random_batches() {
 }
 
 /// Faults of the function that the comparison must notice.
-const FAULTS: [(&str, &str, &str); 9] = [
+const FAULTS: [(&str, &str, &str); 10] = [
     ("another request counts as the same", "if old.request_hash = u_hash[k] then", "if true then"),
     ("versions ahead are taken", "<> e_sequence[f] - 1)", "> e_sequence[f] - 1)"),
-    ("guards that are behind are let through", "<> g.version)", "< g.version)"),
+    (
+        "a version that two rely on keeps out one of them",
+        "where g_version[x] = any(moved_versions)",
+        "where g_version[x] = any(moved_versions) limit 1",
+    ),
+    ("guards that are behind are let through", "<> v.version)", "< v.version)"),
     ("claims are never released", "where (bad is null or not bad[r.unit]) and", "where false and"),
     ("bad units release claims", "where (bad is null or not bad[r.unit]) and", "where"),
     ("bad units draw numbers", "continue when bad is not null and bad[e_unit[d_event[i]]];", ""),
