@@ -123,13 +123,10 @@ pub(crate) async fn rebuild<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Resu
         None => Compared::NothingLive,
         Some(live) if live.shape != registry::shape::<M>() => Compared::OtherRules,
         Some(live) if build.position > live.position => Compared::Ahead,
-        Some(live) => {
-            build.up_to(works, live.position, tell).await?;
-            Compared::With(build.compare(works, tell).await?)
-        }
+        Some(_) => Compared::With(build.compare(works, tell).await?),
     };
     build.up_to(works, works.log.head_now(), tell).await?;
-    lifecycle::analyze::<M>(&works.pool, build.version).await?;
+    lifecycle::make_fit::<M>(&works.pool, build.version).await?;
     build.switch(works, tell).await?;
     Ok(Rebuilt { version: build.version, position: build.position, events: build.events, compared })
 }
@@ -153,7 +150,6 @@ pub(crate) async fn verify<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Resul
     }
     // One of its own: a rebuild that was interrupted goes on from where it is.
     let mut build = Build::<M>::of(&lifecycle::begin_check::<M>(&works.pool).await?);
-    build.up_to(works, live.position, tell).await?;
     let compared = build.compare(works, tell).await?;
     lifecycle::drop_all::<M>(&works.pool, VersionState::Checking).await?;
     Ok(compared)
@@ -222,9 +218,11 @@ impl<M: ReadModel> Build<M> {
                 .bind(M::NAME)
                 .fetch_one(&mut *snapshot)
                 .await?;
-        let (live_rows, live_hash) = registry::content::<M>(&mut snapshot, version).await?;
+        // The live one is gone through while this one comes to where it was.
+        let (live, caught_up) = tokio::join!(registry::content::<M>(&mut snapshot, version), self.up_to(works, position, tell));
         snapshot.commit().await?;
-        self.up_to(works, position, tell).await?;
+        caught_up?;
+        let (live_rows, live_hash) = live?;
         let (built_rows, built_hash) = registry::content::<M>(&mut *works.pool.acquire().await?, self.version).await?;
         Ok(Comparison { position, live_rows, built_rows, equal: live_rows == built_rows && live_hash == built_hash })
     }

@@ -28,6 +28,7 @@ pub(crate) async fn ensure_live<M: ReadModel>(pool: &PgPool) -> Result<Version, 
         Some(version) => version,
         None => {
             let version = create::<M>(&mut tx, VersionState::Live, None).await?;
+            tx.execute(of_version(M::INDEXES, version.version).as_str()).await?;
             show::<M>(&mut tx, version.version).await?;
             version
         }
@@ -66,8 +67,20 @@ async fn create<M: ReadModel>(tx: &mut PgConnection, state: VersionState, target
     let row =
         sqlx::query(&sql).bind(M::NAME).bind(state.word()).bind(shape::<M>()).bind(target).bind(rules::<M>()).fetch_one(&mut *tx).await?;
     let version = read(&row)?;
-    tx.execute(M::TABLES.replace("{v}", &version.version.to_string()).as_str()).await?;
+    tx.execute(of_version(M::TABLES, version.version).as_str()).await?;
     Ok(version)
+}
+
+fn of_version(statements: &str, version: i32) -> String {
+    statements.replace("{v}", &version.to_string())
+}
+
+/// Makes a version that has its rows fit for queries: with the indexes that they need, and with what PostgreSQL knows of the
+/// rows, without which it reads them in ways that suit an empty table.
+pub(crate) async fn make_fit<M: ReadModel>(pool: &PgPool, version: i32) -> Result<(), Error> {
+    let mut connection = pool.acquire().await?;
+    connection.execute(of_version(M::INDEXES, version).as_str()).await?;
+    connection.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await.map(|_| ())
 }
 
 /// Lets the view of the read model show a version.
@@ -79,11 +92,6 @@ async fn show<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<(), E
     )
     .await
     .map(|_| ())
-}
-
-/// Counts what is in the rows of a version, without which PostgreSQL reads it in ways that suit an empty table.
-pub(crate) async fn analyze<M: ReadModel>(pool: &PgPool, version: i32) -> Result<(), Error> {
-    pool.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await.map(|_| ())
 }
 
 /// The live version, held still until the transaction ends. `None` where nothing is live.

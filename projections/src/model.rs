@@ -17,8 +17,12 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// Raise it when the rule changes what rows hold; a change of the tables counts by itself.
     const VERSION: u32;
-    /// Statements that create the tables of one version, with `{v}` for its number.
+    /// Statements that create the table of one version, with `{v}` for its number, and the indexes that writing relies on:
+    /// those that are unique, and those by which it finds the rows of a group.
     const TABLES: &'static str;
+    /// Statements that create the indexes that only queries need, where they are not there yet. A version that is built gets
+    /// them when its rows are there.
+    const INDEXES: &'static str;
     /// The events it is about, by name. A rebuild reads no others.
     fn event_types() -> Vec<&'static str>;
 

@@ -92,7 +92,7 @@ pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
 
 /// What the rows of a read model depend on: its tables, the events it is about, and its rule.
 pub fn shape<M: ReadModel>() -> String {
-    derived(&["shape", M::NAME, &M::VERSION.to_string(), M::TABLES, &M::event_types().join(",")]).to_string()
+    derived(&["shape", M::NAME, &M::VERSION.to_string(), M::TABLES, M::INDEXES, &M::event_types().join(",")]).to_string()
 }
 
 /// The number of a read model's rules, as it is stored.

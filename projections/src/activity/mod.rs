@@ -42,6 +42,7 @@ impl ReadModel for Activity {
     const NAME: &'static str = "activity";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("tables.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
 
     fn event_types() -> Vec<&'static str> {
         AggregateType::ALL.into_iter().flat_map(AggregateType::event_names).copied().collect()

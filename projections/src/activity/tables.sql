@@ -9,5 +9,3 @@ create table milepost.activity_v{v} (
   occurred_at   timestamptz not null,
   summary       text        not null
 );
-create index on milepost.activity_v{v} (subject_id, position);
-create index on milepost.activity_v{v} (event_id);

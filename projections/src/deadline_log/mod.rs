@@ -80,6 +80,7 @@ impl ReadModel for DeadlineLog {
     const NAME: &'static str = "deadline_log";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("tables.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
 
     fn event_types() -> Vec<&'static str> {
         vec!["deadline_approaching", "deadline_overdue"]

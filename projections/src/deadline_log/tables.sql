@@ -13,5 +13,3 @@ create table milepost.deadline_log_v{v} (
   late_by_ms        bigint      not null,
   position          bigint      not null
 );
-create index on milepost.deadline_log_v{v} (schedule_id, position);
-create index on milepost.deadline_log_v{v} (workspace_id, position);

@@ -117,6 +117,7 @@ impl ReadModel for ProjectOverview {
     const NAME: &'static str = "project_overview";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("tables.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
 
     fn event_types() -> Vec<&'static str> {
         let tasks = ["task_created", "task_status_changed", "task_completed", "task_reopened", "task_deleted", "task_moved"];

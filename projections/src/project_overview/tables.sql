@@ -23,4 +23,3 @@ create table milepost.project_overview_v{v} (
   version        bigint      not null
 ) with (fillfactor = 70);
 create unique index on milepost.project_overview_v{v} (workspace_id, key);
-create index on milepost.project_overview_v{v} using gin (collaborators jsonb_path_ops);

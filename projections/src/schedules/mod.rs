@@ -81,6 +81,7 @@ impl ReadModel for Schedules {
     const NAME: &'static str = "schedules";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("tables.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
 
     fn event_types() -> Vec<&'static str> {
         let others = ["project_archived", "project_unarchived", "project_deleted", "task_deleted", "task_moved"];

@@ -22,8 +22,5 @@ create table milepost.schedules_v{v} (
   updated_at       timestamptz not null,
   version          bigint      not null
 ) with (fillfactor = 85);
--- What the scheduler reads: its cost grows with what is due, not with what exists.
-create index on milepost.schedules_v{v} (next_fire_at, id) where next_fire_at is not null and not project_at_rest and not task_gone;
-create index on milepost.schedules_v{v} (workspace_id, due_at, id);
 create index on milepost.schedules_v{v} (project_id) where project_id is not null;
 create index on milepost.schedules_v{v} (task_id) where task_id is not null;

@@ -40,6 +40,7 @@ impl ReadModel for TaskComments {
     const NAME: &'static str = "task_comments";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("tables.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
 
     fn event_types() -> Vec<&'static str> {
         vec!["task_commented"]

@@ -7,4 +7,3 @@ create table milepost.task_comments_v{v} (
   created_at    timestamptz not null,
   position      bigint      not null
 );
-create index on milepost.task_comments_v{v} (task_id, position);

@@ -72,6 +72,7 @@ impl ReadModel for TaskList {
     const NAME: &'static str = "task_list";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("tables.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
 
     fn event_types() -> Vec<&'static str> {
         TaskEvent::NAMES.into_iter().chain(["project_deleted"]).collect()

@@ -29,10 +29,4 @@ create table milepost.task_list_v{v} (
   hidden               boolean     not null
 ) with (fillfactor = 85);
 create unique index on milepost.task_list_v{v} (workspace_id, project_key, number);
-create index on milepost.task_list_v{v} (workspace_id, created_at, id) where not hidden;
 create index on milepost.task_list_v{v} (project_id, created_at, id);
-create index on milepost.task_list_v{v} (workspace_id, due_at, id) where due_at is not null and status not in ('done', 'cancelled') and not hidden;
-create index on milepost.task_list_v{v} (project_id, due_at) where due_at is not null and status not in ('done', 'cancelled') and not hidden;
-create index on milepost.task_list_v{v} using gin (assignee_ids) where assignee_ids <> '{}' and not hidden;
-create index on milepost.task_list_v{v} using gin (tags) where tags <> '{}' and not hidden;
-create index on milepost.task_list_v{v} using gin (former_keys) where former_keys <> '{}';

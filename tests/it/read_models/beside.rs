@@ -4,6 +4,7 @@ use super::{content, core, live, plant, projection};
 use projections::registry::{VersionState, versions};
 use projections::runner::{Works, all};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tests::app::{Client, TestApp};
@@ -65,11 +66,18 @@ async fn filled(app: &TestApp) -> (String, String) {
     (project, first)
 }
 
+/// What the indexes of every read model's version say, but for its number.
+async fn indexes(pool: &PgPool, version: i32) -> Vec<String> {
+    let sql = "SELECT replace(indexdef, '_v' || $1, '_v') FROM pg_indexes WHERE schemaname = 'milepost' AND tablename LIKE '%\\_v' || $1 ORDER BY 1";
+    sqlx::query_scalar(sql).bind(version.to_string()).fetch_all(pool).await.expect("indexes can be listed")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_every_read_model_is_rebuilt_no_query_fails_or_finds_less() {
     let app = TestApp::start_at("2031-03-01T12:00:00Z".parse().expect("an instant")).await;
     let pool = app.database.pool().await;
     let (project, first) = filled(&app).await;
+    let of_empty_ones = indexes(&pool, 1).await;
     let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let askers: Vec<_> =
         (0..3).map(|_| tokio::spawn(keep_asking(app.client.clone(), first.clone(), Arc::clone(&stop), Arc::clone(&asked)))).collect();
@@ -104,6 +112,8 @@ async fn while_every_read_model_is_rebuilt_no_query_fails_or_finds_less() {
     .await
     .expect("the tables can be listed");
     assert_eq!(unknown, Vec::<String>::new());
+    // Queries find the indexes that they need.
+    assert_eq!(indexes(&pool, 4).await, of_empty_ones);
     // The one before is kept, and one is live.
     let kept: Vec<_> = versions(&pool).await.expect("versions can be listed").into_iter().map(|one| (one.version, one.state)).collect();
     assert_eq!(kept, [(3, VersionState::Old), (4, VersionState::Live)].repeat(all().len()));
