@@ -3,11 +3,10 @@
 use crate::registry;
 use sqlx::PgPool;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// How often other nodes' progress is asked for while somebody waits for it.
 const ASK_WHILE_WAITED_FOR: Duration = Duration::from_millis(10);
@@ -19,8 +18,8 @@ pub struct Progress {
     positions: BTreeMap<&'static str, watch::Sender<i64>>,
     /// The versions that this node itself keeps up to date: it knows of positions before they are written.
     kept: Mutex<BTreeMap<&'static str, i32>>,
-    waiting: AtomicUsize,
-    waited_for: Notify,
+    /// How many wait for a read model.
+    waiting: watch::Sender<usize>,
 }
 
 /// Read models did not come so far in the time there was.
@@ -36,7 +35,7 @@ impl Progress {
     /// Of these read models, at position 0.
     pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
         let positions = names.into_iter().map(|name| (name, watch::Sender::new(0))).collect();
-        Self { positions, kept: Mutex::default(), waiting: AtomicUsize::new(0), waited_for: Notify::new() }
+        Self { positions, kept: Mutex::default(), waiting: watch::Sender::new(0) }
     }
 
     /// Somebody saw a read model at this position. It can be lower than before, after going back to an older version.
@@ -90,6 +89,11 @@ impl Progress {
         late.map_or(Ok(()), |name| Err(NotReached { name, reached: self.position(name), wanted }))
     }
 
+    /// Rests, unless somebody waits for a read model.
+    pub(crate) async fn rest(&self, longest: Duration) {
+        let _ = tokio::time::timeout(longest, self.waiting.subscribe().wait_for(|waiting| *waiting > 0)).await;
+    }
+
     fn position(&self, name: &str) -> i64 {
         self.positions.get(name).map_or(0, |position| *position.borrow())
     }
@@ -101,10 +105,10 @@ impl Progress {
                 Ok(positions) => positions.into_iter().for_each(|(name, version, position)| self.heard(&name, version, position)),
                 Err(error) => tracing::debug!(%error, "the progress of read models could not be read"),
             }
-            if self.waiting.load(Ordering::Relaxed) > 0 {
+            if *self.waiting.borrow() > 0 {
                 tokio::time::sleep(ASK_WHILE_WAITED_FOR).await;
             } else {
-                let _ = tokio::time::timeout(ASK_EVERY, self.waited_for.notified()).await;
+                self.rest(ASK_EVERY).await;
             }
         }
     }
@@ -127,21 +131,33 @@ struct Waiting<'a>(&'a Progress);
 
 impl<'a> Waiting<'a> {
     fn new(progress: &'a Progress) -> Self {
-        progress.waiting.fetch_add(1, Ordering::Relaxed);
-        progress.waited_for.notify_one();
+        progress.waiting.send_modify(|waiting| *waiting += 1);
         Self(progress)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.send_modify(|waiting| *waiting -= 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn nobody_rests_while_somebody_waits() {
+        let progress = Progress::of(["task_list"]);
+        let waits = progress.reached(&["task_list"], 1, Duration::from_secs(3_600));
+        let rested = async {
+            progress.rest(Duration::from_secs(3_600)).await;
+            progress.set("task_list", 1);
+        };
+        assert_eq!(tokio::join!(waits, rested).0, Ok(()));
+        progress.rest(Duration::ZERO).await;
+        assert_eq!(*progress.waiting.borrow(), 0, "it is over");
+    }
 
     #[test]
     fn who_keeps_a_version_knows_better_than_the_database_until_another_is_live() {

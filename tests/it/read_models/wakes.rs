@@ -4,11 +4,12 @@ use super::runner::{a_project, grant, reached};
 use super::{core, live, plant, projection};
 use domain::event::Fact;
 use projections::log::{Log, ReadError, Stretch};
-use projections::runner::Works;
+use projections::runner::{BATCH_GAP, Works};
 use server::wire::Core;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 use tests::app::TestApp;
 use tests::database::TestDatabase;
 use tests::wait::{PATIENCE, until_true};
@@ -81,6 +82,24 @@ async fn the_moving_head_wakes_a_read_model_and_nothing_else_does() {
         let looks = 1 + 2 * position as usize;
         until_true("it looked for more", || scene.log.reads.load(Ordering::SeqCst) == looks).await;
     }
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_begin_a_moment_apart_while_nobody_waits() {
+    const BATCHES: u32 = 20;
+    let database = TestDatabase::new().await;
+    let scene = Scene::of(&database, "activity").await;
+    for _ in 0..BATCHES {
+        a_project(&scene.core).await;
+    }
+    let mut position = scene.core.works.progress.watch("activity").expect("it is there");
+    let begun = Instant::now();
+    for next in 1..=i64::from(BATCHES) {
+        scene.log.head.send_replace(next);
+        position.wait_for(|position| *position >= next).await.expect("it is told");
+    }
+    assert!(begun.elapsed() >= BATCH_GAP * (BATCHES - 1), "{:?}", begun.elapsed());
     scene.stop().await;
 }
 
