@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)]
 
 mod layers;
+mod read_models;
 mod schemas;
 mod tidy;
 
@@ -32,7 +33,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["schemas"] => report("schemas", schemas::compare(&root, &schemas::generate(&root)?)?),
         ["schemas", "--write"] => schemas::write(&root, &schemas::generate(&root)?),
         ["tidy"] => report("tidy", tidy::check(&root)?),
-        ["tidy", "--write"] => tidy::write_hashes(&root),
+        ["tidy", "--write"] => tidy::write(&root),
         _ => bail!("usage: cargo xtask layers | schemas [--write] | tidy [--write]"),
     }
 }

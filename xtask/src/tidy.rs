@@ -1,6 +1,6 @@
 //! The house in order: migrations that never change, files of a size to read, nothing stray, links that lead somewhere.
 
-use crate::read;
+use crate::{read, read_models};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +50,7 @@ const FOREIGN: [&str; 3] = ["/work/", "/root/", "/home/"];
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let files = tracked(root)?;
     let mut found = migrations(root)?;
+    found.extend(read_models::check(root)?);
     found.extend(stray(&files));
     for file in &files {
         let path = root.join(file);
@@ -142,9 +143,11 @@ fn new_migrations(landed: &str, present: &BTreeMap<String, String>) -> Vec<Strin
     new.map(|name| format!("migrations/{name} is not in {HASHES}; when it is final, run `cargo xtask tidy --write`")).collect()
 }
 
-/// Takes new migrations for landed; others that were touched only before the first release.
-pub(crate) fn write_hashes(root: &Path) -> Result<()> {
-    let (lines, warnings) = landing(&read(&root.join(HASHES))?, &present(root)?, &read(&root.join("CHANGELOG.md"))?)?;
+/// Takes new migrations for landed, and read models as they are; what was touched only before the first release.
+pub(crate) fn write(root: &Path) -> Result<()> {
+    let changelog = read(&root.join("CHANGELOG.md"))?;
+    read_models::write(root, released(&changelog))?;
+    let (lines, warnings) = landing(&read(&root.join(HASHES))?, &present(root)?, &changelog)?;
     warnings.iter().for_each(|warning| println!("tidy: {warning}"));
     std::fs::write(root.join(HASHES), lines).context(HASHES)
 }
