@@ -5,8 +5,9 @@
 use super::wishes::{Wish, wish};
 use super::{send, served_mutations};
 use application::caller::Role;
-use reqwest::Method;
+use clap::CommandFactory;
 use serde_json::{Value, json};
+use server::cli::Cli;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use tests::app::{Client, TestApp, input_type};
@@ -91,9 +92,38 @@ async fn let_in(owner: &Client, wish: &Wish, user: Uuid, role: &str) {
     }
 }
 
-/// Whether a mutation can be about what is the caller's own: a task that is assigned to it, its part in a project.
-fn has_own(mutation: &str) -> bool {
-    mutation == "projectCollaboratorRemove" || (mutation.starts_with("task") && mutation != "taskCreate")
+/// Whose what a mutation is about is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum About {
+    Others,
+    /// A task that is assigned to the caller, or its part in a project.
+    Own,
+    /// A schedule that is in no project.
+    Milestone,
+}
+
+impl About {
+    /// What a mutation can be about, and the words for it.
+    fn all(mutation: &str) -> Vec<(Self, &'static str)> {
+        let mut all = vec![(Self::Others, "")];
+        if mutation == "projectCollaboratorRemove" || (mutation.starts_with("task") && mutation != "taskCreate") {
+            all.push((Self::Own, ", own"));
+        }
+        if mutation.starts_with("schedule") {
+            all.push((Self::Milestone, ", milestone"));
+        }
+        all
+    }
+}
+
+/// Makes what a wish is about a milestone.
+async fn make_milestone(owner: &Client, wish: &mut Wish) {
+    if wish.name == "scheduleCreate" {
+        wish.input.as_object_mut().expect("fields").remove("projectId");
+    } else {
+        let milestone = json!({ "title": "Release", "due": { "at": "2100-01-01T00:00:00Z" } });
+        wish.input["id"] = owner.must("scheduleCreate", "id", milestone).await["schedule"]["id"].clone();
+    }
 }
 
 /// Makes what a wish is about somebody's own.
@@ -115,17 +145,19 @@ async fn make_own(owner: &Client, wish: &mut Wish, user: Uuid, who: Who) {
     }
 }
 
-async fn mutation(app: &TestApp, name: &str, who: Who, own: bool) -> &'static str {
+async fn mutation(app: &TestApp, name: &str, who: Who, about: About) -> &'static str {
     let mut wish = wish(&app.client, name).await;
     let client = who.client(app);
     if let (Who::Project(role), false) = (who, name == "projectCreate") {
         let_in(&app.client, &wish, client.caller.actor.0, role).await;
     }
-    if own {
-        make_own(&app.client, &mut wish, client.caller.actor.0, who).await;
+    match about {
+        About::Others => {}
+        About::Own => make_own(&app.client, &mut wish, client.caller.actor.0, who).await,
+        About::Milestone => make_milestone(&app.client, &mut wish).await,
     }
     let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code message }} }} }}", input_type(name));
-    outcome(&client.ask(&query, json!({ "i": wish.input })).await, &format!("{name} by {who:?}, own: {own}"))
+    outcome(&client.ask(&query, json!({ "i": wish.input })).await, &format!("{name} by {who:?}, {about:?}"))
 }
 
 /// One of everything, to be asked for.
@@ -168,20 +200,41 @@ async fn served_queries(client: &Client) -> Vec<String> {
     fields.iter().map(|field| field["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// The addresses, each with the status that a GET gives.
-async fn route(app: &TestApp, path: &str, who: Who) -> &'static str {
+/// What a page or door answers.
+async fn route(app: &TestApp, (method, path, body): (&str, &str, &'static str), who: Who) -> &'static str {
     let bearer = format!("Bearer {}", who.client(app).token);
-    let signed: [(&str, &[u8]); 1] = [("authorization", bearer.as_bytes())];
-    let headers = if matches!(who, Who::Nobody) { &signed[..0] } else { &signed[..] };
-    match send(&app.client.base, Method::GET, path, headers, "").await.status {
-        200 => "allowed",
+    let signed: [(&str, &[u8]); 2] = [("content-type", b"application/json"), ("authorization", bearer.as_bytes())];
+    let headers = if matches!(who, Who::Nobody) { &signed[..1] } else { &signed[..] };
+    match send(&app.client.base, method.parse().expect("a method"), path, headers, body).await.status {
+        200 | 307 | 308 => "allowed",
         401 | 403 => "refused",
         404 => "hidden",
-        status => panic!("{path} by {who:?}: {status}"),
+        status => panic!("{method} {path} by {who:?}: {status}"),
     }
 }
 
-const ROUTES: [&str; 5] = ["/graphiql", "/graphql?query={__typename}", "/livez", "/metrics", "/readyz"];
+/// Everything that the router knows, as method, path and body.
+const ROUTES: [(&str, &str, &str); 11] = [
+    ("GET", "/", ""),
+    ("GET", "/graphiql", ""),
+    ("GET", "/graphiql/", ""),
+    ("GET", "/graphiql/graphiql.js", ""),
+    ("GET", "/graphiql/graphiql.css", ""),
+    ("GET", "/graphiql/LICENSES.txt", ""),
+    ("GET", "/graphql?query={__typename}", ""),
+    ("POST", "/graphql", r#"{"query":"{__typename}"}"#),
+    ("GET", "/livez", ""),
+    ("GET", "/metrics", ""),
+    ("GET", "/readyz", ""),
+];
+
+#[test]
+fn every_route_has_its_line() {
+    let sources = [include_str!("../../../api/src/http/router.rs"), include_str!("../../../api/src/http/graphiql.rs")];
+    let routed = sources.iter().flat_map(|source| source.split(".route(\"").skip(1)).filter_map(|rest| rest.split('"').next());
+    let listed = ROUTES.iter().filter_map(|(_, path, _)| path.split('?').next());
+    assert_eq!(routed.collect::<BTreeSet<_>>(), listed.collect::<BTreeSet<_>>());
+}
 
 /// Commands of the binary that act on an installation. They ask for the database or the key of tokens, and for no role.
 const COMMANDS: [&[&str]; 18] = [
@@ -205,6 +258,29 @@ const COMMANDS: [&[&str]; 18] = [
     &["verify", "kafka"],
 ];
 
+/// Those that need nothing which somebody else has.
+const OF_ONES_OWN: [&str; 3] = ["config check", "config show", "dev"];
+
+/// Every command that does something, by its words.
+fn commands(command: &clap::Command, before: &str) -> BTreeSet<String> {
+    let below =
+        command.get_subcommands().flat_map(|below| commands(below, &format!("{before} {}", below.get_name()))).collect::<BTreeSet<_>>();
+    if below.is_empty() { BTreeSet::from([before.trim().to_owned()]) } else { below }
+}
+
+#[test]
+fn every_command_has_its_line() {
+    let listed: BTreeSet<_> = COMMANDS.iter().map(|arguments| words(arguments)).chain(OF_ONES_OWN.map(str::to_owned)).collect();
+    assert_eq!(commands(&Cli::command(), ""), listed);
+}
+
+/// The words that name a command, without what it is given.
+fn words(arguments: &[&str]) -> String {
+    let word =
+        |word: &&&str| word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    arguments.iter().take_while(word).copied().collect::<Vec<_>>().join(" ")
+}
+
 /// What a command asks for when it is given nothing.
 async fn asked_for(arguments: &[&str]) -> &'static str {
     let out = run(PROGRAM, Run::of(arguments), None).await;
@@ -224,19 +300,16 @@ async fn table(app: &TestApp) -> String {
         "# Who may do what, found out by calling each: allowed, refused, or hidden (answered as if nothing were there).\n\
          # elsewhere: the owner of another workspace. p-: a member of the workspace with that role in the project.\n\
          # own: about a task that is assigned to the caller, or its own part in the project; else about what is others'.\n\
-         # A schedule that is in no project, a milestone, is open to every member of the workspace.\n\n",
+         # milestone: about a schedule that is in no project.\n\n",
     );
     line(&mut text, "", &CALLERS.map(|(heading, _)| heading));
     for name in served_mutations(&app.client).await {
-        for own in [false, true] {
-            if own && !has_own(&name) {
-                continue;
-            }
+        for (about, words) in About::all(&name) {
             let mut outcomes = vec![];
             for (_, who) in CALLERS {
-                outcomes.push(mutation(app, &name, who, own).await);
+                outcomes.push(mutation(app, &name, who, about).await);
             }
-            line(&mut text, &format!("mutation {name}{}", if own { ", own" } else { "" }), &outcomes);
+            line(&mut text, &format!("mutation {name}{words}"), &outcomes);
         }
     }
     let things = things(app).await;
@@ -248,18 +321,19 @@ async fn table(app: &TestApp) -> String {
         }
         line(&mut text, &format!("query {name}"), &outcomes);
     }
-    for path in ROUTES {
+    for ask in ROUTES {
         let mut outcomes = vec![];
         for (_, who) in CALLERS {
-            outcomes.push(route(app, path, who).await);
+            outcomes.push(route(app, ask, who).await);
         }
-        line(&mut text, &format!("GET {path}"), &outcomes);
+        line(&mut text, &format!("{} {}", ask.0, ask.1), &outcomes);
     }
     text.push_str("\n# Commands of the binary ask for no role: whoever has these settings runs them.\n\n");
     for arguments in COMMANDS {
-        let words: Vec<_> = arguments.iter().copied().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')).collect();
-        let words: Vec<_> = words.into_iter().filter(|word| !word.starts_with("--")).collect();
-        line(&mut text, &format!("milepost {}", words.join(" ")), &[asked_for(arguments).await]);
+        line(&mut text, &format!("milepost {}", words(arguments)), &[asked_for(arguments).await]);
+    }
+    for command in OF_ONES_OWN {
+        line(&mut text, &format!("milepost {command}"), &["nothing"]);
     }
     text
 }
