@@ -40,6 +40,13 @@ enum Fault {
     PostgresFrozen,
 }
 
+impl Fault {
+    /// Whether the service lives on, so that everybody has an answer.
+    fn spares_the_service(self) -> bool {
+        !matches!(self, Self::Service | Self::ServiceAndPostgres | Self::ServiceAndBroker)
+    }
+}
+
 /// How often every fault strikes: once, or as often as `MILEPOST_TEST_FAULT_ROUNDS` says.
 fn rounds() -> u32 {
     std::env::var("MILEPOST_TEST_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
@@ -158,20 +165,27 @@ async fn whatever_dies_or_freezes_what_was_acknowledged_is_there_once() {
     tokio::time::timeout(ROUND_MAX * rounds(), everything_strikes()).await.expect("the faults are over in time");
 }
 
+async fn people_work(writers: &Writers) {
+    let before = writers.acknowledged();
+    until_true("people work", || writers.acknowledged() >= before + COMMANDS_BETWEEN).await;
+}
+
 async fn everything_strikes() {
     let mut dice = Dice::thrown();
     let mut stage = Stage::set().await;
     let client = Client::new(&format!("http://{}", stage.listen), Uuid::now_v7(), Uuid::now_v7(), application::caller::Role::Owner);
     let project = client.project().await;
     let writers = Writers::start(&client, &project, &mut dice);
+    people_work(&writers).await;
     for fault in faults(&mut dice) {
-        let before = writers.acknowledged();
-        until_true("people work", || writers.acknowledged() >= before + COMMANDS_BETWEEN).await;
+        let unanswered = writers.unanswered();
         stage.strike(fault).await;
         stage.mend(fault).await;
+        people_work(&writers).await;
+        if fault.spares_the_service() {
+            assert_eq!(writers.unanswered(), unanswered, "{fault:?}: somebody was not even told to try again");
+        }
     }
-    let before = writers.acknowledged();
-    until_true("people go on working", || writers.acknowledged() >= before + COMMANDS_BETWEEN).await;
     let written = writers.stop().await;
 
     let pool = PgPoolOptions::new().connect(&stage.postgres.url).await.expect("the database answers");

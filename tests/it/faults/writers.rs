@@ -15,7 +15,7 @@ const PEOPLE: usize = 16;
 /// Longest wait for one answer before the command is sent again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// What a service says that has trouble and wants the command again.
-const AGAIN: [&str; 4] = ["UNAVAILABLE", "OVERLOADED", "TIMEOUT", "POSITION_NOT_REACHED"];
+const AGAIN: [&str; 3] = ["UNAVAILABLE", "OVERLOADED", "POSITION_NOT_REACHED"];
 /// Pause before a command is sent again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -24,6 +24,7 @@ pub(super) struct Writers {
     people: JoinSet<Written>,
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicUsize>,
+    unanswered: Arc<AtomicUsize>,
 }
 
 /// What was written.
@@ -37,7 +38,7 @@ pub(super) struct Written {
 
 impl Writers {
     pub(super) fn start(client: &Client, project: &str, dice: &mut Dice) -> Self {
-        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stop, acknowledged, unanswered) = (Arc::default(), Arc::default(), Arc::default());
         let mut people = JoinSet::new();
         for _ in 0..PEOPLE {
             let person = Person {
@@ -46,10 +47,16 @@ impl Writers {
                 token: client.token.clone(),
                 project: project.to_owned(),
                 dice: dice.another(),
+                unanswered: Arc::clone(&unanswered),
             };
             people.spawn(person.work(Arc::clone(&stop), Arc::clone(&acknowledged)));
         }
-        Self { people, stop, acknowledged }
+        Self { people, stop, acknowledged, unanswered }
+    }
+
+    /// How often somebody got no answer at all: the connection ended, or it took too long.
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// How many commands were acknowledged so far.
@@ -76,6 +83,7 @@ struct Person {
     token: String,
     project: String,
     dice: Dice,
+    unanswered: Arc<AtomicUsize>,
 }
 
 impl Person {
@@ -121,6 +129,8 @@ impl Person {
                 }
                 let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default();
                 assert!(AGAIN.contains(&code), "{name}: {answer}");
+            } else {
+                self.unanswered.fetch_add(1, Ordering::Relaxed);
             }
             tokio::time::sleep(PAUSE).await;
         }
