@@ -218,11 +218,13 @@ impl<M: ReadModel> Build<M> {
                 .bind(M::NAME)
                 .fetch_one(&mut *snapshot)
                 .await?;
+        let live = async move {
+            let content = registry::content::<M>(&mut snapshot, version).await?;
+            snapshot.commit().await?;
+            Ok::<_, BuildError>(content)
+        };
         // The live one is gone through while this one comes to where it was.
-        let (live, caught_up) = tokio::join!(registry::content::<M>(&mut snapshot, version), self.up_to(works, position, tell));
-        snapshot.commit().await?;
-        caught_up?;
-        let (live_rows, live_hash) = live?;
+        let ((live_rows, live_hash), ()) = tokio::try_join!(live, self.up_to(works, position, tell))?;
         let (built_rows, built_hash) = registry::content::<M>(&mut *works.pool.acquire().await?, self.version).await?;
         Ok(Comparison { position, live_rows, built_rows, equal: live_rows == built_rows && live_hash == built_hash })
     }

@@ -78,9 +78,12 @@ fn of_version(statements: &str, version: i32) -> String {
 /// Makes a version that has its rows fit for queries: with the indexes that they need, and with what PostgreSQL knows of the
 /// rows, without which it reads them in ways that suit an empty table.
 pub(crate) async fn make_fit<M: ReadModel>(pool: &PgPool, version: i32) -> Result<(), Error> {
-    let mut connection = pool.acquire().await?;
-    connection.execute(of_version(M::INDEXES, version).as_str()).await?;
-    connection.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await.map(|_| ())
+    let mut tx = pool.begin().await?;
+    // Whoever builds the same version makes the same indexes, and would not see these before they are there.
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('milepost indexes'), hashtext($1))").bind(M::NAME).execute(&mut *tx).await?;
+    tx.execute(of_version(M::INDEXES, version).as_str()).await?;
+    tx.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await?;
+    tx.commit().await
 }
 
 /// Lets the view of the read model show a version.

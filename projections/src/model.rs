@@ -15,7 +15,7 @@ pub type Keyed<M> = Vec<(<M as ReadModel>::Key, <M as ReadModel>::Row)>;
 pub trait ReadModel: Sized + Send + Sync + 'static {
     /// The name it is stored under. Never renamed.
     const NAME: &'static str;
-    /// Raise it when the rule changes what rows hold; a change of the tables counts by itself.
+    /// Raise it when the rule changes what rows hold, and with the tables, indexes or events; `cargo xtask tidy` sees to the latter.
     const VERSION: u32;
     /// Statements that create the table of one version, with `{v}` for its number, and the indexes that writing relies on:
     /// those that are unique, and those by which it finds the rows of a group.

@@ -18,8 +18,8 @@ pub struct Progress {
     positions: BTreeMap<&'static str, watch::Sender<i64>>,
     /// The versions that this node itself keeps up to date: it knows of positions before they are written.
     kept: Mutex<BTreeMap<&'static str, i32>>,
-    /// How many wait for a read model.
-    waiting: watch::Sender<usize>,
+    /// The read models that are waited for on this node, as often as somebody waits.
+    waited_for: watch::Sender<Vec<&'static str>>,
 }
 
 /// Read models did not come so far in the time there was.
@@ -35,7 +35,7 @@ impl Progress {
     /// Of these read models, at position 0.
     pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
         let positions = names.into_iter().map(|name| (name, watch::Sender::new(0))).collect();
-        Self { positions, kept: Mutex::default(), waiting: watch::Sender::new(0) }
+        Self { positions, kept: Mutex::default(), waited_for: watch::Sender::default() }
     }
 
     /// Somebody saw a read model at this position. It can be lower than before, after going back to an older version.
@@ -74,7 +74,7 @@ impl Progress {
         if names.iter().all(|name| self.position(name) >= wanted) {
             return Ok(());
         }
-        let _waiting = Waiting::new(self);
+        let _waiting = Waiting::new(self, names);
         let all = async {
             for name in names {
                 if let Some(mut position) = self.watch(name) {
@@ -89,9 +89,10 @@ impl Progress {
         late.map_or(Ok(()), |name| Err(NotReached { name, reached: self.position(name), wanted }))
     }
 
-    /// Rests, unless somebody waits for a read model.
-    pub(crate) async fn rest(&self, longest: Duration) {
-        let _ = tokio::time::timeout(longest, self.waiting.subscribe().wait_for(|waiting| *waiting > 0)).await;
+    /// Rests, unless somebody on this node waits for one of these read models.
+    pub(crate) async fn rest(&self, longest: Duration, unless: impl Fn(&str) -> bool) {
+        let mut waited_for = self.waited_for.subscribe();
+        let _ = tokio::time::timeout(longest, waited_for.wait_for(|names| names.iter().any(|name| unless(name)))).await;
     }
 
     fn position(&self, name: &str) -> i64 {
@@ -105,10 +106,10 @@ impl Progress {
                 Ok(positions) => positions.into_iter().for_each(|(name, version, position)| self.heard(&name, version, position)),
                 Err(error) => tracing::debug!(%error, "the progress of read models could not be read"),
             }
-            if *self.waiting.borrow() > 0 {
-                tokio::time::sleep(ASK_WHILE_WAITED_FOR).await;
+            if self.waited_for.borrow().is_empty() {
+                self.rest(ASK_EVERY, |_| true).await;
             } else {
-                self.rest(ASK_EVERY).await;
+                tokio::time::sleep(ASK_WHILE_WAITED_FOR).await;
             }
         }
     }
@@ -126,19 +127,27 @@ impl Drop for Kept<'_> {
     }
 }
 
-/// Counts somebody who waits, as long as it lives.
-struct Waiting<'a>(&'a Progress);
+/// Somebody who waits, as long as it lives.
+struct Waiting<'a> {
+    progress: &'a Progress,
+    names: &'a [&'static str],
+}
 
 impl<'a> Waiting<'a> {
-    fn new(progress: &'a Progress) -> Self {
-        progress.waiting.send_modify(|waiting| *waiting += 1);
-        Self(progress)
+    fn new(progress: &'a Progress, names: &'a [&'static str]) -> Self {
+        progress.waited_for.send_modify(|waited_for| waited_for.extend(names));
+        Self { progress, names }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.send_modify(|waiting| *waiting -= 1);
+        self.progress.waited_for.send_modify(|waited_for| {
+            for name in self.names {
+                let place = waited_for.iter().position(|waited| waited == name);
+                place.map(|place| waited_for.swap_remove(place));
+            }
+        });
     }
 }
 
@@ -147,16 +156,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nobody_rests_while_somebody_waits() {
-        let progress = Progress::of(["task_list"]);
-        let waits = progress.reached(&["task_list"], 1, Duration::from_secs(3_600));
+    async fn a_rest_ends_when_somebody_begins_to_wait_for_what_rests() {
+        const LONG: Duration = Duration::from_secs(3_600);
+        let progress = Progress::of(["task_list", "activity"]);
+        let _other = Waiting::new(&progress, &["activity"]);
         let rested = async {
-            progress.rest(Duration::from_secs(3_600)).await;
+            progress.rest(LONG, |name| name == "task_list").await;
             progress.set("task_list", 1);
         };
-        assert_eq!(tokio::join!(waits, rested).0, Ok(()));
-        progress.rest(Duration::ZERO).await;
-        assert_eq!(*progress.waiting.borrow(), 0, "it is over");
+        let waits = async {
+            tokio::task::yield_now().await;
+            progress.reached(&["task_list"], 1, LONG).await
+        };
+        assert_eq!(tokio::join!(rested, waits).1, Ok(()));
+        assert_eq!(*progress.waited_for.borrow(), ["activity"], "it is over");
     }
 
     #[test]

@@ -23,8 +23,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How long a position may stay unwritten behind which there is nothing that the read model is about. Other nodes, and those
 /// who list versions, see it so much later.
 pub const NOTE_AFTER: Duration = Duration::from_millis(25);
-/// Shortest time from one batch that was not full to the next, unless somebody waits for the read model: what a batch costs is
-/// shared by its events. Under load this takes a seventh off what a command costs in all.
+/// Shortest time from one batch that was not full to the next, unless somebody on this node waits for the read model: what a
+/// batch costs is shared by its events. Under load this takes a seventh off what a command costs in all.
 pub const BATCH_GAP: Duration = Duration::from_millis(10);
 /// How often a node that cannot keep what is live looks whether it can by now.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -220,7 +220,7 @@ async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> 
     let mut taken_at = None::<Instant>;
     loop {
         if let Some(gap) = taken_at.take().and_then(|at| BATCH_GAP.checked_sub(at.elapsed())) {
-            works.progress.rest(gap).await;
+            works.progress.rest(gap, |name| name == M::NAME).await;
         }
         let facts = works.log.after(position, works.batch).await.map_err(BuildError::Log)?;
         let due = unwritten_since.is_some_and(|since: Instant| since.elapsed() >= NOTE_AFTER);

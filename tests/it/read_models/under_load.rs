@@ -246,8 +246,8 @@ async fn what_the_live_version_has_seen_is_in_the_new_one_from_its_first_moment(
         tasks.catch_up(&core.works, head).await.expect("the live version follows");
     };
     another().await;
-    // At the end of each part of the build the live version gets ahead: of the first, of the comparison, of the last before
-    // it is held still.
+    // At the end of each part of the build the live version gets ahead: of the comparison, of what follows it, of the last
+    // before it is held still.
     let parts = AtomicUsize::new(0);
     let tell = |built: Built| {
         if built.position == built.head && parts.fetch_add(1, Ordering::SeqCst) < 3 {
