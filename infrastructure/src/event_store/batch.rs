@@ -115,7 +115,7 @@ impl<'a> Arrays<'a> {
         arrays
     }
 
-    /// Takes in a unit, with the place of each version that a guard asked for before.
+    /// Takes in a unit. `versions`: where a version that a guard asked for before stands in `v_*`.
     fn add(&mut self, number: i32, encoded: &'a EncodedUnit, versions: &mut HashMap<Guard, i32>) {
         let unit = &encoded.unit;
         self.u_workspace.push(unit.workspace.0);

@@ -128,3 +128,48 @@ async fn a_command_id_with_another_wish_is_refused() {
     let (_, reject) = rejects.first_key_value().expect("one");
     assert_says(reject, "COMMAND_ID_REUSED", &[]);
 }
+
+#[tokio::test]
+async fn a_title_of_ten_megabytes_or_with_half_a_character_costs_its_line_only() {
+    let mut lines = project_with_tasks("TITLE", 2);
+    let task = lines.remove(1).to_string();
+    let titled = |title: &str| task.replacen("\"title\":\"", &format!("\"title\":\"{title}"), 1);
+    let content = format!("{}\n{}\n{}\n{}", lines[0], titled(&"x".repeat(10 * 1024 * 1024)), titled("\\ud83d"), lines[1]);
+    let rejects = rejects(content).await;
+    assert_eq!(rejects.keys().copied().collect::<Vec<_>>(), [2, 3]);
+    assert_says(&rejects[&2], "BAD_USER_INPUT", &["at most 1048576 bytes"]);
+    assert_says(&rejects[&3], "BAD_USER_INPUT", &["the line is no JSON", "hex escape"]);
+}
+
+#[tokio::test]
+async fn what_is_in_another_workspace_is_refused_like_what_is_not_there() {
+    let (database, folder) = (TestDatabase::new().await, Folder::new());
+    let environment = [("DATABASE_URL", database.url.as_str())];
+    let mut theirs = project_with_tasks("THEIRS", 1);
+    theirs[1]["input"]["id"] = json!(Uuid::now_v7());
+    let file = folder.file("theirs.ndjson", file_of(&theirs));
+    assert_eq!(milepost(&["import", &file, "--workspace", WORKSPACE], &environment).await.status, 0);
+    let about = |project: &Value, task: &Value| {
+        [
+            line("projectUpdate", json!({ "id": project, "name": "Mine" })),
+            line("taskCreate", json!({ "projectId": project, "title": "Mine" })),
+            line("scheduleCreate", json!({ "taskId": task, "title": "Mine", "due": { "date": "2031-05-01" } })),
+            line("taskComplete", json!({ "id": task })),
+            line("taskComment", json!({ "id": task, "body": "Mine" })),
+            line("taskMove", json!({ "id": task, "projectId": project })),
+        ]
+    };
+    let (project, task) = (&theirs[0]["input"]["id"], &theirs[1]["input"]["id"]);
+    let there = about(project, task);
+    let nowhere = about(&json!(Uuid::now_v7()), &json!(Uuid::now_v7()));
+    let (other, file) = (Uuid::now_v7().to_string(), folder.file("mine.ndjson", file_of(&[there.as_slice(), &nowhere].concat())));
+    let output = milepost(&["import", &file, "--workspace", &other], &environment).await;
+    assert_eq!(output.status, NO, "{}", output.stderr);
+    let written = std::fs::read_to_string(folder.at("mine.ndjson.rejects.ndjson")).expect("there is a file of rejects");
+    let mut rejects: Vec<Value> = written.lines().map(json).collect();
+    rejects.sort_by_key(|reject| reject["line"].as_u64());
+    let said = |reject: &Value| (reject["code"].clone(), reject["message"].clone(), reject["path"].clone());
+    let (theirs, nothing) = rejects.split_at(there.len());
+    assert_eq!(theirs.iter().map(said).collect::<Vec<_>>(), nothing.iter().map(said).collect::<Vec<_>>());
+    assert!(rejects.iter().all(|reject| reject["code"] == "NOT_FOUND"), "{rejects:?}");
+}

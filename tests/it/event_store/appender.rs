@@ -134,21 +134,26 @@ async fn bad_units_in_a_batch_do_not_harm_the_others() {
 
     let mut stale = small_unit();
     stale.events = vec![small(stale.subject, 7)];
-    let guarded = Unit { guards: vec![Guard { aggregate_id: first.subject, version: 4 }], ..small_unit() };
+    // Several rely on one and the same aggregate, some at a version that it has, others at one that it has not.
+    let relied_on = small_unit();
+    nodes.log().append(relied_on.clone()).await.expect("another event");
+    let leaning = |version| Unit { guards: vec![Guard { aggregate_id: relied_on.subject, version }], ..small_unit() };
     let greedy = Unit { workspace: first.workspace, claims: vec![claim], ..small_unit() };
     let reused = Unit { workspace: first.workspace, key: key(2), ..small_unit() };
     // The index of a bad unit after every good one, and the other way round.
-    let bad = vec![stale, guarded, greedy, reused];
-    let units: Vec<Unit> = bad.into_iter().flat_map(|bad| [small_unit(), bad]).chain([small_unit(), first]).collect();
+    let bad = vec![stale, leaning(4), greedy, reused, leaning(4)];
+    let units: Vec<Unit> = bad.into_iter().flat_map(|bad| [leaning(1), bad]).chain([small_unit(), first]).collect();
     let answers = at_once(&nodes, units).await;
     let good: Vec<i64> = answers.iter().step_by(2).map(position).collect();
-    assert_eq!(good, [2, 3, 4, 5, 6]);
+    assert_eq!(good, [3, 4, 5, 6, 7, 8]);
     assert!(matches!(answers[1], Ok(Appended::Moved { found: 0, .. })));
-    assert!(matches!(answers[3], Ok(Appended::Moved { found: 1, .. })));
+    for leaning in [&answers[3], &answers[9]] {
+        assert!(matches!(leaning, Ok(Appended::Moved { aggregate_id, found: 1 }) if *aggregate_id == relied_on.subject));
+    }
     assert!(matches!(answers[5], Ok(Appended::ClaimTaken)));
     assert!(matches!(answers[7], Ok(Appended::CommandIdReused)));
-    assert!(matches!(&answers[9], Ok(Appended::Replayed(earlier)) if (earlier.position, earlier.version) == (1, 1)));
-    assert_eq!(nodes.events().await, 6);
+    assert!(matches!(&answers[11], Ok(Appended::Replayed(earlier)) if (earlier.position, earlier.version) == (1, 1)));
+    assert_eq!(nodes.events().await, 8);
     assert_whole(&nodes.sql).await;
 }
 

@@ -128,14 +128,23 @@ impl Stage {
             Fault::BrokerFrozen => {
                 self.kafka.signal(Signal::SIGSTOP);
                 tokio::time::sleep(BROKER_FROZEN).await;
+                self.says("Kafka").await;
                 self.kafka.signal(Signal::SIGCONT);
             }
             Fault::PostgresFrozen => {
                 self.postgres.freeze();
                 tokio::time::sleep(POSTGRES_FROZEN).await;
+                self.says("database").await;
                 self.postgres.thaw();
             }
         }
+    }
+
+    /// Whoever asks how the service is hears what it has trouble with.
+    async fn says(&self, what: &str) {
+        let health = reqwest::get(format!("http://{}/readyz", self.listen)).await.expect("the service answers");
+        let said = health.text().await.expect("the answer is text");
+        assert!(said.contains(what), "{said}");
     }
 
     async fn mend(&mut self, fault: Fault) {

@@ -100,6 +100,8 @@ enum About {
     Own,
     /// A schedule that is in no project.
     Milestone,
+    /// Somebody who owns the project, or is to own it.
+    Owner,
 }
 
 impl About {
@@ -111,6 +113,9 @@ impl About {
         }
         if mutation.starts_with("schedule") {
             all.push((Self::Milestone, ", milestone"));
+        }
+        if mutation.starts_with("projectCollaborator") {
+            all.push((Self::Owner, ", owner"));
         }
         all
     }
@@ -155,6 +160,11 @@ async fn mutation(app: &TestApp, name: &str, who: Who, about: About) -> &'static
         About::Others => {}
         About::Own => make_own(&app.client, &mut wish, client.caller.actor.0, who).await,
         About::Milestone => make_milestone(&app.client, &mut wish).await,
+        About::Owner if name == "projectCollaboratorRemove" => {
+            let owner = json!({ "id": wish.project, "userId": wish.input["userId"], "role": "OWNER" });
+            app.client.must("projectCollaboratorChangeRole", "id", owner).await;
+        }
+        About::Owner => wish.input["role"] = json!("OWNER"),
     }
     let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code message }} }} }}", input_type(name));
     outcome(&client.ask(&query, json!({ "i": wish.input })).await, &format!("{name} by {who:?}, {about:?}"))
@@ -258,7 +268,8 @@ const COMMANDS: [&[&str]; 18] = [
     &["verify", "kafka"],
 ];
 
-/// Those that need nothing which somebody else has.
+/// Those that need nothing which somebody else has. `dev` makes an installation of its own; what it starts with is in
+/// `command_line/demo.rs`.
 const OF_ONES_OWN: [&str; 3] = ["config check", "config show", "dev"];
 
 /// Every command that does something, by its words.
@@ -292,7 +303,7 @@ async fn asked_for(arguments: &[&str]) -> &'static str {
 
 fn line(text: &mut String, name: &str, outcomes: &[&str]) {
     let cells: String = outcomes.iter().map(|outcome| format!(" {outcome:<10}")).collect();
-    writeln!(text, "{name:<44}{}", cells.trim_end()).expect("a text can be written to");
+    writeln!(text, "{name:<48}{}", cells.trim_end()).expect("a text can be written to");
 }
 
 async fn table(app: &TestApp) -> String {
@@ -300,7 +311,7 @@ async fn table(app: &TestApp) -> String {
         "# Who may do what, found out by calling each: allowed, refused, or hidden (answered as if nothing were there).\n\
          # elsewhere: the owner of another workspace. p-: a member of the workspace with that role in the project.\n\
          # own: about a task that is assigned to the caller, or its own part in the project; else about what is others'.\n\
-         # milestone: about a schedule that is in no project.\n\n",
+         # milestone: about a schedule that is in no project. owner: about who owns the project, or is to own it.\n\n",
     );
     line(&mut text, "", &CALLERS.map(|(heading, _)| heading));
     for name in served_mutations(&app.client).await {
@@ -333,6 +344,10 @@ async fn table(app: &TestApp) -> String {
         line(&mut text, &format!("milepost {}", words(arguments)), &[asked_for(arguments).await]);
     }
     for command in OF_ONES_OWN {
+        if command != "dev" {
+            let out = run(PROGRAM, Run::of(&command.split(' ').collect::<Vec<_>>()), None).await;
+            assert_eq!(out.status, 0, "{command}: {}{}", out.stdout, out.stderr);
+        }
         line(&mut text, &format!("milepost {command}"), &["nothing"]);
     }
     text

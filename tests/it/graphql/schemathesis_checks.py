@@ -4,13 +4,24 @@ Its own checks take every error with a path for one of the server, and look at t
 The schema is the file that the variable SDL names.
 """
 
+import datetime
 import os
 import pathlib
+import re
+import zoneinfo
 
 import graphql
 import schemathesis
 
 SCHEMA = graphql.build_schema(pathlib.Path(os.environ["SDL"]).read_text())
+# What the schema says of its scalars in words.
+SCALARS = {
+    "Date": datetime.date.fromisoformat,
+    "DateTime": lambda text: datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ"),
+    "Long": int,
+    "Position": lambda text: re.fullmatch("[0-9]+", text).group(),
+    "TimeZone": zoneinfo.ZoneInfo,
+}
 # Of docs/ERRORS.md: what a caller who is signed in and in no hurry can be told.
 CALLERS_OWN = {"BAD_USER_INPUT", "FORBIDDEN", "NOT_FOUND", "VERSION_CONFLICT", "COMMAND_ID_REUSED", "LIMIT_EXCEEDED"}
 
@@ -45,9 +56,9 @@ def fits(kind, value, selections, place):
             fits(kind.of_type, item, selections, f"{place}[{index}]")
     elif graphql.is_leaf_type(kind):
         try:
-            kind.parse_value(value)
-        except graphql.GraphQLError as error:
-            raise AssertionError(f"{place} is no {kind}: {error}") from error
+            SCALARS.get(kind.name, kind.parse_value)(value)
+        except Exception as error:
+            raise AssertionError(f"{place} is no {kind}: {value!r} ({error})") from error
     else:
         assert isinstance(value, dict), f"{place} is no object: {value!r}"
         fields = collected(kind, selections)

@@ -82,6 +82,28 @@ async fn a_body_that_is_no_request_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_title_of_ten_megabytes_or_with_half_a_character_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let project = app.client.project().await;
+    let before = app.head();
+    let create = "mutation($i: TaskCreateInput!) { taskCreate(input: $i) { userErrors { code path } } }";
+    let titled = |title: &str| body(create, &json!({ "i": { "projectId": project, "title": title } }));
+    let answer = calm(&app.client, titled(&"x".repeat(10 * 1024 * 1024)), "a title of 10 MB").await;
+    assert_eq!((answer.status, answer.code().as_str()), (413, "LIMIT_EXCEEDED"), "{}", answer.text);
+    assert_eq!(answer.json()["errors"][0]["extensions"]["limit"], "bodyBytes");
+    let answer = calm(&app.client, titled("HALF").replace("HALF", "\\ud83d"), "half a character").await;
+    assert_eq!((answer.status, answer.code().as_str()), (400, "BAD_USER_INPUT"), "{}", answer.text);
+    assert!(answer.text.contains("hex escape"), "{}", answer.text);
+    for title in [&"x".repeat(100_000), "a\u{0}b"] {
+        let answer = calm(&app.client, titled(title), "a title").await;
+        let errors = &answer.json()["data"]["taskCreate"]["userErrors"];
+        assert_eq!(*errors, json!([{ "code": "INVALID_VALUE", "path": ["title"] }]), "{}", answer.text);
+    }
+    assert_eq!(app.head(), before, "something was stored");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_is_needed_does_no_harm() {
     let app = TestApp::start().await;
     for request in [

@@ -9,7 +9,7 @@ use tests::wait::until;
 use uuid::Uuid;
 
 /// Pairs of calls: one with an id of the other workspace, one with an id of nothing in its place.
-const PAIRS: usize = 5_000;
+const PAIRS: usize = 10_000;
 /// How many are sent at once.
 const AT_ONCE: usize = 4;
 

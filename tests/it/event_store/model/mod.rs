@@ -130,7 +130,7 @@ const FAULTS: [(&str, &str, &str); 10] = [
     (
         "a version that two rely on keeps out one of them",
         "where g_version[x] = any(moved_versions)",
-        "where g_version[x] = any(moved_versions) limit 1",
+        "where g_version[x] = any(moved_versions) and not g_version[x] = any(g_version[1:x - 1])",
     ),
     ("guards that are behind are let through", "<> v.version)", "< v.version)"),
     ("claims are never released", "where (bad is null or not bad[r.unit]) and", "where false and"),
