@@ -53,6 +53,8 @@ impl Core {
 
     /// The same with a clock of one's own.
     pub async fn open_with(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        // First of all: a figure that somebody takes hold of before there is a place for it is lost for good.
+        telemetry::figures();
         if settings.database_url.is_empty() {
             return Err(Failure::wrong_use(
                 "DATABASE_URL is not set: name the PostgreSQL to use, such as postgres://user:password@host:5432/name",
