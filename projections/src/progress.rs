@@ -168,7 +168,8 @@ mod tests {
             tokio::task::yield_now().await;
             progress.reached(&["task_list"], 1, LONG).await
         };
-        assert_eq!(tokio::join!(rested, waits).1, Ok(()));
+        let both = tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(rested, waits).1 });
+        assert_eq!(both.await, Ok(Ok(())), "the rest went on");
         assert_eq!(*progress.waited_for.borrow(), ["activity"], "it is over");
     }
 
