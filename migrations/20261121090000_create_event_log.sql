@@ -58,6 +58,14 @@ comment on table milepost.events is 'The log of all events. Append-only; support
 create table milepost.log_head (only_row boolean not null primary key default true check (only_row));
 insert into milepost.log_head default values;
 
+-- Which log this is: made once, and copied with it. Who keeps a position of the log elsewhere, as the relay does on Kafka, keeps
+-- this id beside it, and so can tell a position in this log from one in another.
+create table milepost.log_identity (
+  only_row  boolean  not null primary key default true check (only_row),
+  id        uuid     not null default gen_random_uuid()
+);
+insert into milepost.log_identity default values;
+
 -- Unique values and who holds them, such as project keys. Claimed and released by the append that decides it.
 create table milepost.claims (
   workspace_id  uuid   not null,
@@ -101,4 +109,5 @@ grant select, insert on milepost.events, milepost.draws, milepost.settled_comman
 grant select, insert, delete on milepost.claims to milepost_worker;
 -- Locking a row asks for the right to update, though nothing ever does.
 grant select, update on milepost.log_head to milepost_worker;
+grant select on milepost.log_identity to milepost_worker, milepost_service, milepost_reader;
 grant select on milepost.events to milepost_service, milepost_reader;

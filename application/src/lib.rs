@@ -14,6 +14,7 @@ pub mod executor;
 pub mod fuzzing;
 pub mod import;
 pub mod nearest;
+pub mod notices;
 pub mod ports;
 pub mod reactions;
 pub mod scheduler;

@@ -3,6 +3,7 @@
 use crate::standstill::{STANDSTILL, Standstills};
 use api::graphql::RelayWatch;
 use api::http::Health;
+use application::notices::{Notice, NoticeName};
 use application::ports::{Deadlines, DueSchedule, EventLog, LogError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -118,40 +119,44 @@ pub struct NodeHealth {
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Read models that this node's program builds before it is of use: whoever sends it work should wait.
-fn to_build(versions: &[registry::Version], head: i64) -> Vec<String> {
+fn to_build(versions: &[registry::Version], head: i64) -> Vec<Notice> {
     let waits = |projection: &Arc<dyn Projection>| matches!(projection.fit(versions), Fit::ToBuild);
     let sentence = |projection: Arc<dyn Projection>| {
         let (name, shape) = (projection.name(), projection.shape());
         let mine = |version: &&registry::Version| version.name == name && version.shape == shape && version.state == VersionState::Building;
         let position = versions.iter().find(mine).map_or(0, |version| version.position);
-        format!("the read model {name} is being built for this program: position {position} of {head}")
+        let message = format!("the read model {name} is being built for this program: position {position} of {head}");
+        Notice::new(NoticeName::ReadModelBuilding, message)
     };
     projections::runner::all().into_iter().filter(waits).map(sentence).collect()
 }
 
 impl Health for NodeHealth {
-    fn problems(&self) -> BoxFuture<'_, Vec<String>> {
+    fn problems(&self) -> BoxFuture<'_, Vec<Notice>> {
         Box::pin(async {
             let mut problems = vec![];
             if *self.stopping.borrow() {
-                problems.push("this node is shutting down".to_owned());
+                problems.push(Notice::new(NoticeName::Stopping, "this node is shutting down"));
             }
             match tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
-                Err(_) => problems.push("the database does not answer".to_owned()),
-                Ok(Err(error)) => problems.push(format!("the database cannot be read: {error}")),
+                Err(_) => problems.push(Notice::new(NoticeName::DatabaseUnreachable, "the database does not answer")),
+                Ok(Err(error)) => {
+                    problems.push(Notice::new(NoticeName::DatabaseUnreachable, format!("the database cannot be read: {error}")));
+                }
                 Ok(Ok(versions)) => {
                     let head = *EventLog::head(&*self.log).borrow();
                     problems.extend(to_build(&versions, head));
                     for live in versions.iter().filter(|version| version.state == VersionState::Live) {
                         let stands = self.standstills.at(&live.name, live.position, head);
                         if stands >= STANDSTILL {
-                            problems.push(format!(
+                            let message = format!(
                                 "the read model {} has stood at position {} for {} s, {} events behind the log; the log of the node that keeps it says why",
                                 live.name,
                                 live.position,
                                 stands.as_secs(),
                                 head - live.position
-                            ));
+                            );
+                            problems.push(Notice::new(NoticeName::ReadModelStuck, message));
                         }
                     }
                 }
@@ -160,30 +165,34 @@ impl Health for NodeHealth {
         })
     }
 
-    fn notices(&self) -> BoxFuture<'_, Vec<String>> {
+    fn notices(&self) -> BoxFuture<'_, Vec<Notice>> {
         Box::pin(async {
             let mut notices = vec![];
             if let Some(trouble) = self.log.trouble() {
-                notices.push(format!("the database takes no events: {trouble}"));
+                notices.push(Notice::new(NoticeName::AppendsRefused, format!("the database takes no events: {trouble}")));
             }
             if let Some(trouble) = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone()) {
-                notices.push(format!("the relay to Kafka does not get on: {trouble}"));
+                notices.push(Notice::new(NoticeName::RelayStuck, format!("the relay to Kafka is stuck: {trouble}")));
             }
             if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
                 for projection in projections::runner::all() {
                     if let Fit::NotOurs(live) = projection.fit(&versions) {
-                        notices.push(format!(
-                            "version {} of the read model {} is of other rules than this node's: another node must keep it",
+                        let message = format!(
+                            "version {} of the read model {} was built by other rules than this node's; another node must keep it up to date",
                             live.version, live.name
-                        ));
+                        );
+                        notices.push(Notice::new(NoticeName::ReadModelOfOtherRules, message));
                     }
                 }
                 if let Ok(parked) = checkpoints::parked_counts(&self.pool).await {
-                    notices.extend(parked.into_iter().map(|(name, events)| format!("{events} events of the reaction {name} are parked")));
+                    notices.extend(parked.into_iter().map(|(name, events)| {
+                        Notice::new(NoticeName::ReactionEventsParked, format!("{events} events of the reaction {name} are parked"))
+                    }));
                 }
                 let kept = |version: &&registry::Version| version.state != VersionState::Old && version.dead_letters > 0;
                 for version in versions.iter().filter(kept) {
-                    notices.push(format!("{} events of the read model {} are parked", version.dead_letters, version.name));
+                    let message = format!("{} events of the read model {} are parked", version.dead_letters, version.name);
+                    notices.push(Notice::new(NoticeName::ReadModelEventsParked, message));
                 }
             }
             notices
@@ -193,5 +202,15 @@ impl Health for NodeHealth {
     fn metrics(&self) -> String {
         metrics::gauge!("milepost_log_position_events").set(*EventLog::head(&*self.log).borrow() as f64);
         self.figures.render()
+    }
+}
+
+/// Shows in the metrics which notices there are at the moment.
+pub async fn show_notices(health: &dyn Health) {
+    let mut there = health.problems().await;
+    there.extend(health.notices().await);
+    for name in NoticeName::ALL {
+        let count = there.iter().filter(|notice| notice.name == *name).count();
+        metrics::gauge!("milepost_notice", "name" => name.word()).set(count as f64);
     }
 }

@@ -25,7 +25,7 @@ const fn metric(name: &'static str, kind: &'static str, labels: &'static str, he
 }
 
 /// Every figure. `docs/METRICS.md` is made from this list, and a check compares it with the code.
-pub const METRICS: [Metric; 22] = [
+pub const METRICS: [Metric; 23] = [
     metric("milepost_api_internal_errors_total", "counter", "", "Requests that met something the service cannot handle."),
     metric("milepost_api_request_duration_seconds", "histogram", "", "Time to execute a GraphQL request."),
     metric("milepost_append_batch_units", "histogram", "", "Commands that one statement appended."),
@@ -35,6 +35,12 @@ pub const METRICS: [Metric; 22] = [
     metric("milepost_append_overloaded_total", "counter", "", "Commands turned away because too many were waiting."),
     metric("milepost_command_duration_seconds", "histogram", "`command`, `outcome`", "Time to carry out a command, by what came of it."),
     metric("milepost_log_position_events", "gauge", "", "Where the log ends, as far as this node knows."),
+    metric(
+        "milepost_notice",
+        "gauge",
+        "`name`",
+        "How many notices of a name this node's `/readyz` has, as problems or notices; looked at every 5 seconds. `docs/FAILURES.md` explains each name.",
+    ),
     metric("milepost_projection_batch_duration_seconds", "histogram", "`projection`", "Time to take a batch of events into a read model."),
     metric("milepost_projection_events_total", "counter", "`projection`", "Events that this node took into a read model."),
     metric(

@@ -1,6 +1,6 @@
 //! Puts the parts together.
 
-use crate::adapters::{NodeHealth, ProjectionLog, RelayProgress, ScheduleDeadlines};
+use crate::adapters::{NodeHealth, ProjectionLog, RelayProgress, ScheduleDeadlines, show_notices};
 use crate::exit::Failure;
 use crate::standstill::Standstills;
 use crate::telemetry;
@@ -127,12 +127,15 @@ impl Node {
             true => Some(start_relay(&core, settings, catalogue, &mut leases, stops.relay.subscribe())?),
             false => None,
         };
-        workers.spawn(async {
-            loop {
-                tokio::time::sleep(UPKEEP).await;
-                telemetry::figures().run_upkeep();
-            }
+        let health = Arc::new(NodeHealth {
+            pool: core.database.service.clone(),
+            log: Arc::clone(&core.log),
+            figures: telemetry::figures(),
+            relay: relay.as_ref().map(|relay| relay.state.clone()),
+            standstills: Standstills::default(),
+            stopping: stops.doors.subscribe(),
         });
+        workers.spawn(upkeep(Arc::clone(&health)));
         let leases = tokio::spawn(leases.run(stops.leases.subscribe()));
         let doors = Doors {
             services: Arc::new(Services {
@@ -143,14 +146,7 @@ impl Node {
                 relay: Arc::new(RelayProgress { pool: core.database.service.clone(), configured }),
             }),
             tokens: Arc::new(tokens(settings)),
-            health: Arc::new(NodeHealth {
-                pool: core.database.service.clone(),
-                log: Arc::clone(&core.log),
-                figures: telemetry::figures(),
-                relay: relay.as_ref().map(|relay| relay.state.clone()),
-                standstills: Standstills::default(),
-                stopping: stops.doors.subscribe(),
-            }),
+            health,
         };
         let address = listener.local_addr().map_err(|error| Failure::wrong_use(format!("the address cannot be read: {error}")))?;
         let http = tokio::spawn(serve(listener, doors, stops.doors.subscribe()));
@@ -186,6 +182,15 @@ impl Node {
         let _ = self.leases.await;
         self.workers.shutdown().await;
         self.core.close().await;
+    }
+}
+
+/// Tidies metrics and shows the notices in them, every now and then. Never returns.
+async fn upkeep(health: Arc<NodeHealth>) {
+    loop {
+        show_notices(&*health).await;
+        tokio::time::sleep(UPKEEP).await;
+        telemetry::figures().run_upkeep();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{read, read_models};
 use anyhow::{Context, Result, ensure};
+use application::notices::NoticeName;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ const ROOT: [&str; 29] = [
 ];
 /// Hashes of migrations that have landed.
 const HASHES: &str = "migrations/hashes.txt";
+/// Where every notice is explained.
+const FAILURES: &str = "docs/FAILURES.md";
 /// Words that tell of a machine somebody worked on.
 const FOREIGN: [&str; 3] = ["/work/", "/root/", "/home/"];
 
@@ -52,6 +55,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let mut found = migrations(root)?;
     found.extend(read_models::check(root)?);
     found.extend(stray(&files));
+    found.extend(notices(&read(&root.join(FAILURES))?));
     for file in &files {
         let path = root.join(file);
         // Removed, and not yet committed.
@@ -67,6 +71,15 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(found)
+}
+
+/// Every notice has a section of its own, and there is no section of a notice that does not exist.
+fn notices(text: &str) -> Vec<String> {
+    let sections: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    let names: BTreeSet<&str> = NoticeName::ALL.iter().map(|name| name.word()).collect();
+    let lacking = names.difference(&sections).map(|name| format!("{FAILURES} has no section ### `{name}`"));
+    let unknown = sections.difference(&names).map(|name| format!("{FAILURES} has a section of {name}, and there is no such notice"));
+    lacking.chain(unknown).collect()
 }
 
 /// The files that git knows or would take.
@@ -287,6 +300,14 @@ mod tests {
         assert!(warnings.last().is_some_and(|warning| warning.contains("must be made anew")), "{warnings:?}");
         assert!(landing(LANDED, &edited, after).expect_err("it was released").to_string().contains("1_first.sql was edited"));
         assert!(released("## 1.0.0\n") && released("## v0.1.0\n") && !released("# Changelog\n## Unreleased\n### 1 thing\n"));
+    }
+
+    #[test]
+    fn a_notice_without_a_section_and_a_section_without_a_notice_are_found() {
+        let all: String = NoticeName::ALL.iter().map(|name| format!("### `{}`\n", name.word())).collect();
+        assert!(notices(&all).is_empty());
+        assert_eq!(notices(&all.replacen("### `relay_stuck`", "### `relay_lost`", 1)).len(), 2);
+        assert!(notices("")[0].contains("has no section"));
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! Whether the service lives, whether it is ready, and its figures.
 
+use application::notices::Notice;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What health is read from.
 pub trait Health: Send + Sync {
-    /// What is wrong, each in a sentence; empty if the service is ready.
-    fn problems(&self) -> BoxFuture<'_, Vec<String>>;
+    /// Why the service is not ready; empty if it is.
+    fn problems(&self) -> BoxFuture<'_, Vec<Notice>>;
 
-    /// What is worth knowing though the service is ready, such as Kafka being down.
-    fn notices(&self) -> BoxFuture<'_, Vec<String>>;
+    /// What an admin should know though the service is ready, such as Kafka being down.
+    fn notices(&self) -> BoxFuture<'_, Vec<Notice>>;
 
     /// The figures in the format of Prometheus.
     fn metrics(&self) -> String;
@@ -30,7 +31,11 @@ pub(super) async fn readyz(State(health): State<Arc<dyn Health>>) -> Response {
     let problems = health.problems().await;
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let notices = health.notices().await;
-    (status, Json(json!({ "ready": problems.is_empty(), "problems": problems, "notices": notices }))).into_response()
+    (status, Json(json!({ "ready": problems.is_empty(), "problems": shown(&problems), "notices": shown(&notices) }))).into_response()
+}
+
+fn shown(notices: &[Notice]) -> Vec<Value> {
+    notices.iter().map(|notice| json!({ "name": notice.name.word(), "message": notice.message })).collect()
 }
 
 /// The figures.

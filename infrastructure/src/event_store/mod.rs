@@ -84,6 +84,11 @@ impl PostgresEventLog {
         (at.elapsed() < TROUBLE_LASTS).then_some(why)
     }
 
+    /// Which log this is: an id that was made with it.
+    pub async fn identity(&self) -> Result<Uuid, LogError> {
+        sqlx::query_scalar("SELECT id FROM milepost.log_identity").fetch_one(&self.database.worker).await.map_err(log_error)
+    }
+
     /// Facts after a position whose event is of one of the given types, in order, up to and with another position; and
     /// up to where that is all of them, if they are too many or too large to be read at once.
     pub async fn after_of_types(

@@ -52,6 +52,20 @@ async fn recorded_at_is_the_time_of_the_server_to_the_millisecond() {
     assert_eq!(given.timestamp_subsec_micros() % 1_000, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_has_an_identity_that_no_other_has_and_nothing_changes() {
+    let (one, other) = (Nodes::start(2).await, Nodes::start(1).await);
+    let of = async |nodes: &Nodes, node: usize| nodes.cores[node].log.identity().await.expect("an identity");
+    let id = of(&one, 0).await;
+    assert_eq!(id, of(&one, 1).await, "two nodes of one log");
+    assert_ne!(id, of(&other, 0).await, "two logs");
+    for role in [WORKER_ROLE, SERVICE_ROLE] {
+        let words = refusal(&one.sql, Some(role), "UPDATE milepost.log_identity SET id = gen_random_uuid()").await;
+        assert!(words.contains("permission denied"), "{words}");
+    }
+    assert_eq!(id, of(&one, 0).await);
+}
+
 const CHANGES: [&str; 5] = [
     "UPDATE milepost.events SET event_type = event_type",
     "UPDATE milepost.events SET payload = '{}' WHERE position = 1",

@@ -40,7 +40,7 @@ async fn a_node_without_its_database_lives_and_says_what_is_wrong() {
     proxy.set_open(false);
     let (status, body) = ready(&app).await;
     assert_eq!((status, &body["ready"]), (503, &json!(false)), "{body}");
-    assert!(body["problems"][0].as_str().is_some_and(|problem| problem.contains("database")), "{body}");
+    assert!(body["problems"][0]["message"].as_str().is_some_and(|problem| problem.contains("database")), "{body}");
     assert!(!body.to_string().contains("SELECT") && !body.to_string().contains("postgres://"), "inner parts are shown: {body}");
     assert_eq!(app.client.get("/livez").await.0, 200);
     assert_eq!(app.client.get("/metrics").await.0, 200);
@@ -69,7 +69,10 @@ async fn a_read_model_that_is_not_there_makes_a_node_unready() {
     let (status, body) = ready(&app).await;
     assert_eq!(
         (status, body["problems"].clone()),
-        (503, json!(["the read model schedules is being built for this program: position 0 of 0"])),
+        (
+            503,
+            json!([{ "name": "read_model_building", "message": "the read model schedules is being built for this program: position 0 of 0" }])
+        ),
         "{body}"
     );
     app.stop().await;
@@ -88,7 +91,7 @@ async fn app_that_leaves_schedules_alone() -> TestApp {
 async fn standstill(app: &TestApp) -> String {
     until("it is not ready", || async {
         let (status, body) = ready(app).await;
-        let problem = body["problems"][0].as_str().map(str::to_owned);
+        let problem = body["problems"][0]["message"].as_str().map(str::to_owned);
         assert_eq!(status == 503, problem.is_some(), "{body}");
         problem
     })
@@ -140,7 +143,7 @@ async fn parked_events_are_worth_a_notice() {
     let notice = until("the parked event is named", || async {
         let (status, body) = ready(&app).await;
         assert_eq!(status, 200, "{body}");
-        body["notices"][0].as_str().map(str::to_owned)
+        body["notices"][0]["message"].as_str().map(str::to_owned)
     })
     .await;
     assert_eq!(notice, "1 events of the read model task_list are parked");
@@ -159,7 +162,7 @@ async fn kafka_being_away_is_worth_a_notice_and_no_more() {
     let notice = until("the relay says that it does not get on", || async {
         let (status, body) = ready(&app).await;
         assert_eq!(status, 200, "{body}");
-        body["notices"][0].as_str().map(str::to_owned)
+        body["notices"][0]["message"].as_str().map(str::to_owned)
     })
     .await;
     assert!(notice.contains("Kafka"), "{notice}");

@@ -55,7 +55,7 @@ async fn without_kafka_the_service_works_and_shows_its_lag_and_later_catches_up_
     );
     node.said(DOES_NOT_GET_ON).await;
     let health = health(&client).await;
-    assert!(health["notices"][0].as_str().is_some_and(|notice| notice.contains("Kafka")), "{health}");
+    assert!(health["notices"][0]["message"].as_str().is_some_and(|notice| notice.contains("Kafka")), "{health}");
 
     kafka.start_again();
     scene.relayed().await;

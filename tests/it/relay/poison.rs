@@ -33,7 +33,7 @@ async fn stands_before(scene: &Scene, node: &mut Process, position: i64, words: 
     until("the health tells why", || async {
         let health: Value = serde_json::from_str(&client.get("/readyz").await.1).ok()?;
         assert_eq!(health["ready"], json!(true), "{health}");
-        health["notices"][0].as_str()?.contains(&format!("event {position} {words}")).then_some(())
+        health["notices"][0]["message"].as_str()?.contains(&format!("event {position} {words}")).then_some(())
     })
     .await;
     assert_eq!(scene.position().await, Some(position - 1), "everything before it is sent:\n{}", node.log());
