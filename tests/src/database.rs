@@ -18,7 +18,12 @@ impl TestDatabase {
     /// With all tables, and nothing in them.
     pub async fn new() -> Self {
         let template = template().await;
-        Self::create(&format!("TEMPLATE {template}")).await
+        let database = Self::create(&format!("TEMPLATE {template}")).await;
+        // A copy has the identity of what it was copied from; this one is to be a log of its own.
+        let mut connection = PgConnection::connect(&database.url).await.expect("the database can be reached");
+        connection.execute("UPDATE milepost.log_identity SET id = gen_random_uuid()").await.expect("an identity of its own");
+        let _ = connection.close().await;
+        database
     }
 
     /// Without anything.
