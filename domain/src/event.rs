@@ -4,6 +4,7 @@ use crate::fields::Fields;
 use crate::ids::{ProjectId, UserId, WorkspaceId};
 use crate::project::ProjectEvent;
 use crate::schedule::ScheduleEvent;
+use crate::shapes::{self, EventVersion};
 use crate::task::TaskEvent;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -134,6 +135,11 @@ impl Event {
         }
     }
 
+    /// The version in which it is stored and published.
+    pub fn version(&self) -> EventVersion {
+        EventVersion::newest(self.name())
+    }
+
     /// The fields that changed, by the names callers use.
     pub fn fields(&self) -> Fields {
         match self {
@@ -175,15 +181,29 @@ impl Event {
         Self::read(aggregate_type, event_type, event_version, payload)
     }
 
+    /// A stored payload in the newest shape of its event.
+    pub fn newest_shape(event_type: &str, event_version: &str, payload: Value) -> Result<Value, DecodeError> {
+        Ok(shapes::upcast(event_type, known_version(event_type, event_version)?, payload))
+    }
+
     /// Older shapes are brought up to date here, so every reader sees only the newest.
     fn read<'a, D>(aggregate_type: &str, event_type: &str, event_version: &str, payload: D) -> Result<Self, DecodeError>
     where
         D: Deserializer<'a, Error = serde_json::Error>,
     {
-        // Every event still has its first shape. An upcaster is an arm here: see docs/how-to/add-an-event.md.
-        if event_version != "1" {
-            return Err(DecodeError::UnknownVersion { event_type: event_type.to_owned(), event_version: event_version.to_owned() });
+        let version = known_version(event_type, event_version)?;
+        if version == EventVersion::newest(event_type) {
+            return Self::read_newest(aggregate_type, event_type, payload);
         }
+        let unreadable = |error: serde_json::Error| DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() };
+        let older = Value::deserialize(payload).map_err(unreadable)?;
+        Self::read_newest(aggregate_type, event_type, shapes::upcast(event_type, version, older))
+    }
+
+    fn read_newest<'a, D>(aggregate_type: &str, event_type: &str, payload: D) -> Result<Self, DecodeError>
+    where
+        D: Deserializer<'a, Error = serde_json::Error>,
+    {
         let event = match AggregateType::from_word(aggregate_type) {
             Some(AggregateType::Project) => Deserialize::deserialize(payload).map(Self::Project),
             Some(AggregateType::Task) => Deserialize::deserialize(payload).map(Self::Task),
@@ -208,6 +228,11 @@ impl Event {
         };
         encoded.expect("events hold nothing that JSON cannot hold")
     }
+}
+
+fn known_version(event_type: &str, event_version: &str) -> Result<EventVersion, DecodeError> {
+    EventVersion::stored(event_type, event_version)
+        .ok_or_else(|| DecodeError::UnknownVersion { event_type: event_type.to_owned(), event_version: event_version.to_owned() })
 }
 
 impl Metadata {

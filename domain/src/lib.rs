@@ -18,6 +18,7 @@ pub mod task;
 pub mod schedule;
 
 pub mod event;
+pub mod shapes;
 
 #[cfg(test)]
 mod goldens;

@@ -6,11 +6,12 @@ use crate::ids::{ProjectId, ScheduleId, TaskId, UserId, derived, system};
 use crate::project::{Project, ProjectError};
 use crate::rule::{CODES, Rule};
 use crate::schedule::{Schedule, ScheduleError};
-use crate::task::{Status, Task, TaskError, TaskEvent, TaskPriorityChanged};
+use crate::shapes::{self, EventVersion};
+use crate::task::{Status, Task, TaskError, TaskEvent, TaskPriorityChanged, TaskUnassigned};
 use crate::testing::{APOLLO, BEN, day, instant, text};
 use crate::values::Priority;
 use cqrs_es::{Aggregate, DomainEvent};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::{Uuid, uuid};
 
@@ -152,7 +153,7 @@ fn an_event_of_an_unknown_aggregate_is_not_read() {
 
 #[test]
 fn an_event_of_an_unknown_version_is_not_read() {
-    for unknown in ["2", "0", "", "1.0"] {
+    for unknown in ["2", "0", "", "1.0", "01", "+1", " 1", "99999999999"] {
         assert_eq!(
             decoded("task", "task_priority_changed", unknown, PRIORITY_CHANGED),
             Err(DecodeError::UnknownVersion { event_type: "task_priority_changed".to_owned(), event_version: unknown.to_owned() })
@@ -202,6 +203,35 @@ fn each_aggregate_has_one_word() {
 fn each_event_name_belongs_to_one_aggregate() {
     let names = AggregateType::ALL.into_iter().flat_map(AggregateType::event_names).collect::<Vec<_>>();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+}
+
+/// The second shape of `task_priority_changed` as a test has it: `from` was `was` in the first.
+fn rename_was(mut payload: Value) -> Value {
+    let body = &mut payload["task_priority_changed"];
+    body["from"] = body["was"].take();
+    payload
+}
+
+#[test]
+fn a_version_that_is_raised_is_written_and_read_everywhere_and_the_older_shape_is_still_read() {
+    let event = TaskEvent::TaskPriorityChanged(TaskPriorityChanged { from: Priority::Low, to: Priority::High });
+    let first = r#"{"task_priority_changed":{"was":"low","to":"high"}}"#;
+    shapes::planted::with("task_priority_changed", rename_was, || {
+        assert_eq!((event.event_version().as_str(), Event::Task(event.clone()).version().to_string().as_str()), ("2", "2"));
+        for (version, payload) in [("1", first), ("2", PRIORITY_CHANGED)] {
+            let parsed = || serde_json::from_str(payload).expect("JSON");
+            assert_eq!(decoded("task", "task_priority_changed", version, payload), Ok(Event::Task(event.clone())), "{version}");
+            let read = Event::decode_value("task", "task_priority_changed", version, parsed());
+            assert_eq!(read, Ok(Event::Task(event.clone())), "{version}");
+            let newest = Event::newest_shape("task_priority_changed", version, parsed()).map(|shape| shape.to_string());
+            assert_eq!(newest.map(|shape| shape.contains("from")), Ok(true), "{version}");
+        }
+        assert!(matches!(decoded("task", "task_priority_changed", "3", PRIORITY_CHANGED), Err(DecodeError::UnknownVersion { .. })));
+        // Other events stay where they are.
+        let other = TaskEvent::TaskUnassigned(TaskUnassigned { user_id: BEN });
+        assert_eq!((other.event_version(), EventVersion::newest("task_unassigned").to_string()), ("1".to_owned(), "1".to_owned()));
+    });
+    assert_eq!(event.event_version(), "1");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::kafka::verify;
 use chrono::DateTime;
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{UserId, WorkspaceId};
+use domain::shapes::EventVersion;
 use std::sync::LazyLock;
 use uuid::Uuid;
 
@@ -18,8 +19,9 @@ pub fn envelope(bytes: &[u8]) {
     let Ok(payload) = std::str::from_utf8(bytes) else { return };
     let kinds = AggregateType::ALL.into_iter().flat_map(|kind| kind.event_names().iter().map(move |name| (kind.word(), *name)));
     let Some((kind, name)) = kinds.into_iter().find(|(_, name)| payload.contains(name)) else { return };
-    let Ok(event) = Event::decode(kind, name, "1", payload) else { return };
-    assert_eq!(Event::decode(kind, name, "1", &event.encode()).as_ref(), Ok(&event), "it is another one when it is stored again");
+    let version = EventVersion::newest(name).to_string();
+    let Ok(event) = Event::decode(kind, name, &version, payload) else { return };
+    assert_eq!(Event::decode(kind, name, &version, &event.encode()).as_ref(), Ok(&event), "it is another one when it is stored again");
     let at = DateTime::UNIX_EPOCH;
     let metadata = Metadata {
         occurred_at: at,

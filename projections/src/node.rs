@@ -31,12 +31,13 @@ pub async fn kind_of(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<
     .fetch_optional(pool)
     .await?;
     Ok(match kind {
+        None => None,
         Some(1) => Some(NodeKind::Project),
         Some(2) => Some(NodeKind::Task),
         Some(3) => Some(NodeKind::Schedule),
         Some(4) => Some(NodeKind::Comment),
         Some(5) => Some(NodeKind::Firing),
         Some(6) => Some(NodeKind::Event),
-        _ => None,
+        Some(unknown) => return Err(sqlx::Error::Decode(format!("the kind {unknown} is unknown").into()).into()),
     })
 }

@@ -4,6 +4,7 @@ use crate::model::{ReadModel, Rows};
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{ProjectId, UserId, WorkspaceId};
+use domain::shapes::EventVersion;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -41,7 +42,8 @@ impl Story {
     /// Then this happened; `project` is what the metadata name.
     pub(crate) fn then(mut self, kind: AggregateType, id: Uuid, name: &str, body: Value, project: Option<ProjectId>) -> Self {
         let position = self.events.len() as i64 + 1;
-        let event = Event::decode(kind.word(), name, "1", &json!({ name: body }).to_string()).expect("it reads as a stored event");
+        let (event_version, payload) = (EventVersion::newest(name).to_string(), json!({ name: body }).to_string());
+        let event = Event::decode(kind.word(), name, &event_version, &payload).expect("it reads as a stored event");
         let version = self.events.iter().filter(|event| event.aggregate_id == id).count() as i64 + 1;
         let metadata = Metadata {
             occurred_at: minute(position),

@@ -131,8 +131,7 @@ fn reschedule(live: &LiveSchedule, to: Due) -> Vec<ScheduleEvent> {
 
 /// The same leads before another due moment.
 fn moved(live: &LiveSchedule, due: &Due) -> Vec<ResolvedThreshold> {
-    let leads = live.thresholds.iter().map(ResolvedThreshold::lead).collect();
-    Thresholds::new(leads).unwrap_or_default().resolve(due)
+    Thresholds::stored(live.thresholds.iter().map(ResolvedThreshold::lead).collect()).resolve(due)
 }
 
 fn met(live: &LiveSchedule, met_at: DateTime<Utc>) -> ScheduleEvent {

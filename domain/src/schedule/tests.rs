@@ -361,6 +361,16 @@ fn rescheduling_opens_a_new_revision_with_the_same_leads() {
 }
 
 #[test]
+fn rescheduling_keeps_the_leads_that_are_stored_whatever_the_limit_is_now() {
+    let many: Vec<ResolvedThreshold> = (1..=21).rev().map(|days| reached(lead(days, Days), "2031-02-01T00:00:00Z")).collect();
+    let event = ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated { thresholds: many.clone(), ..creation(OF_PROJECT) }));
+    let moved = given::<Schedule>([event]).when(wish(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20")))).events();
+    let [ScheduleEvent::ScheduleRescheduled(moved)] = &moved[..] else { panic!("{moved:?}") };
+    let leads = |thresholds: &[ResolvedThreshold]| thresholds.iter().map(ResolvedThreshold::lead).collect::<Vec<_>>();
+    assert_eq!(leads(&moved.thresholds), leads(&many));
+}
+
+#[test]
 fn each_rescheduling_opens_one_revision_more() {
     let back = ScheduleRescheduled { from: twentieth_of_march(), to: tenth_of_march(), due_revision: 3, thresholds: thresholds() };
     given::<Schedule>([created(OF_PROJECT), rescheduled()])

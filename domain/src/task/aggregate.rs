@@ -2,6 +2,7 @@
 
 use super::{InProject, Task, TaskCommand, TaskError, TaskEvent, decide, evolve};
 use crate::issued::Issued;
+use crate::shapes::EventVersion;
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 
@@ -30,6 +31,6 @@ impl DomainEvent for TaskEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".to_owned()
+        EventVersion::newest(self.name()).to_string()
     }
 }

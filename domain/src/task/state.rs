@@ -98,12 +98,7 @@ fn go_on(live: &mut LiveTask, event: TaskEvent) {
     match event {
         TaskEvent::TaskCreated(_) | TaskEvent::TaskDeleted(_) | TaskEvent::TaskCommented(_) => {}
         TaskEvent::TaskUpdated(updated) => update(live, updated.changes),
-        TaskEvent::TaskAssigned(assigned) => {
-            if !live.assignee_ids.contains(assigned.user_id) {
-                let people = std::mem::take(&mut live.assignee_ids);
-                live.assignee_ids = people.clone().with(assigned.user_id).unwrap_or(people);
-            }
-        }
+        TaskEvent::TaskAssigned(assigned) => live.assignee_ids = std::mem::take(&mut live.assignee_ids).with_stored(assigned.user_id),
         TaskEvent::TaskUnassigned(unassigned) => live.assignee_ids = std::mem::take(&mut live.assignee_ids).without(unassigned.user_id),
         TaskEvent::TaskStatusChanged(changed) => {
             live.status = changed.to;

@@ -64,11 +64,20 @@ impl Assignees {
 
     /// These and one more.
     pub fn with(mut self, person: UserId) -> Result<Self, InvalidValue> {
-        if self.0.len() == ASSIGNEES_MAX {
+        if self.is_full() {
             return Err(InvalidValue::too_many("TOO_MANY_ASSIGNEES", format!("a task has at most {ASSIGNEES_MAX} assignees")));
         }
         self.0.push(person);
         Ok(self)
+    }
+
+    /// These and one more who was assigned, whatever the bound has become since.
+    #[must_use]
+    pub fn with_stored(mut self, person: UserId) -> Self {
+        if !self.contains(person) {
+            self.0.push(person);
+        }
+        self
     }
 
     /// These without one.

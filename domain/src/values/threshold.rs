@@ -95,6 +95,11 @@ impl Thresholds {
         }
     }
 
+    /// The leads of a schedule as stored. A limit that has been tightened since says nothing about them.
+    pub fn stored(leads: Vec<Threshold>) -> Self {
+        Self(leads)
+    }
+
     /// The moments of these thresholds for a due moment, the earliest first. Leads that fall together stay apart, since
     /// they may not before another due moment; their common moment fires once.
     pub fn resolve(&self, due: &Due) -> Vec<ResolvedThreshold> {

@@ -51,7 +51,12 @@ fn read(row: &PgRow) -> Result<EventRow, Error> {
     let aggregate_id: &str = row.try_get(4)?;
     let decoding = |error: Box<dyn std::error::Error + Send + Sync>| Error::Decode(error);
     let event = Event::decode(&aggregate_type, &event_type, row.try_get(9)?, payload);
-    let data: Value = serde_json::from_str(payload).map_err(|error| decoding(error.into()))?;
+    let stored = || serde_json::from_str::<Value>(payload).map_err(|error| decoding(error.into()));
+    let data = match Event::newest_shape(&event_type, row.try_get(9)?, stored()?) {
+        Ok(newest) => newest,
+        // What a newer program wrote is shown as it is.
+        Err(_) => stored()?,
+    };
     let data = match data {
         // The payload names its type around the data.
         Value::Object(mut outer) if outer.len() == 1 => outer.remove(&event_type).unwrap_or(Value::Object(outer)),

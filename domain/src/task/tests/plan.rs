@@ -25,6 +25,15 @@ fn an_assignment_stored_twice_is_one() {
 }
 
 #[test]
+fn everybody_whose_assignment_is_stored_is_assigned_whatever_the_limit_is_now() {
+    let everybody: Vec<UserId> = (0..51).map(|n| UserId(Uuid::from_u128(n))).collect();
+    let history = [created()].into_iter().chain(everybody.iter().map(|person| assigned(*person)));
+    let Task::Live(live) = history.clone().fold(Task::Absent, evolve) else { panic!("it is gone") };
+    assert_eq!(live.assignee_ids.iter().collect::<Vec<_>>(), everybody);
+    given::<Task>(history).when(wish(TaskCommand::Assign(BEN))).then_refused(TaskError::TooManyAssignees(50));
+}
+
+#[test]
 fn a_task_has_at_most_fifty_assignees() {
     let crowd = |people: u128| [created()].into_iter().chain((0..people).map(|n| assigned(UserId(Uuid::from_u128(n)))));
     given::<Task>(crowd(49)).when(wish(TaskCommand::Assign(BEN))).then([assigned(BEN)]);

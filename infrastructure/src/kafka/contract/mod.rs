@@ -9,6 +9,7 @@ mod tests;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::event::{Event, Recorded};
+use domain::shapes::EventVersion;
 use domain::values::Change;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -25,8 +26,9 @@ pub struct Envelope {
     pub event_id: Uuid,
     /// What happened, such as `task_created`.
     pub event_type: &'static str,
-    /// The version of the shape of `data`.
-    pub event_version: u32,
+    /// The version of the event: it goes up when the shape of its type changes.
+    #[schemars(with = "u32")]
+    pub event_version: EventVersion,
     /// When it happened in the world, RFC 3339 with milliseconds.
     pub occurred_at: Moment,
     /// When the log took it. It never goes back along positions.
@@ -130,7 +132,7 @@ impl Envelope {
         Self {
             event_id: recorded.event_id,
             event_type: recorded.event.name(),
-            event_version: 1,
+            event_version: recorded.event.version(),
             occurred_at: Moment(metadata.occurred_at),
             recorded_at: Moment(recorded.recorded_at),
             timestamp: Moment(metadata.occurred_at),
@@ -154,7 +156,6 @@ impl Envelope {
 
     /// The record's headers: CloudEvents in binary mode, beside the content type.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let position: i64 = self.position.parse().unwrap_or_default();
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
             ("ce_specversion", "1.0".to_owned()),
@@ -163,7 +164,7 @@ impl Envelope {
             ("ce_type", self.event_type.to_owned()),
             ("ce_subject", self.aggregate_id.to_string()),
             ("ce_time", self.occurred_at.text()),
-            ("ce_sequence", format!("{position:020}")),
+            ("ce_sequence", format!("{:0>20}", self.position)),
         ];
         headers.extend(self.traceparent.iter().map(|traceparent| ("traceparent", traceparent.clone())));
         headers
