@@ -97,6 +97,22 @@ create table milepost.settled_commands (
   primary key (workspace_id, command_source, command_id)
 );
 
+-- Lines of an import that were refused: the same line is answered the same. A refusal does not use up the command id: a line
+-- of other content, or one whose refusal does not count any more, is decided anew. What was carried out comes before it.
+create table milepost.refused_lines (
+  workspace_id    uuid        not null,
+  command_source  smallint    not null,
+  command_id      uuid        not null,
+  -- Of the line's content and its sender.
+  line_hash       bytea       not null,
+  code            text        not null collate "C",
+  message         text        not null,
+  -- Points into the line; empty where no field is to blame.
+  path            text[]      not null,
+  refused_at      timestamptz not null,
+  primary key (workspace_id, command_source, command_id, line_hash)
+);
+
 create function milepost.refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception '% of % is refused: what happened stays', tg_op, tg_table_name using errcode = 'insufficient_privilege';
@@ -107,6 +123,8 @@ create trigger events_stay_all before truncate on milepost.events for each state
 
 grant select, insert on milepost.events, milepost.draws, milepost.settled_commands to milepost_worker;
 grant select, insert, delete on milepost.claims to milepost_worker;
+-- A line that is decided anew and refused again has the newer refusal.
+grant select, insert, update on milepost.refused_lines to milepost_worker;
 -- Locking a row asks for the right to update, though nothing ever does.
 grant select, update on milepost.log_head to milepost_worker;
 grant select on milepost.log_identity to milepost_worker, milepost_service, milepost_reader;

@@ -2,7 +2,8 @@
 --
 -- A unit is what one command appends: events on one or several streams, the claims and releases of unique values, guards
 -- (versions of other aggregates that the decision relied on) and draws (numbers taken from counters under the lock).
--- A unit without events settles a command whose wish was already true; its guards prove that it was.
+-- A unit without events settles a command whose effect was already there; its guards prove that it was. Or it records that a
+-- line of an import was refused.
 --
 --   u_*  units: workspace, source, command id (or null), request hash, number of events, index of its first event
 --   s_first  index of the first event of each (unit, stream); its sequence is the expected version plus 1
@@ -11,13 +12,14 @@
 --   v_*  versions that guards ask for, each once, since many commands rely on one and the same project
 --   g_*  guards (g_version by index)   c_*  claims   r_*  releases: each with its unit's number; null when there are none
 --   k_counter  distinct counters; d_*  draws: counter (by index), event, and place of the digit 0 in its payload to put the number in
---   z_*  units without events: number, aggregate, its version
+--   z_*  units without events: number, aggregate, its version; z_refusal null, or code, message and path of the refusal to record
+--   l_*  lines of an import: number of the unit, hash of the line, and whether a refusal recorded before does not count; null when there are none
 --
 -- Answer: base, the position before the batch, and at. u_code null: every unit was appended in order, at base + 1, base + 2, …
 -- Otherwise for each unit u_code: 0 appended, 1 done before (same request), 2 command id used by another request, 3 stream moved,
--- 4 guard moved, 5 claim taken; u_from, u_to: its positions (0, 1); u_found: version of its aggregate (1), or what was found (3, 4);
+-- 4 guard moved, 5 claim taken, 6 the line was refused before; u_from, u_to: its positions (0, 1); u_found: version of its aggregate (1), or what was found (3, 4);
 -- u_aggregate: its aggregate (1), or the one that moved (3, 4), or the claim's holder (5). d_value: numbers drawn, null where the unit was not appended.
--- z_position: last position of the aggregate, for units without events.
+-- z_position: last position of the aggregate, for units without events; 0 for refusals that were recorded. u_refusal: code, message and path of the refusal recorded before (6).
 --
 -- The caller sends no two units that share a stream, command, claim or written guard (it lets the later one wait), so a unique
 -- violation is impossible; if one happens, the batch fails loudly. Several statements on purpose: each takes a new snapshot, and
@@ -32,10 +34,11 @@ create function milepost.append(
   c_unit int[], c_kind text[], c_value text[],
   r_unit int[], r_kind text[], r_value text[],
   k_counter text[], d_slot int[], d_event int[], d_at int[],
-  z_unit int[], z_aggregate text[], z_version bigint[],
+  z_unit int[], z_aggregate text[], z_version bigint[], z_refusal jsonb[],
+  l_unit int[], l_hash bytea[], l_anew boolean[],
   out base bigint, out at timestamptz,
   out u_code int[], out u_from bigint[], out u_to bigint[], out u_found bigint[], out u_aggregate text[],
-  out d_value bigint[], out z_position bigint[])
+  out d_value bigint[], out z_position bigint[], out u_refusal jsonb[])
 language plpgsql set search_path = milepost, pg_temp as $$
 declare
   units int := cardinality(u_size);
@@ -45,6 +48,7 @@ declare
   moved_versions int[];
   moved_guards int[] := '{}';
   taken_claims int[] := '{}';
+  refused_before int[] := '{}';
   bad boolean[];
   last_values bigint[];
   first_values bigint[];
@@ -84,9 +88,17 @@ begin
       where (select true from claims held
              where held.workspace_id = u_workspace[c.unit] and held.kind = c.kind and held.value = c.value));
   end if;
+  if l_unit is not null then
+    refused_before := array(
+      select l.i from unnest(l_unit, l_hash, l_anew) with ordinality l(unit, hash, anew, i)
+      where not l.anew
+        and (select true from refused_lines r
+             where r.workspace_id = u_workspace[l.unit] and r.command_source = u_source[l.unit] and r.command_id = u_command[l.unit]
+               and r.line_hash = l.hash));
+  end if;
 
-  if moved_streams <> '{}' or known_commands <> '{}' or moved_guards <> '{}' or taken_claims <> '{}' then
-    -- Judge the bad units, first by command id: a repeated command is answered, whatever became of its streams since.
+  if moved_streams <> '{}' or known_commands <> '{}' or moved_guards <> '{}' or taken_claims <> '{}' or refused_before <> '{}' then
+    -- Judge the bad units, first by command id: a repeated command is answered, whatever became of its streams since, and so is a line.
     bad := array_fill(false, array[units]);
     u_code := array_fill(0, array[units]);
     u_from := array_fill(null::bigint, array[units]);
@@ -108,6 +120,18 @@ begin
       else
         u_code[k] := 2;
       end if;
+    end loop;
+    foreach i in array refused_before loop
+      k := l_unit[i];
+      -- Another line under its id may have been carried out since; this one is still the one that was refused.
+      continue when u_code[k] = 1;
+      if u_refusal is null then
+        u_refusal := array_fill(null::jsonb, array[units]);
+      end if;
+      bad[k] := true; u_code[k] := 6;
+      u_refusal[k] := (select jsonb_build_object('code', r.code, 'message', r.message, 'path', r.path) from refused_lines r
+                       where r.workspace_id = u_workspace[k] and r.command_source = u_source[k] and r.command_id = u_command[k]
+                         and r.line_hash = l_hash[i]);
     end loop;
     foreach i in array moved_streams loop
       k := e_unit[i];
@@ -186,6 +210,15 @@ begin
     for i in 1..cardinality(z_unit) loop
       k := z_unit[i];
       continue when bad is not null and bad[k];
+      if z_refusal[i] is not null then
+        insert into refused_lines (workspace_id, command_source, command_id, line_hash, code, message, path, refused_at)
+        values (u_workspace[k], u_source[k], u_command[k], l_hash[array_position(l_unit, k)], z_refusal[i] ->> 'code', z_refusal[i] ->> 'message',
+          array(select jsonb_array_elements_text(z_refusal[i] -> 'path')), at)
+        on conflict (workspace_id, command_source, command_id, line_hash)
+        do update set code = excluded.code, message = excluded.message, path = excluded.path, refused_at = excluded.refused_at;
+        z_position[i] := 0;
+        continue;
+      end if;
       z_position[i] := coalesce((select e.position from events e where e.aggregate_id = z_aggregate[i] order by e.sequence desc limit 1), 0);
       if u_command[k] is not null then
         insert into settled_commands (workspace_id, command_source, command_id, request_hash, aggregate_id, version, position, settled_at)

@@ -5,11 +5,12 @@
 //! The role in a project is part of what a decision relies on, so it is proved by the append like everything else.
 
 use crate::caller::{Caller, Role};
+use crate::commands::Command;
 use crate::error::CommandError;
 use domain::ids::UserId;
 use domain::project::{Project, ProjectCommand};
 use domain::values::CollaboratorRole;
-use domain::values::CollaboratorRole::{Editor, Manager, Owner};
+use domain::values::CollaboratorRole::{Editor, Manager, Owner, Viewer};
 
 /// What a command needs of a member of the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,40 +21,37 @@ pub enum Need {
     Project(CollaboratorRole),
     /// The same, unless it is about oneself: a task that one is assigned to, one's own part in a project.
     ProjectOrOwn(CollaboratorRole),
+    /// The role in the project, or nothing more where it is about a milestone, which is in no project: milestones are
+    /// everybody's.
+    ProjectOrMilestone(CollaboratorRole),
+    /// Nothing helps: only the service's own workers send it.
+    Service,
 }
 
-/// What each command needs.
-pub const NEEDS: [(&str, Need); 26] = [
-    ("projectCreate", Need::Membership),
-    ("projectUpdate", Need::Project(Manager)),
-    ("projectArchive", Need::Project(Manager)),
-    ("projectUnarchive", Need::Project(Manager)),
-    ("projectDelete", Need::Project(Owner)),
-    // Of an owner, or to make one: only another owner may.
-    ("projectCollaboratorAdd", Need::Project(Manager)),
-    ("projectCollaboratorChangeRole", Need::Project(Manager)),
-    ("projectCollaboratorRemove", Need::ProjectOrOwn(Manager)),
-    ("taskCreate", Need::Project(Editor)),
-    ("taskUpdate", Need::ProjectOrOwn(Editor)),
-    ("taskAssign", Need::Project(Editor)),
-    ("taskUnassign", Need::ProjectOrOwn(Editor)),
-    ("taskChangeStatus", Need::ProjectOrOwn(Editor)),
-    ("taskChangePriority", Need::Project(Editor)),
-    ("taskSetDue", Need::Project(Editor)),
-    ("taskClearDue", Need::Project(Editor)),
-    ("taskComplete", Need::ProjectOrOwn(Editor)),
-    ("taskReopen", Need::ProjectOrOwn(Editor)),
-    // In both projects.
-    ("taskMove", Need::Project(Editor)),
-    ("taskComment", Need::ProjectOrOwn(CollaboratorRole::Viewer)),
-    ("taskDelete", Need::Project(Editor)),
-    // Of a milestone, which is in no project: every member.
-    ("scheduleCreate", Need::Project(Editor)),
-    ("scheduleUpdate", Need::Project(Editor)),
-    ("scheduleReschedule", Need::Project(Editor)),
-    ("scheduleMeet", Need::Project(Editor)),
-    ("scheduleDelete", Need::Project(Editor)),
-];
+/// What each command needs. A new command has no need until it is given one here.
+pub fn need(command: &Command) -> Need {
+    match command {
+        Command::ProjectCreate(_) => Need::Membership,
+        Command::ProjectUpdate(_) | Command::ProjectArchive(_) | Command::ProjectUnarchive(_) => Need::Project(Manager),
+        Command::ProjectDelete(_) => Need::Project(Owner),
+        // Of an owner, or to make one: only another owner may.
+        Command::ProjectCollaboratorAdd(_) | Command::ProjectCollaboratorChangeRole(_) => Need::Project(Manager),
+        Command::ProjectCollaboratorRemove(_) => Need::ProjectOrOwn(Manager),
+        Command::TaskCreate(_) | Command::TaskAssign(_) | Command::TaskChangePriority(_) => Need::Project(Editor),
+        Command::TaskUpdate(_) | Command::TaskUnassign(_) | Command::TaskChangeStatus(_) => Need::ProjectOrOwn(Editor),
+        Command::TaskSetDue(_) | Command::TaskClearDue(_) => Need::Project(Editor),
+        Command::TaskComplete(_) | Command::TaskReopen(_) => Need::ProjectOrOwn(Editor),
+        // In both projects.
+        Command::TaskMove(_) => Need::Project(Editor),
+        Command::TaskComment(_) => Need::ProjectOrOwn(Viewer),
+        Command::TaskDelete(_) => Need::Project(Editor),
+        Command::ScheduleCreate(_)
+        | Command::ScheduleUpdate(_)
+        | Command::ScheduleReschedule(_)
+        | Command::ScheduleMeet(_)
+        | Command::ScheduleDelete(_) => Need::ProjectOrMilestone(Editor),
+    }
+}
 
 /// A command as far as it matters who may send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,15 +61,14 @@ pub(crate) struct Asks {
 }
 
 impl Asks {
-    /// What a command asks for. One without a line is for owners.
-    pub(crate) fn of(command: &'static str) -> Self {
-        let need = NEEDS.iter().find(|(name, _)| *name == command).map_or(Need::Project(Owner), |(_, need)| *need);
-        Self { command, need }
+    /// What a command asks for.
+    pub(crate) fn of(command: &Command) -> Self {
+        Self { command: command.name(), need: need(command) }
     }
 
     /// What the service's own workers send.
     pub(crate) fn for_the_service(command: &'static str) -> Self {
-        Self { command, need: Need::Project(Owner) }
+        Self { command, need: Need::Service }
     }
 }
 
@@ -80,30 +77,32 @@ impl Asks {
 pub(crate) enum Standing {
     /// The thing is in no project.
     NoProject,
-    /// The caller's role in the project, and whether the thing is the caller's own. `above`: needed in any case.
-    InProject { role: Option<CollaboratorRole>, own: bool, above: Option<CollaboratorRole> },
+    InProject(InProject),
 }
 
-impl Standing {
-    /// In a project.
-    pub(crate) fn in_project(project: &Project, actor: UserId) -> Self {
-        Self::InProject { role: role_in(project, actor), own: false, above: None }
+/// What a caller is in a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InProject {
+    role: Option<CollaboratorRole>,
+    /// Whether what is changed is the caller's own.
+    own: bool,
+    /// Needed in any case.
+    above: Option<CollaboratorRole>,
+}
+
+impl InProject {
+    pub(crate) fn of(project: &Project, actor: UserId) -> Self {
+        Self { role: role_in(project, actor), own: false, above: None }
     }
 
     /// The same, with what is changed being the caller's own.
-    pub(crate) fn own_if(self, is_own: bool) -> Self {
-        match self {
-            Self::InProject { role, above, .. } => Self::InProject { role, own: is_own, above },
-            Self::NoProject => self,
-        }
+    pub(crate) fn own_if(self, own: bool) -> Self {
+        Self { own, ..self }
     }
 
     /// In two projects at once: what one may in both.
     pub(crate) fn and_in(self, project: &Project, actor: UserId) -> Self {
-        match self {
-            Self::InProject { role, own, above } => Self::InProject { role: role.min(role_in(project, actor)), own, above },
-            Self::NoProject => self,
-        }
+        Self { role: self.role.min(role_in(project, actor)), ..self }
     }
 
     /// Of a command on a project itself. Only owners make and unmake owners.
@@ -113,9 +112,13 @@ impl Standing {
             ProjectCommand::AddCollaborator(add) => (false, add.role == Owner),
             ProjectCommand::ChangeCollaboratorRole(change) => (false, change.role == Owner || is_owner(change.user_id)),
             ProjectCommand::RemoveCollaborator(remove) => (remove.user_id == actor, remove.user_id != actor && is_owner(remove.user_id)),
-            _ => (false, false),
+            ProjectCommand::Create(_)
+            | ProjectCommand::Update(_)
+            | ProjectCommand::Archive
+            | ProjectCommand::Unarchive
+            | ProjectCommand::Delete => (false, false),
         };
-        Self::InProject { role: role_in(project, actor), own, above: about_owners.then_some(Owner) }
+        Self { role: role_in(project, actor), own, above: about_owners.then_some(Owner) }
     }
 }
 
@@ -136,26 +139,42 @@ pub(crate) fn may_send(caller: &Caller, command: &str) -> Result<(), CommandErro
     }
 }
 
-/// Whether somebody may do what a command asks to a thing.
+/// Whether somebody may do what a command asks to a thing. Every need says what it means outside projects.
 pub(crate) fn may_do(caller: &Caller, asks: Asks, standing: Standing) -> Result<(), CommandError> {
     may_send(caller, asks.command)?;
-    let Standing::InProject { role, own, above } = standing else { return Ok(()) };
+    let command = asks.command;
+    match (asks.need, standing) {
+        (Need::Service, _) => match caller.role {
+            Role::Service => Ok(()),
+            Role::Viewer | Role::Member | Role::Admin | Role::Owner => {
+                Err(CommandError::Forbidden(format!("{command} is sent by the service only")))
+            }
+        },
+        (Need::Membership | Need::ProjectOrMilestone(_), Standing::NoProject) => Ok(()),
+        (Need::Project(_) | Need::ProjectOrOwn(_), Standing::NoProject) => {
+            Err(CommandError::Forbidden(format!("{command} needs a role in a project, and this is in none")))
+        }
+        (Need::Membership, Standing::InProject(here)) => enough(caller, command, None, here),
+        (Need::ProjectOrOwn(_), Standing::InProject(here)) if here.own => enough(caller, command, None, here),
+        (Need::Project(role) | Need::ProjectOrOwn(role) | Need::ProjectOrMilestone(role), Standing::InProject(here)) => {
+            enough(caller, command, Some(role), here)
+        }
+    }
+}
+
+/// Whether the role that somebody has in a project, by whatever title, is as high as is needed.
+fn enough(caller: &Caller, command: &str, needed: Option<CollaboratorRole>, here: InProject) -> Result<(), CommandError> {
     let everywhere = match caller.role {
         Role::Viewer | Role::Member => None,
         Role::Admin => Some(Manager),
         Role::Owner | Role::Service => Some(Owner),
     };
-    let needed = match asks.need {
-        Need::Membership => None,
-        Need::ProjectOrOwn(_) if own => None,
-        Need::Project(needed) | Need::ProjectOrOwn(needed) => Some(needed),
-    };
-    let needed = needed.max(above);
-    if role.max(everywhere) >= needed {
+    let (has, needed) = (here.role.max(everywhere), needed.max(here.above));
+    if has >= needed {
         return Ok(());
     }
-    let (command, needed) = (asks.command, needed.map_or("viewer", CollaboratorRole::word));
-    let has = role.max(everywhere).map_or("you have none".to_owned(), |role| format!("you are {}", role.word()));
+    let needed = needed.map_or("viewer", CollaboratorRole::word);
+    let has = has.map_or("you have none".to_owned(), |role| format!("you are {}", role.word()));
     Err(CommandError::Forbidden(format!("{command} needs the role {needed} or higher in the project; {has} there")))
 }
 

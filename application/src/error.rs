@@ -1,7 +1,7 @@
 //! Why a command was not carried out, sorted by who must act.
 
 use crate::commands::Refusal;
-use crate::ports::LogError;
+use crate::ports::{LogError, RefusedLine};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -17,6 +17,9 @@ pub enum CommandError {
     /// The caller, with more rights.
     #[error("{0}")]
     Forbidden(String),
+    /// Whoever imports, with another line, or by having it decided anew. It is recorded; `before`: by an earlier import.
+    #[error("{}", refusal.message)]
+    RefusedLine { refusal: RefusedLine, before: bool },
     /// The caller, after looking again: a field that the command sets has changed since the expected version.
     #[error("the version is {current_version} by now, and what changed meanwhile meets the command: {}", conflicting_fields.join(", "))]
     Conflict { current_version: i64, conflicting_fields: Vec<&'static str> },
@@ -62,6 +65,7 @@ impl CommandError {
             Self::Refused(refusals) => refusals.as_mut_slice(),
             Self::NotFound(refusal) => std::slice::from_mut(refusal),
             Self::Forbidden(_)
+            | Self::RefusedLine { .. }
             | Self::Conflict { .. }
             | Self::CommandIdReused
             | Self::Overloaded { .. }
@@ -81,9 +85,49 @@ impl CommandError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Overloaded { .. } | Self::Unavailable(_) | Self::NoRoom(_) | Self::OutcomeUnknown | Self::Contended => true,
-            Self::Refused(_) | Self::NotFound(_) | Self::Forbidden(_) | Self::Conflict { .. } | Self::CommandIdReused | Self::Broken(_) => {
-                false
-            }
+            Self::Refused(_)
+            | Self::NotFound(_)
+            | Self::Forbidden(_)
+            | Self::RefusedLine { .. }
+            | Self::Conflict { .. }
+            | Self::CommandIdReused
+            | Self::Broken(_) => false,
+        }
+    }
+
+    /// What is recorded of it where it refuses a line of an import: a decision about the line, not what ails the service.
+    pub(crate) fn refusal(&self) -> Option<RefusedLine> {
+        let path = match self {
+            Self::Refused(refusals) => refusals.first().map(|refusal| refusal.path.as_slice()),
+            Self::NotFound(refusal) => Some(refusal.path.as_slice()),
+            Self::Forbidden(_) | Self::Conflict { .. } => None,
+            Self::RefusedLine { .. }
+            | Self::CommandIdReused
+            | Self::Overloaded { .. }
+            | Self::Unavailable(_)
+            | Self::NoRoom(_)
+            | Self::OutcomeUnknown
+            | Self::Contended
+            | Self::Broken(_) => return None,
+        };
+        let path = match path {
+            None | Some([]) => vec![],
+            Some(path) => [&["input".to_owned()], path].concat(),
+        };
+        Some(RefusedLine { code: self.code().to_owned(), message: self.to_string(), path })
+    }
+
+    /// Whether the same request may have been carried out before, though it is not now. Where the log cannot be asked, or has
+    /// answered by the command's id, there is nothing to look for.
+    pub(crate) fn may_hide_an_outcome(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::NotFound(_) | Self::Forbidden(_) | Self::Conflict { .. } | Self::Contended | Self::Broken(_) => true,
+            Self::RefusedLine { .. }
+            | Self::CommandIdReused
+            | Self::Overloaded { .. }
+            | Self::Unavailable(_)
+            | Self::NoRoom(_)
+            | Self::OutcomeUnknown => false,
         }
     }
 
@@ -93,6 +137,7 @@ impl CommandError {
             Self::Refused(refusals) => refusals.first().map_or("REFUSED", |refusal| refusal.code),
             Self::NotFound(refusal) => refusal.code,
             Self::Forbidden(_) => "FORBIDDEN",
+            Self::RefusedLine { refusal, .. } => &refusal.code,
             Self::Conflict { .. } => "VERSION_CONFLICT",
             Self::CommandIdReused => "COMMAND_ID_REUSED",
             Self::Overloaded { .. } => "OVERLOADED",

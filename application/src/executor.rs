@@ -7,7 +7,7 @@ use crate::access::{self, Asks, Standing};
 use crate::caller::{Caller, Circumstances};
 use crate::commands::Refusal;
 use crate::error::CommandError;
-use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Guard, Ids, NewEvent, Settled, Unit};
+use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Guard, Ids, Line, NewEvent, RefusedLine, Settled, Unit};
 use crate::states::{Entity, States, Versioned};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -90,6 +90,15 @@ pub(crate) struct Executor {
     lanes: Box<[Mutex<()>]>,
 }
 
+/// One sending of a command.
+#[derive(Clone, Copy)]
+pub(crate) struct Sending<'a> {
+    pub(crate) how: &'a Circumstances,
+    pub(crate) key: Option<&'a CommandKey>,
+    /// The line of an import that it is.
+    pub(crate) line: Option<&'a Line>,
+}
+
 /// One try: either it is settled, or something had moved.
 enum Try {
     Settled(Outcome),
@@ -110,29 +119,67 @@ impl Executor {
         key: Option<&CommandKey>,
         handling: &H,
     ) -> Result<Outcome, CommandError> {
-        let result = self.run_once(how, key, handling).await;
-        // A command may itself have taken away what it needs, even the right to it. The hash covers who sends it.
-        let (
-            Err(CommandError::Refused(_) | CommandError::NotFound(_) | CommandError::Forbidden(_) | CommandError::Conflict { .. }),
-            Some(key),
-        ) = (&result, key)
-        else {
-            return result;
-        };
-        match self.log.settled(how.caller.workspace, key).await? {
-            Some(earlier) if earlier.request_hash == key.request_hash => Ok(replayed(earlier)),
-            Some(_) => Err(CommandError::CommandIdReused),
-            None => result,
+        let sending = Sending { how, key, line: None };
+        match self.decide(sending, handling).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => self.refuse(sending, error).await,
         }
     }
 
-    async fn run_once<H: Handling>(&self, how: &Circumstances, key: Option<&CommandKey>, handling: &H) -> Result<Outcome, CommandError> {
+    /// What a command comes to that is not carried out now. If the same request was carried out before, it has the outcome of
+    /// then: it may itself have taken away what it needs, even the right to it, and limits may have been tightened since.
+    /// The hash covers who sends it. The refusal of a line is recorded.
+    pub(crate) async fn refuse(&self, sending: Sending<'_>, error: CommandError) -> Result<Outcome, CommandError> {
+        let Some(key) = sending.key.filter(|_| error.may_hide_an_outcome()) else { return Err(error) };
+        if let (Some(line), Some(refusal)) = (sending.line, error.refusal()) {
+            return self.record(sending, key, line, refusal).await;
+        }
+        match self.log.settled(sending.how.caller.workspace, key).await? {
+            Some(earlier) if earlier.request_hash == key.request_hash => Ok(replayed(earlier)),
+            // Who may not send it learns nothing of what others have sent.
+            Some(_) if !matches!(error, CommandError::Forbidden(_)) => Err(CommandError::CommandIdReused),
+            Some(_) | None => Err(error),
+        }
+    }
+
+    /// Records that a line was refused, unless it was carried out or refused before: the log says which came first.
+    pub(crate) async fn record(
+        &self,
+        sending: Sending<'_>,
+        key: &CommandKey,
+        line: &Line,
+        refusal: RefusedLine,
+    ) -> Result<Outcome, CommandError> {
+        let refusal = refusal.storable();
+        let unit = Unit {
+            workspace: sending.how.caller.workspace,
+            subject: key.id,
+            source: key.source,
+            key: Some(key.clone()),
+            events: vec![],
+            guards: vec![],
+            claims: vec![],
+            releases: vec![],
+            line: Some(Line { refusal: Some(refusal.clone()), ..line.clone() }),
+        };
+        match self.log.append(unit).await? {
+            Appended::Done { .. } => Err(CommandError::RefusedLine { refusal, before: false }),
+            Appended::RefusedBefore(refusal) => Err(CommandError::RefusedLine { refusal, before: true }),
+            Appended::Replayed(earlier) => Ok(replayed(earlier)),
+            Appended::CommandIdReused => Err(CommandError::CommandIdReused),
+            // It relies on nothing that could have moved, and claims nothing.
+            Appended::Moved { .. } | Appended::ClaimTaken => Err(CommandError::Contended),
+        }
+    }
+
+    /// Decides a command by what is now, and appends what comes of it.
+    pub(crate) async fn decide<H: Handling>(&self, sending: Sending<'_>, handling: &H) -> Result<Outcome, CommandError> {
         let _lane = self.lane(handling).await;
         for attempt in 0..=RETRIES_MAX {
             if attempt > 0 {
                 self.pause().await;
             }
-            if let Try::Settled(outcome) = self.attempt(how, key, handling).await? {
+            if let Try::Settled(outcome) = self.attempt(sending, handling).await? {
                 return Ok(outcome);
             }
         }
@@ -153,7 +200,8 @@ impl Executor {
         tokio::time::sleep(Duration::from_millis(jitter)).await;
     }
 
-    async fn attempt<H: Handling>(&self, how: &Circumstances, key: Option<&CommandKey>, handling: &H) -> Result<Try, CommandError> {
+    async fn attempt<H: Handling>(&self, sending: Sending<'_>, handling: &H) -> Result<Try, CommandError> {
+        let Sending { how, key, line } = sending;
         let id = handling.id();
         let own = match handling.creates() {
             true => States::absent::<H::Entity>(id),
@@ -205,6 +253,7 @@ impl Executor {
             guards: relied_on.iter().map(|(guard, _)| *guard).collect(),
             claims: prepared.claim.iter().map(|(claim, _)| claim.clone()).collect(),
             releases: vec![],
+            line: line.cloned(),
         };
         self.append(unit, handling, own, prepared.claim.map(|(_, taken)| taken)).await
     }
@@ -239,6 +288,7 @@ impl Executor {
             }
             Appended::Replayed(earlier) => Ok(Try::Settled(replayed(earlier))),
             Appended::CommandIdReused => Err(CommandError::CommandIdReused),
+            Appended::RefusedBefore(refusal) => Err(CommandError::RefusedLine { refusal, before: true }),
             Appended::ClaimTaken => Err(CommandError::Refused(claim_taken.into_iter().collect())),
             Appended::Moved { aggregate_id, .. } if aggregate_id == own.id && handling.creates() => {
                 Err(CommandError::Refused(vec![id_taken()]))

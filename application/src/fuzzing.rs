@@ -13,7 +13,10 @@ pub fn import_line(line: &[u8]) {
     let now = DateTime::from_timestamp_millis(1_900_000_000_000).expect("a moment of our time");
     match parse(line, 1, &caller, now) {
         Ok(parsed) => {
-            let command = parsed.command;
+            let command = match parsed.command {
+                Ok(command) => command,
+                Err(refusal) => return assert!(!refusal.message.is_empty(), "refused without a reason"),
+            };
             let id = command.command_id().expect("a command of an import has an id");
             let written = serde_json::to_value(&command).expect("a command can be written down");
             let mut again: Command = serde_json::from_value(written).expect("it reads");

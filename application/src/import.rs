@@ -2,7 +2,8 @@
 //!
 //! Commands run at the same time as far as that makes no difference: lines that name the same thing keep their order,
 //! and what changes the standing of a whole project waits for everything before it. Running a file twice changes
-//! nothing, since every line has a command id.
+//! nothing, since every line has a command id: what was carried out is not carried out again, and what was refused is
+//! refused again, also where it would be taken by now.
 
 mod order;
 
@@ -10,7 +11,8 @@ use crate::caller::{Caller, Circumstances, Source};
 use crate::commands::Command;
 use crate::error::CommandError;
 use crate::nearest::with_hint;
-use crate::{Application, access};
+use crate::ports::{CommandKey, Line, RefusedLine};
+use crate::{Application, access, json};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
 use domain::values::{InvalidValue, valid_instant};
@@ -19,6 +21,7 @@ use order::Order;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -65,8 +68,19 @@ pub struct Reject {
     pub message: String,
     /// Points into the line, such as `["input", "due", "date"]`; empty where no field is to blame.
     pub path: Vec<String>,
+    /// Whether an earlier import was answered so, and this is its answer.
+    pub replayed: bool,
     /// The line as it was; a text where it is no JSON.
     pub record: Value,
+}
+
+/// What lines come to that an earlier import refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The same refusal.
+    Again,
+    /// What they come to now.
+    DecidedAnew,
 }
 
 /// What became of one line.
@@ -75,7 +89,7 @@ pub enum LineOutcome {
     Done,
     /// It had been imported before.
     Replayed,
-    /// Its wish was already true.
+    /// What it asks for was already so.
     NothingToDo,
     Rejected(Box<Reject>),
 }
@@ -98,26 +112,30 @@ pub enum ImportError {
 pub fn import<'a>(
     application: &'a Application,
     caller: Caller,
+    refused: Refused,
     lines: impl Stream<Item = std::io::Result<Vec<u8>>> + Send + 'a,
 ) -> impl Stream<Item = Result<LineOutcome, ImportError>> + Send + 'a {
     let room = Arc::new(Semaphore::new(COMMANDS_AT_ONCE));
     let mut order = Order::new();
     lines
         .zip(futures::stream::iter(1_u64..))
-        .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())))
+        .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| text_of(line).trim_ascii().is_empty())))
         .map(move |(line, number)| {
             let parsed = line.map_err(ImportError::File).map(|line| {
                 let parsed = parse(&line, number, &caller, application.clock().now())?;
-                let turn = order.turn(&parsed.command);
+                // A line that cannot be carried out changes nothing, so none waits for it.
+                let turn = parsed.command.as_ref().ok().map(|command| order.turn(command));
                 Ok((parsed, turn))
             });
             let room = Arc::clone(&room);
             async move {
                 match parsed? {
                     Ok((parsed, turn)) => {
-                        turn.come().await;
+                        if let Some(turn) = &turn {
+                            turn.come().await;
+                        }
                         let _permit = room.acquire().await;
-                        carry_out(application, caller, number, parsed).await
+                        carry_out(application, caller, refused, number, parsed).await
                     }
                     Err(reject) => Ok(LineOutcome::Rejected(reject)),
                 }
@@ -126,43 +144,95 @@ pub fn import<'a>(
         .buffer_unordered(COMMANDS_AT_ONCE)
 }
 
+/// A line that has an id.
 pub(crate) struct Parsed {
-    pub(crate) command: Command,
-    actor: Option<UserId>,
+    /// What it asks for, or why that is never carried out.
+    pub(crate) command: Result<Command, RefusedLine>,
+    key: CommandKey,
+    /// Of the line as it was and who sends it.
+    hash: [u8; 32],
+    actor: UserId,
     at: Option<DateTime<Utc>>,
     record: Value,
 }
 
-pub(crate) fn parse(line_bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>) -> Result<Parsed, Box<Reject>> {
-    let reject = |command_id, message: String, record| {
-        Box::new(Reject { line, command_id, code: "BAD_USER_INPUT".to_owned(), message, path: vec![], record })
+/// A line without the mark that some editors put at the beginning of a file, and without the first half of a line end of Windows.
+fn text_of(line: &[u8]) -> &[u8] {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Reads a line. One without an id is refused at once, for nothing can be known of it.
+pub(crate) fn parse(bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>) -> Result<Parsed, Box<Reject>> {
+    let reject = |message: String, record| {
+        let (code, path) = ("BAD_USER_INPUT".to_owned(), vec![]);
+        Box::new(Reject { line, command_id: None, code, message, path, replayed: false, record })
     };
-    if line_bytes.len() > LINE_BYTES_MAX {
-        return Err(reject(None, format!("a line has at most {LINE_BYTES_MAX} bytes; this one has more"), Value::Null));
+    if bytes.len() > LINE_BYTES_MAX {
+        return Err(reject(format!("a line has at most {LINE_BYTES_MAX} bytes; this one has more"), Value::Null));
     }
-    let lossy = || Value::String(String::from_utf8_lossy(line_bytes).into_owned());
-    let text = std::str::from_utf8(line_bytes).map_err(|error| reject(None, format!("the line is not UTF-8: {error}"), lossy()))?;
-    let record: Value = serde_json::from_str(text).map_err(|error| reject(None, format!("the line is no JSON: {error}"), lossy()))?;
-    let ImportLine { command, command_id, actor, at, input } =
-        serde_json::from_value(record.clone()).map_err(|error| reject(None, with_hint(error.to_string()), record.clone()))?;
-    let tagged = serde_json::json!({ "command": command, "input": input });
-    let mut command: Command =
-        serde_json::from_value(tagged).map_err(|error| reject(Some(command_id), with_hint(error.to_string()), record.clone()))?;
+    let text = text_of(bytes);
+    let lossy = || Value::String(String::from_utf8_lossy(text).into_owned());
+    if let Err(error) = std::str::from_utf8(text) {
+        return Err(reject(format!("the line is not UTF-8: {error}"), lossy()));
+    }
+    let record = json::strict(text).map_err(|error| match error.is_data() {
+        true => reject(error.to_string(), lossy()),
+        false => reject(format!("the line is no JSON: {error}"), lossy()),
+    })?;
+    let read: Result<ImportLine, _> = serde_json::from_value(record.clone()).map_err(|error| with_hint(error.to_string()));
+    let command_id = match &read {
+        Ok(read) => Some(read.command_id),
+        Err(_) => record["commandId"].as_str().and_then(|id| Uuid::parse_str(id).ok()),
+    };
+    let (read, id) = match (read, command_id) {
+        (read, Some(id)) => (read, id),
+        (Ok(_), None) => return Err(reject("missing field `commandId`".to_owned(), record)),
+        (Err(message), None) => return Err(reject(message, record)),
+    };
+    let given = read.as_ref().map_or((None, None), |read| (read.actor, read.at));
+    let actor = given.0.map_or(caller.actor, UserId);
+    let hash = hash_of(&[actor.0.as_bytes(), record.to_string().as_bytes()]);
+    let asked = read.and_then(|read| asked(read).map_err(|error| with_hint(error.to_string())));
+    // A request is what is asked, by whom, and of what time.
+    let request_hash = match &asked {
+        Ok(command) => hash_of(&[&command.request_hash(actor), serde_json::json!([given.0, given.1]).to_string().as_bytes()]),
+        Err(_) => hash,
+    };
+    let command = asked.map_err(|message| refused("BAD_USER_INPUT", message, &[]));
+    let (command, at) = match history(caller, given, now) {
+        Ok(at) => (command, at),
+        Err(refusal) => (command.and(Err(refusal)), None),
+    };
+    Ok(Parsed { command, key: CommandKey { source: Source::Import, id, request_hash }, hash, actor, at, record })
+}
+
+fn refused(code: &str, message: String, path: &[&str]) -> RefusedLine {
+    RefusedLine { code: code.to_owned(), message, path: path.iter().map(|step| (*step).to_owned()).collect() }
+}
+
+/// The command of a line, under the line's id.
+fn asked(line: ImportLine) -> Result<Command, serde_json::Error> {
+    let ImportLine { command, command_id, input, .. } = line;
+    let mut command: Command = serde_json::from_value(serde_json::json!({ "command": command, "input": input }))?;
     if command.command_id().is_some_and(|id| id != command_id) {
-        let message = "input.commandId differs from commandId; leave it out of the input".to_owned();
-        return Err(reject(Some(command_id), message, record));
+        return Err(serde::de::Error::custom("input.commandId differs from commandId; leave it out of the input"));
     }
     command.set_command_id(command_id);
+    Ok(command)
+}
+
+/// What a line says of who did something and when, if whoever sends it may say so and it can have been.
+fn history(
+    caller: &Caller,
+    (actor, at): (Option<Uuid>, Option<DateTime<Utc>>),
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, RefusedLine> {
     if (actor.is_some() || at.is_some()) && !access::may_give_history(caller) {
-        let message = "actor and at are for those who look after the workspace: admin, owner or service".to_owned();
-        return Err(Box::new(Reject { code: "FORBIDDEN".to_owned(), ..*reject(Some(command_id), message, record) }));
+        let message = "actor and at are for those who look after the workspace: admin, owner or service";
+        return Err(refused("FORBIDDEN", message.to_owned(), &[]));
     }
-    match at.map(|at| past(at, now)).transpose() {
-        Ok(at) => Ok(Parsed { command, actor: actor.map(UserId), at, record }),
-        Err(InvalidValue { code, message }) => {
-            Err(Box::new(Reject { code: code.to_owned(), path: vec!["at".to_owned()], ..*reject(Some(command_id), message, record) }))
-        }
-    }
+    at.map(|at| past(at, now)).transpose().map_err(|InvalidValue { code, message }| refused(code, message, &["at"]))
 }
 
 /// A moment that can have been, to the millisecond. Stored facts are for ever, so a slip of the pen must not become one.
@@ -174,19 +244,31 @@ fn past(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidV
     }
 }
 
-async fn carry_out(application: &Application, caller: Caller, line: u64, parsed: Parsed) -> Result<LineOutcome, ImportError> {
+fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
+
+async fn carry_out(
+    application: &Application,
+    caller: Caller,
+    refused: Refused,
+    number: u64,
+    parsed: Parsed,
+) -> Result<LineOutcome, ImportError> {
     let how = Circumstances {
-        caller: Caller { actor: parsed.actor.unwrap_or(caller.actor), ..caller },
+        caller: Caller { actor: parsed.actor, ..caller },
         source: Source::Import,
         at: parsed.at,
         correlation_id: application.new_id(),
         causation_id: None,
         traceparent: None,
     };
-    let command_id = parsed.command.command_id();
+    let line = Line { hash: parsed.hash, anew: refused == Refused::DecidedAnew, refusal: None };
     let mut tries = 0;
     let error = loop {
-        match application.execute(how.clone(), parsed.command.clone()).await {
+        match application.execute_line(&how, &parsed.key, &line, parsed.command.clone()).await {
             Ok(outcome) if outcome.replayed => return Ok(LineOutcome::Replayed),
             Ok(outcome) if outcome.recorded.is_empty() => return Ok(LineOutcome::NothingToDo),
             Ok(_) => return Ok(LineOutcome::Done),
@@ -194,33 +276,16 @@ async fn carry_out(application: &Application, caller: Caller, line: u64, parsed:
                 tries += 1;
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            Err(error) if error.is_passing() => return Err(ImportError::Unavailable { line, error }),
+            Err(error) if error.is_passing() => return Err(ImportError::Unavailable { line: number, error }),
             Err(error) => break error,
         }
     };
-    let (code, message, path) = (error.code().to_owned(), error.to_string(), path_of(&error));
-    Ok(LineOutcome::Rejected(Box::new(Reject { line, command_id, code, message, path, record: parsed.record })))
-}
-
-/// Where in the line that is which the error is about.
-fn path_of(error: &CommandError) -> Vec<String> {
-    let about = match error {
-        CommandError::Refused(refusals) => refusals.first(),
-        CommandError::NotFound(refusal) => Some(refusal),
-        CommandError::Forbidden(_)
-        | CommandError::Conflict { .. }
-        | CommandError::CommandIdReused
-        | CommandError::Overloaded { .. }
-        | CommandError::Unavailable(_)
-        | CommandError::NoRoom(_)
-        | CommandError::OutcomeUnknown
-        | CommandError::Contended
-        | CommandError::Broken(_) => None,
+    let (RefusedLine { code, message, path }, replayed) = match error {
+        CommandError::RefusedLine { refusal, before } => (refusal, before),
+        error => (self::refused(error.code(), error.to_string(), &[]), false),
     };
-    match about.map(|refusal| refusal.path.as_slice()) {
-        None | Some([]) => vec![],
-        Some(path) => [&["input".to_owned()], path].concat(),
-    }
+    let command_id = Some(parsed.key.id);
+    Ok(LineOutcome::Rejected(Box::new(Reject { line: number, command_id, code, message, path, replayed, record: parsed.record })))
 }
 
 #[cfg(test)]

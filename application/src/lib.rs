@@ -13,6 +13,7 @@ pub mod executor;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod import;
+pub mod json;
 pub mod nearest;
 pub mod notices;
 pub mod ports;
@@ -37,8 +38,8 @@ use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
 use domain::schedule::ScheduleCommand;
 use domain::task::Task;
 use error::CommandError;
-use executor::{Executor, Outcome};
-use ports::{Clock, CommandKey, EventLog, Ids};
+use executor::{Executor, Outcome, Sending};
+use ports::{Clock, CommandKey, EventLog, Ids, Line, RefusedLine};
 use projects::ProjectHandling;
 use schedules::ScheduleHandling;
 use std::sync::Arc;
@@ -74,15 +75,41 @@ impl Application {
 
     /// Carries out a command, or says why not.
     pub async fn execute(&self, how: Circumstances, command: Command) -> Result<Outcome, CommandError> {
+        let key =
+            command.command_id().map(|id| CommandKey { source: how.source, id, request_hash: command.request_hash(how.caller.actor) });
+        self.send(Sending { how: &how, key: key.as_ref(), line: None }, command).await
+    }
+
+    /// Carries out a line of an import. If it is refused, or was before, that is recorded.
+    pub(crate) async fn execute_line(
+        &self,
+        how: &Circumstances,
+        key: &CommandKey,
+        line: &Line,
+        command: Result<Command, RefusedLine>,
+    ) -> Result<Outcome, CommandError> {
+        let sending = Sending { how, key: Some(key), line: Some(line) };
+        match command {
+            Ok(command) => self.send(sending, command).await,
+            Err(refusal) => self.executor.record(sending, key, line, refusal).await,
+        }
+    }
+
+    async fn send(&self, sending: Sending<'_>, command: Command) -> Result<Outcome, CommandError> {
         let name = command.name();
         let started = Instant::now();
         let by_id = command.meant_by_id();
-        let result = self.carry_out(&how, command).await.map_err(|error| error.pointing_to_id(by_id));
+        let result = match self.carry_out(sending, command).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => self.executor.refuse(sending, error.pointing_to_id(by_id)).await,
+        };
         let outcome = match &result {
             Ok(outcome) if outcome.replayed => "replayed",
             Ok(outcome) if outcome.recorded.is_empty() => "nothing_to_do",
             Ok(_) => "done",
-            Err(CommandError::Refused(_) | CommandError::NotFound(_) | CommandError::Forbidden(_)) => "refused",
+            Err(CommandError::Refused(_) | CommandError::NotFound(_) | CommandError::Forbidden(_) | CommandError::RefusedLine { .. }) => {
+                "refused"
+            }
             Err(CommandError::Conflict { .. } | CommandError::CommandIdReused | CommandError::Contended) => "conflict",
             Err(CommandError::Overloaded { .. }) => "overloaded",
             Err(CommandError::Unavailable(_) | CommandError::NoRoom(_) | CommandError::OutcomeUnknown | CommandError::Broken(_)) => {
@@ -93,25 +120,23 @@ impl Application {
         result
     }
 
-    async fn carry_out(&self, how: &Circumstances, command: Command) -> Result<Outcome, CommandError> {
-        access::may_send(&how.caller, command.name())?;
-        let asks = Asks::of(command.name());
-        let key =
-            command.command_id().map(|id| CommandKey { source: how.source, id, request_hash: command.request_hash(how.caller.actor) });
+    async fn carry_out(&self, sending: Sending<'_>, command: Command) -> Result<Outcome, CommandError> {
+        access::may_send(&sending.how.caller, command.name())?;
+        let asks = Asks::of(&command);
         let order = command.parse().map_err(CommandError::Refused)?;
         let new = || self.executor.ids.new_id();
         match order {
             Order::Project(order) => {
                 let id = order.id.unwrap_or_else(|| ProjectId(new()));
-                self.executor.run(how, key.as_ref(), &ProjectHandling { id, asks, order }).await
+                self.executor.decide(sending, &ProjectHandling { id, asks, order }).await
             }
             Order::Task(order) => {
                 let id = order.id.unwrap_or_else(|| TaskId(new()));
-                self.executor.run(how, key.as_ref(), &TaskHandling { id, comment_id: CommentId(new()), asks, order }).await
+                self.executor.decide(sending, &TaskHandling { id, comment_id: CommentId(new()), asks, order }).await
             }
             Order::Schedule(order) => {
                 let id = order.id.unwrap_or_else(|| ScheduleId(new()));
-                self.executor.run(how, key.as_ref(), &ScheduleHandling { id, follows: None, asks, order }).await
+                self.executor.decide(sending, &ScheduleHandling { id, follows: None, asks, order }).await
             }
         }
     }

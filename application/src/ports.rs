@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Fact, Metadata, Recorded};
 use domain::ids::WorkspaceId;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -50,6 +51,42 @@ pub struct Unit {
     pub guards: Vec<Guard>,
     pub claims: Vec<Claim>,
     pub releases: Vec<Claim>,
+    /// The line of an import that the command is. Of others, refusals are not recorded.
+    pub line: Option<Line>,
+}
+
+/// A line of an import: where it was refused, the same line is answered the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Of its content and its sender.
+    pub hash: [u8; 32],
+    /// Whether a refusal recorded before does not count.
+    pub anew: bool,
+    /// The refusal to record, of a unit without events.
+    pub refusal: Option<RefusedLine>,
+}
+
+/// Why a line was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedLine {
+    pub code: String,
+    pub message: String,
+    /// Points into the line, such as `["input", "due", "date"]`; empty where no field is to blame.
+    pub path: Vec<String>,
+}
+
+impl RefusedLine {
+    /// As it can be stored: PostgreSQL holds no U+0000, which a sender may have written and a message may quote.
+    #[must_use]
+    pub(crate) fn storable(self) -> Self {
+        let storable = |text: String| text.replace('\0', "\u{fffd}");
+        Self { code: self.code, message: storable(self.message), path: self.path.into_iter().map(storable).collect() }
+    }
+
+    /// As JSON.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("texts can be written as JSON")
+    }
 }
 
 /// What makes sending a command again safe.
@@ -98,6 +135,8 @@ pub enum Appended {
     Moved { aggregate_id: Uuid, found: i64 },
     /// A claimed value is taken.
     ClaimTaken,
+    /// The same line of an import was refused before.
+    RefusedBefore(RefusedLine),
 }
 
 /// What an earlier command came to.

@@ -1,6 +1,6 @@
 //! Commands on projects.
 
-use crate::access::{Asks, Standing};
+use crate::access::{Asks, InProject, Standing};
 use crate::caller::Caller;
 use crate::commands::{ProjectOrder, Refusal};
 use crate::error::CommandError;
@@ -54,7 +54,7 @@ impl Handling for ProjectHandling {
             }
             _ => None,
         };
-        let standing = Standing::to_project(&own.state, caller.actor, &wish);
+        let standing = Standing::InProject(InProject::to_project(&own.state, caller.actor, &wish));
         Ok(Prepared { command: Box::new(|issued| issued.with(wish)), relied_on: vec![], project_id: Some(self.id), standing, claim })
     }
 }

@@ -1,7 +1,7 @@
 //! Commands on schedules. Each relies on the project and the task that the schedule is about.
 
 use crate::Application;
-use crate::access::{Asks, Standing};
+use crate::access::{Asks, InProject, Standing};
 use crate::caller::{Caller, Circumstances};
 use crate::commands::ScheduleOrder;
 use crate::error::CommandError;
@@ -80,7 +80,7 @@ impl Handling for ScheduleHandling {
         let (mut place, mut standing) = (None, Standing::NoProject);
         if let Some(project_id) = task.as_ref().map(|task| task.project_id).or(project_id) {
             let (home, project, also) = home(states, project_id).await?;
-            standing = Standing::in_project(&project, caller.actor);
+            standing = Standing::InProject(InProject::of(&project, caller.actor));
             relied_on.extend(also);
             place = Some(home);
         }

@@ -1,6 +1,6 @@
 //! Commands on tasks. Each relies on the task's project being active, and so on its version.
 
-use crate::access::{Asks, Standing};
+use crate::access::{self, Asks, Standing};
 use crate::caller::Caller;
 use crate::commands::{TaskOrder, TaskWish};
 use crate::error::CommandError;
@@ -59,7 +59,7 @@ impl Handling for TaskHandling {
             }
         };
         let (home, project, mut relied_on) = home(states, home_id).await?;
-        let mut standing = Standing::in_project(&project, caller.actor).own_if(self.is_own(own, caller.actor));
+        let mut standing = access::InProject::of(&project, caller.actor).own_if(self.is_own(own, caller.actor));
         let wish = match &self.order.wish {
             TaskWish::Create(_, create) => TaskCommand::Create(create.clone()),
             TaskWish::Move(to) => {
@@ -75,7 +75,7 @@ impl Handling for TaskHandling {
             command: Box::new(|issued| issued.with(InProject { home, wish })),
             relied_on,
             project_id: Some(home_id),
-            standing,
+            standing: Standing::InProject(standing),
             claim: None,
         })
     }
@@ -90,7 +90,7 @@ impl TaskHandling {
         };
         match &self.order.wish {
             TaskWish::Other(TaskCommand::Unassign(user_id)) => mine && *user_id == actor,
-            _ => mine,
+            TaskWish::Create(..) | TaskWish::Move(_) | TaskWish::Comment(_) | TaskWish::Other(_) => mine,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::commands::Command;
 use crate::error::CommandError;
 use crate::executor::Outcome;
-use crate::ports::{Appended, Clock, CommandKey, EventLog, Ids, LogError, Settled, Unit};
+use crate::ports::{Appended, Clock, CommandKey, EventLog, Ids, LogError, RefusedLine, Settled, Unit};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Fact, Recorded};
@@ -41,6 +41,7 @@ struct Kept {
     events: Vec<Arc<Recorded>>,
     commands: HashMap<(i16, Uuid), Settled>,
     claims: HashSet<(&'static str, String)>,
+    refused: HashMap<(Uuid, [u8; 32]), RefusedLine>,
     asked: Vec<Unit>,
     /// Answers to give before any unit is looked at.
     planned: VecDeque<Result<Appended, LogError>>,
@@ -50,6 +51,11 @@ impl MemoryLog {
     /// Gives these answers to the next units, without looking at them.
     pub(crate) fn plan(&self, answers: impl IntoIterator<Item = Result<Appended, LogError>>) {
         self.kept.lock().expect("no panic").planned.extend(answers);
+    }
+
+    /// Knows a command as carried out.
+    pub(crate) fn settle(&self, source: Source, id: Uuid, settled: Settled) {
+        self.kept.lock().expect("no panic").commands.insert((source.number(), id), settled);
     }
 
     /// Every unit so far.
@@ -72,8 +78,21 @@ impl Kept {
         if let Some(key) = &unit.key
             && let Some(earlier) = self.commands.get(&(key.source.number(), key.id))
         {
-            let same = earlier.request_hash == key.request_hash;
-            return if same { Appended::Replayed(earlier.clone()) } else { Appended::CommandIdReused };
+            let refused = unit.line.as_ref().filter(|line| !line.anew).and_then(|line| self.refused.get(&(key.id, line.hash)));
+            return match (earlier.request_hash == key.request_hash, refused) {
+                (true, _) => Appended::Replayed(earlier.clone()),
+                (false, Some(refusal)) => Appended::RefusedBefore(refusal.clone()),
+                (false, None) => Appended::CommandIdReused,
+            };
+        }
+        if let (Some(key), Some(line)) = (&unit.key, unit.line) {
+            if let Some(refusal) = self.refused.get(&(key.id, line.hash)).filter(|_| !line.anew) {
+                return Appended::RefusedBefore(refusal.clone());
+            }
+            if let Some(refusal) = line.refusal {
+                self.refused.insert((key.id, line.hash), refusal);
+                return Appended::Done { recorded: vec![], position: self.events.len() as i64 };
+            }
         }
         let written = unit.events.first().map(|new| (new.aggregate_id, new.version - 1));
         for (aggregate_id, version) in written.into_iter().chain(unit.guards.iter().map(|guard| (guard.aggregate_id, guard.version))) {

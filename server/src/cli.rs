@@ -98,6 +98,9 @@ pub struct Import {
     /// Where lines go that were not carried out [default: FILE.rejects.ndjson]
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
+    /// Decide lines anew that an earlier import rejected; otherwise they are rejected again as they were
+    #[arg(long)]
+    pub retry_rejected: bool,
     /// Print the outcome as JSON
     #[arg(long)]
     pub json: bool,

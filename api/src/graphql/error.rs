@@ -3,7 +3,7 @@
 use super::scalars::Position;
 use application::commands::Refusal;
 use application::error::CommandError;
-use application::ports::LogError;
+use application::ports::{LogError, RefusedLine};
 use async_graphql::{Error, ErrorExtensions, SimpleObject, Value};
 use projections::error::QueryError;
 use projections::progress::NotReached;
@@ -25,7 +25,7 @@ pub const CODES: [(&str, &str); 13] = [
     ("OVERLOADED", "Too many commands are waiting; try again after `retryAfterMs`."),
     (
         "UNAVAILABLE",
-        "Something the service needs is not there, took too long, or has no room left on its disk; the message says which. Sending a command again with the same `commandId` is safe.",
+        "Something the service needs is not there, took too long, or has no room left on its disk; the message says which. Sending a command again with the same `commandId` is safe. At the entity of a payload: the command is stored, and only the entity cannot be read. `stored` lists commands of the request that are stored though their payloads are missing.",
     ),
     ("REQUEST_TIMEOUT", "The body of the request did not arrive in time. Nothing was executed; send it again."),
     ("METHOD_NOT_ALLOWED", "Mutations are taken by POST only."),
@@ -111,6 +111,10 @@ pub(crate) fn answer(error: CommandError) -> Result<Vec<UserError>, Error> {
     let message = error.to_string();
     Err(match error {
         CommandError::Refused(refusals) => return Ok(refusals.into_iter().map(UserError::from).collect()),
+        // Only of imports, but what was refused is refused.
+        CommandError::RefusedLine { refusal: RefusedLine { code, message, path }, .. } => {
+            return Ok(vec![UserError { code, message, path }]);
+        }
         CommandError::NotFound(refusal) => {
             let path: Vec<Value> = refusal.path.into_iter().map(Value::from).collect();
             failure("NOT_FOUND", message).extend_with(|_, extensions| extensions.set("path", Value::List(path)))

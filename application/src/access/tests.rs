@@ -1,5 +1,4 @@
 use super::*;
-use crate::commands::Command;
 use crate::testing::{MemoryLog, by, caller, command, node, project, send};
 use domain::ids::UserId;
 use serde_json::{Value, json};
@@ -15,17 +14,11 @@ fn everybody_but_a_viewer_sends_commands_and_who_looks_after_the_workspace_gives
     assert_eq!(Role::ALL.map(may), [(false, false), (true, false), (true, true), (true, true), (true, true)]);
 }
 
-#[test]
-fn every_command_has_a_line() {
-    let lines: Vec<_> = NEEDS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(lines, Command::NAMES);
-}
-
 /// What a member with a role in the project comes to with commands that everybody below may not send.
 fn least(need: Need, own: bool, above: Option<CollaboratorRole>) -> Vec<Option<CollaboratorRole>> {
     let asks = Asks { command: "x", need };
     let roles = [None].into_iter().chain(CollaboratorRole::ALL.map(Some));
-    roles.filter(|role| may_do(&caller(Role::Member), asks, Standing::InProject { role: *role, own, above }).is_ok()).collect()
+    roles.filter(|role| may_do(&caller(Role::Member), asks, Standing::InProject(InProject { role: *role, own, above })).is_ok()).collect()
 }
 
 #[test]
@@ -41,19 +34,48 @@ fn a_member_may_do_what_its_role_in_the_project_or_its_own_part_lets_it() {
         assert_eq!(least(Need::ProjectOrOwn(role), false, None), from(Some(role)));
         assert_eq!(least(Need::ProjectOrOwn(role), true, None), from(None));
         assert_eq!(least(Need::Project(role), false, Some(Owner)), from(Some(Owner)));
+        assert_eq!(least(Need::ProjectOrMilestone(role), true, None), from(Some(role)));
     }
 }
 
 #[test]
 fn an_admin_is_a_manager_everywhere_and_an_owner_or_a_service_an_owner() {
-    let nobody = Standing::InProject { role: None, own: false, above: None };
+    let nobody = Standing::InProject(InProject { role: None, own: false, above: None });
     let may = |role, need| may_do(&caller(role), Asks { command: "x", need }, nobody).is_ok();
     assert_eq!(Role::ALL.map(|role| may(role, Need::Project(Manager))), [false, false, true, true, true]);
     assert_eq!(Role::ALL.map(|role| may(role, Need::Project(Owner))), [false, false, false, true, true]);
-    assert_eq!(
-        Role::ALL.map(|role| may_do(&caller(role), Asks::of("scheduleMeet"), Standing::NoProject).is_ok()),
-        [false, true, true, true, true]
-    );
+}
+
+#[test]
+fn what_is_in_no_project_is_open_only_where_a_need_says_so() {
+    let asks = |need| Asks { command: "x", need };
+    let may = |need| Role::ALL.map(|role| may_do(&caller(role), asks(need), Standing::NoProject).is_ok());
+    for role in CollaboratorRole::ALL {
+        // Milestones are everybody's.
+        assert_eq!(may(Need::ProjectOrMilestone(role)), [false, true, true, true, true]);
+        assert_eq!(may(Need::Project(role)), [false; 5]);
+        assert_eq!(may(Need::ProjectOrOwn(role)), [false; 5]);
+    }
+    assert_eq!(may(Need::Membership), [false, true, true, true, true]);
+    let in_project = Standing::InProject(InProject { role: Some(Owner), own: true, above: None });
+    for standing in [Standing::NoProject, in_project] {
+        let may = Role::ALL.map(|role| may_do(&caller(role), Asks::for_the_service("tick"), standing).is_ok());
+        assert_eq!(may, [false, false, false, false, true]);
+    }
+}
+
+#[tokio::test]
+async fn of_what_is_in_no_project_members_change_milestones_and_nothing_else() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let due = json!({ "at": "2031-05-01T00:00:00Z" });
+    let milestone = anna(&node, "scheduleCreate", json!({ "title": "M", "due": due })).await.expect("a milestone");
+    anna(&node, "scheduleUpdate", json!({ "id": milestone, "title": "N" })).await.expect("a milestone is everybody's");
+    let project = project(&node, "APOLLO").await;
+    let theirs = json!({ "title": "M", "projectId": project, "due": due });
+    let theirs = send(&node, "scheduleCreate", theirs).await.expect("a schedule of the project").aggregate_id;
+    forbidden(anna(&node, "scheduleMeet", json!({ "id": theirs })).await);
+    anna(&node, "scheduleMeet", json!({ "id": milestone })).await.expect("a milestone is everybody's");
 }
 
 /// Anna, a member, sends a command.

@@ -123,7 +123,28 @@ impl Command {
             Self::ScheduleCreate(_) => &[],
             Self::TaskCreate(_) | Self::TaskMove(_) => &["taskId"],
             Self::TaskChangeStatus(_) => &["projectId", "taskId"],
-            _ => &["projectId", "taskId", "status"],
+            Self::ProjectCreate(_)
+            | Self::ProjectUpdate(_)
+            | Self::ProjectArchive(_)
+            | Self::ProjectUnarchive(_)
+            | Self::ProjectDelete(_)
+            | Self::ProjectCollaboratorAdd(_)
+            | Self::ProjectCollaboratorChangeRole(_)
+            | Self::ProjectCollaboratorRemove(_)
+            | Self::TaskUpdate(_)
+            | Self::TaskAssign(_)
+            | Self::TaskUnassign(_)
+            | Self::TaskChangePriority(_)
+            | Self::TaskSetDue(_)
+            | Self::TaskClearDue(_)
+            | Self::TaskComplete(_)
+            | Self::TaskReopen(_)
+            | Self::TaskComment(_)
+            | Self::TaskDelete(_)
+            | Self::ScheduleUpdate(_)
+            | Self::ScheduleReschedule(_)
+            | Self::ScheduleMeet(_)
+            | Self::ScheduleDelete(_) => &["projectId", "taskId", "status"],
         }
     }
 

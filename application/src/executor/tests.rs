@@ -187,3 +187,38 @@ async fn what_begins_something_is_refused_for_what_it_relies_on_also_where_its_i
     let refused = send(&node, "taskCreate", input).await.expect_err("nothing is begun in it");
     assert_eq!(refused.code(), "PROJECT_ARCHIVED");
 }
+
+#[tokio::test]
+async fn what_was_carried_out_is_answered_again_to_who_is_a_viewer_by_now_and_to_nobody_else() {
+    let log = log();
+    let node = node(&log, 1);
+    let id = Uuid::from_u128(5);
+    let input = json!({ "key": "APOLLO", "name": "A", "commandId": id });
+    let wish = || command("projectCreate", input.clone());
+    let carried_out = node.execute(by(caller(Role::Member)), wish()).await.expect("a member creates projects");
+    let again = node.execute(by(caller(Role::Viewer)), wish()).await.expect("the answer to a retry");
+    assert_eq!((again.replayed, again.position, again.version), (true, carried_out.position, carried_out.version));
+    assert_eq!((again.aggregate_id, log.names().len()), (carried_out.aggregate_id, 1));
+    // Another viewer, or another request, learns nothing.
+    let other = Caller { actor: UserId(Uuid::from_u128(8)), ..caller(Role::Viewer) };
+    assert_eq!(node.execute(by(other), wish()).await.expect_err("not theirs").code(), "FORBIDDEN");
+    let another = command("projectCreate", json!({ "key": "APOLLO", "name": "B", "commandId": id }));
+    assert_eq!(node.execute(by(caller(Role::Viewer)), another).await.expect_err("another request").code(), "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn what_was_carried_out_is_answered_again_also_where_a_limit_was_tightened_since() {
+    let log = log();
+    let node = node(&log, 1);
+    let wish = command("projectCreate", json!({ "key": "APOLLO", "name": " ", "commandId": Uuid::from_u128(5) }));
+    assert_eq!(node.execute(by(caller(Role::Owner)), wish.clone()).await.expect_err("a blank name").code(), "INVALID_VALUE");
+    // An earlier program took it.
+    let request_hash = wish.request_hash(caller(Role::Owner).actor);
+    log.settle(
+        Source::Client,
+        Uuid::from_u128(5),
+        crate::ports::Settled { aggregate_id: Uuid::from_u128(9), position: 7, version: 3, request_hash },
+    );
+    let again = node.execute(by(caller(Role::Owner)), wish).await.expect("the answer to a retry");
+    assert_eq!((again.replayed, again.position, again.version), (true, 7, 3));
+}

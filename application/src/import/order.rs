@@ -121,7 +121,28 @@ fn changes_a_whole_project(command: &Command) -> bool {
         Command::ProjectArchive(_) | Command::ProjectUnarchive(_) | Command::ProjectDelete(_) => true,
         // Days that are due are counted in the project's zone.
         Command::ProjectUpdate(input) => !input.time_zone.is_absent(),
-        _ => false,
+        Command::ProjectCreate(_)
+        | Command::ProjectCollaboratorAdd(_)
+        | Command::ProjectCollaboratorChangeRole(_)
+        | Command::ProjectCollaboratorRemove(_)
+        | Command::TaskCreate(_)
+        | Command::TaskUpdate(_)
+        | Command::TaskAssign(_)
+        | Command::TaskUnassign(_)
+        | Command::TaskChangeStatus(_)
+        | Command::TaskChangePriority(_)
+        | Command::TaskSetDue(_)
+        | Command::TaskClearDue(_)
+        | Command::TaskComplete(_)
+        | Command::TaskReopen(_)
+        | Command::TaskMove(_)
+        | Command::TaskComment(_)
+        | Command::TaskDelete(_)
+        | Command::ScheduleCreate(_)
+        | Command::ScheduleUpdate(_)
+        | Command::ScheduleReschedule(_)
+        | Command::ScheduleMeet(_)
+        | Command::ScheduleDelete(_) => false,
     }
 }
 

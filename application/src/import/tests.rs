@@ -21,9 +21,19 @@ fn now() -> DateTime<Utc> {
 }
 
 fn rejected(bytes: &[u8], role: Role) -> Box<Reject> {
-    let Err(reject) = parse(bytes, 3, &caller(role), now()) else { panic!("{} is taken", String::from_utf8_lossy(bytes)) };
+    let reject = match parse(bytes, 3, &caller(role), now()) {
+        Err(reject) => reject,
+        Ok(Parsed { command: Err(RefusedLine { code, message, path }), key, record, .. }) => {
+            Box::new(Reject { line: 3, command_id: Some(key.id), code, message, path, replayed: false, record })
+        }
+        Ok(_) => panic!("{} is taken", String::from_utf8_lossy(bytes)),
+    };
     assert_eq!(reject.line, 3);
     reject
+}
+
+fn is_taken(bytes: &[u8], role: Role) -> bool {
+    parse(bytes, 3, &caller(role), now()).is_ok_and(|parsed| parsed.command.is_ok())
 }
 
 #[test]
@@ -51,8 +61,8 @@ fn a_line_is_read_with_its_id_and_its_history_to_the_millisecond() {
         line["actor"] = json!(Uuid::max());
     });
     let Ok(parsed) = parse(&bytes, 1, &caller(Role::Admin), now()) else { panic!("an admin gives history") };
-    assert_eq!(parsed.command, command("taskComplete", json!({ "id": ID, "commandId": ID })));
-    assert_eq!((parsed.actor, parsed.at), (Some(UserId(Uuid::max())), "2001-02-03T04:05:06.789Z".parse().ok()));
+    assert_eq!(parsed.command, Ok(command("taskComplete", json!({ "id": ID, "commandId": ID }))));
+    assert_eq!((parsed.actor, parsed.at), (UserId(Uuid::max()), "2001-02-03T04:05:06.789Z".parse().ok()));
 }
 
 #[test]
@@ -61,24 +71,23 @@ fn only_those_who_look_after_the_workspace_give_history() {
         let bytes = line(|line| line[field] = value);
         assert_eq!(rejected(&bytes, Role::Member).code, "FORBIDDEN");
         for role in [Role::Admin, Role::Owner, Role::Service] {
-            assert!(parse(&bytes, 1, &caller(role), now()).is_ok(), "{role}");
+            assert!(is_taken(&bytes, role), "{role}");
         }
     }
-    assert!(parse(&line(|_| {}), 1, &caller(Role::Member), now()).is_ok());
+    assert!(is_taken(&line(|_| {}), Role::Member));
 }
 
 #[test]
 fn what_happened_lies_in_the_years_that_are_kept_and_not_ahead() {
-    let taken = |at: String| parse(&line(|line| line["at"] = json!(at)), 1, &caller(Role::Owner), now());
     let ahead = |more: TimeDelta| (now() + AT_AHEAD_MAX + more).to_rfc3339();
     for at in [format!("{YEAR_MIN}-01-01T00:00:00Z"), NOW.to_owned(), ahead(TimeDelta::zero())] {
-        assert!(taken(at.clone()).is_ok(), "{at}");
+        assert!(is_taken(&line(|line| line["at"] = json!(at)), Role::Owner), "{at}");
     }
     let (before, after) = (format!("{}-12-31T23:59:59Z", YEAR_MIN - 1), format!("{}-01-01T00:00:00Z", YEAR_MAX + 1));
     for at in
         [before, after, "+012019-01-01T00:00:00Z".to_owned(), ahead(TimeDelta::milliseconds(1)), format!("{YEAR_MAX}-01-01T00:00:00Z")]
     {
-        let Err(reject) = taken(at.clone()) else { panic!("{at} is taken") };
+        let reject = rejected(&line(|line| line["at"] = json!(at)), Role::Owner);
         assert_eq!(
             (reject.code.as_str(), reject.path.as_slice(), reject.record["at"].as_str()),
             ("INVALID_VALUE", &["at".to_owned()][..], Some(at.as_str()))
@@ -159,18 +168,32 @@ fn what_is_over_is_forgotten_however_many_lines_nobody_waits_for() {
     }
 }
 
-async fn run(node: &Application, lines: &[Vec<u8>]) -> Vec<LineOutcome> {
+async fn run_as(node: &Application, refused: Refused, lines: &[Vec<u8>]) -> Vec<LineOutcome> {
     let lines = futures::stream::iter(lines.iter().cloned().map(Ok).collect::<Vec<_>>());
-    import(node, caller(Role::Owner), lines).map(|outcome| outcome.expect("the import goes on")).collect().await
+    import(node, caller(Role::Owner), refused, lines).map(|outcome| outcome.expect("the import goes on")).collect().await
+}
+
+async fn run(node: &Application, lines: &[Vec<u8>]) -> Vec<LineOutcome> {
+    run_as(node, Refused::Again, lines).await
+}
+
+fn with(command: &str, id: u128, input: Value) -> Vec<u8> {
+    json!({ "command": command, "commandId": Uuid::from_u128(id), "input": input }).to_string().into_bytes()
+}
+
+/// The only outcome of an import of one line, in short.
+async fn one(node: &Application, refused: Refused, line: &[u8]) -> String {
+    match &run_as(node, refused, &[line.to_vec()]).await[..] {
+        [LineOutcome::Rejected(reject)] => format!("{}{}", reject.code, if reject.replayed { " again" } else { "" }),
+        [other] => format!("{other:?}"),
+        several => panic!("{several:?}"),
+    }
 }
 
 #[tokio::test]
 async fn a_file_imported_twice_changes_nothing_the_second_time() {
     let log = Arc::new(MemoryLog::default());
     let node = node(&log, 1);
-    let with = |command: &str, id: u128, input: Value| {
-        json!({ "command": command, "commandId": Uuid::from_u128(id), "input": input }).to_string().into_bytes()
-    };
     let lines = [
         with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" })),
         b"  ".to_vec(),
@@ -183,8 +206,123 @@ async fn a_file_imported_twice_changes_nothing_the_second_time() {
         panic!("{first:?}")
     };
     assert_eq!((reject.line, reject.code.as_str(), reject.record["input"]["title"].as_str()), (4, "INVALID_VALUE", Some("")));
-    assert_eq!(reject.path, ["input", "title"]);
+    assert_eq!((&reject.path[..], reject.replayed), (&["input".to_owned(), "title".to_owned()][..], false));
     let second = run(&node, &lines).await;
     assert_eq!(second.iter().filter(|outcome| **outcome == LineOutcome::Replayed).count(), 3, "{second:?}");
+    let again = Reject { replayed: true, ..(**reject).clone() };
+    assert!(second.contains(&LineOutcome::Rejected(Box::new(again))), "{second:?}");
     assert_eq!(log.names(), ["project_created", "task_created"]);
+}
+
+#[tokio::test]
+async fn what_was_refused_is_refused_again_though_it_would_be_taken_by_now_unless_it_is_decided_anew() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    run(&node, &[with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" }))]).await;
+    let (archive, unarchive) = (with("projectArchive", 2, json!({ "id": ID })), with("projectUnarchive", 3, json!({ "id": ID })));
+    let task = |title: &str| with("taskCreate", 4, json!({ "projectId": ID, "title": title }));
+    run(&node, &[archive]).await;
+    for expected in ["PROJECT_ARCHIVED", "PROJECT_ARCHIVED again"] {
+        assert_eq!(one(&node, Refused::Again, &task("Launch")).await, expected);
+    }
+    assert_eq!(one(&node, Refused::DecidedAnew, &task("Launch")).await, "PROJECT_ARCHIVED", "decided anew, it is refused anew");
+    run(&node, &[unarchive]).await;
+    assert_eq!(one(&node, Refused::Again, &task("Launch")).await, "PROJECT_ARCHIVED again");
+    assert_eq!(one(&node, Refused::DecidedAnew, &task("Launch")).await, "Done");
+    assert_eq!(one(&node, Refused::Again, &task("Launch")).await, "Replayed", "what was carried out comes before what was refused");
+    assert_eq!(one(&node, Refused::Again, &task("Land")).await, "COMMAND_ID_REUSED");
+    assert_eq!(log.names(), ["project_created", "project_archived", "project_unarchived", "task_created"]);
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_use_up_the_id_a_line_of_other_content_is_decided_anew() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    run(&node, &[with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" }))]).await;
+    let task = |title: &str| with("taskCreate", 4, json!({ "projectId": ID, "title": title }));
+    assert_eq!(one(&node, Refused::Again, &task("")).await, "INVALID_VALUE");
+    assert_eq!(one(&node, Refused::Again, &task(" ")).await, "INVALID_VALUE", "of other content, so not again");
+    assert_eq!(one(&node, Refused::Again, &task("Launch")).await, "Done");
+    // The first file again has its first answers.
+    assert_eq!(one(&node, Refused::Again, &task("")).await, "INVALID_VALUE again");
+    // Spaces and the order of names are not content; a line that no program understands has one.
+    let unknown = format!(r#"{{ "commandId": "{ID}", "input": {{}}, "command": "taskExplode" }}"#);
+    assert_eq!(one(&node, Refused::Again, unknown.as_bytes()).await, "BAD_USER_INPUT");
+    let same = format!(r#"{{"command":"taskExplode","commandId":"{ID}","input":{{}}}}"#);
+    assert_eq!(one(&node, Refused::Again, same.as_bytes()).await, "BAD_USER_INPUT again");
+}
+
+#[tokio::test]
+async fn of_a_line_refused_while_another_import_carries_it_out_what_was_carried_out_is_the_answer() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let earlier = crate::ports::Settled { aggregate_id: Uuid::nil(), position: 7, version: 2, request_hash: [0; 32] };
+    log.plan([Ok(crate::ports::Appended::Replayed(earlier))]);
+    let lost = with("taskComplete", 4, json!({ "id": ID }));
+    assert_eq!(one(&node, Refused::Again, &lost).await, "Replayed");
+    assert_eq!(one(&node, Refused::Again, &lost).await, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_time_or_actor_is_another_request() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let told = |change: &dyn Fn(&mut Value)| {
+        let mut line = json!({ "command": "projectCreate", "commandId": ID, "input": { "id": ID, "key": "APOLLO", "name": "Apollo" } });
+        line["at"] = json!("2001-02-03T04:05:06Z");
+        line["actor"] = json!(Uuid::from_u128(9));
+        change(&mut line);
+        line.to_string().into_bytes()
+    };
+    assert_eq!(one(&node, Refused::Again, &told(&|_| {})).await, "Done");
+    assert_eq!(one(&node, Refused::Again, &told(&|_| {})).await, "Replayed");
+    for (name, other) in
+        [("at", json!("2001-02-03T04:05:07Z")), ("at", Value::Null), ("actor", json!(Uuid::from_u128(10))), ("actor", Value::Null)]
+    {
+        assert_eq!(one(&node, Refused::Again, &told(&|line| line[name] = other.clone())).await, "COMMAND_ID_REUSED", "{name}: {other}");
+    }
+}
+
+#[test]
+fn a_name_given_twice_is_refused_wherever_it_is_and_nothing_is_carried_out() {
+    for doubled in [
+        format!(r#"{{"command":"taskUpdate","command":"taskDelete","commandId":"{ID}","input":{{"id":"{ID}"}}}}"#),
+        format!(r#"{{"command":"taskDelete","commandId":"{ID}","input":{{"id":"{ID}","id":"{ID}"}}}}"#),
+        format!(
+            r#"{{"command":"taskSetDue","commandId":"{ID}","input":{{"id":"{ID}","due":{{"date":"2031-01-01","date":"2031-01-02"}}}}}}"#
+        ),
+    ] {
+        let reject = rejected(doubled.as_bytes(), Role::Owner);
+        assert_eq!(reject.code, "BAD_USER_INPUT");
+        assert!(reject.message.contains("is given twice in one object"), "{}", reject.message);
+        assert_eq!(reject.record, json!(doubled));
+    }
+}
+
+#[tokio::test]
+async fn a_mark_at_the_beginning_line_ends_of_windows_and_blank_lines_are_no_fault() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let create = with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" }));
+    let marked = [b"\xef\xbb\xbf".to_vec(), create, b"\r".to_vec()].concat();
+    let task = [with("taskCreate", 2, json!({ "projectId": ID, "title": "" })), b"\r".to_vec()].concat();
+    let outcomes = run(&node, &[marked, b"\r".to_vec(), b"\xef\xbb\xbf\r".to_vec(), b" \t\r".to_vec(), task]).await;
+    let [LineOutcome::Done, LineOutcome::Rejected(reject)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(reject.line, 5, "lines are counted as they are in the file");
+}
+
+#[tokio::test]
+async fn what_was_imported_is_answered_as_it_was_also_where_the_line_could_not_be_taken_by_now() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let create = || {
+        let mut line = json!({ "command": "projectCreate", "commandId": ID, "input": { "id": ID, "key": "APOLLO", "name": "Apollo" } });
+        line["at"] = json!(NOW);
+        line.to_string().into_bytes()
+    };
+    assert_eq!(one(&node, Refused::Again, &create()).await, "Done");
+    // The importer is a member by now, who may not say when something happened.
+    let lines = futures::stream::iter([Ok(create())]);
+    let outcomes: Vec<_> = import(&node, caller(Role::Member), Refused::Again, lines).collect().await;
+    assert!(matches!(&outcomes[..], [Ok(LineOutcome::Replayed)]), "{outcomes:?}");
 }

@@ -72,6 +72,7 @@ fn unit(caller: Caller, events: usize) -> Unit {
         guards: vec![],
         claims: vec![],
         releases: vec![],
+        line: None,
     }
 }
 

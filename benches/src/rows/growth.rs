@@ -150,6 +150,7 @@ impl Side {
             guards: vec![],
             claims: vec![],
             releases: vec![],
+            line: None,
         }
     }
 }

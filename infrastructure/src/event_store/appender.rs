@@ -262,8 +262,8 @@ impl Worker {
         for (job, answer) in jobs.into_iter().zip(answers) {
             let answer = match answer {
                 UnitAnswer::Appended { .. } | UnitAnswer::Proved { .. } => answer,
-                // Sent before without an answer: if its events are there, it was taken then.
-                _ if job.sent_in_vain.is_some() => {
+                // Sent before without an answer, or with one that cannot be read: if its events are there, it was taken then.
+                _ if job.sent_in_vain.is_some() || matches!(answer, UnitAnswer::Unreadable(_)) => {
                     match tokio::time::timeout(STATEMENT_TIMEOUT, taken_before(&job.encoded, connection)).await {
                         Ok(Ok(Some(taken))) => taken,
                         Ok(Ok(None)) => answer,
@@ -283,7 +283,7 @@ impl Worker {
             .map(|(job, answer)| {
                 let bytes = job.encoded.bytes;
                 let appended = to_appended(job.encoded, answer);
-                if let Appended::Done { recorded, .. } = &appended {
+                if let Ok(Appended::Done { recorded, .. }) = &appended {
                     fresh.extend(recorded.iter().map(|one| (Arc::clone(one), bytes / recorded.len())));
                 }
                 (job.answer, appended)
@@ -292,7 +292,7 @@ impl Worker {
         metrics::counter!("milepost_append_events_total").increment(fresh.len() as u64);
         self.tail.publish(fresh);
         for (sender, appended) in answered {
-            let _ = sender.send(Ok(appended));
+            let _ = sender.send(appended);
         }
     }
 }
@@ -330,33 +330,44 @@ fn drawing_names(events: &[NewEvent]) -> Vec<&'static str> {
 }
 
 /// The answer with the events as the log holds them.
-fn to_appended(encoded: EncodedUnit, answer: UnitAnswer) -> Appended {
+fn to_appended(encoded: EncodedUnit, answer: UnitAnswer) -> Result<Appended, LogError> {
     let unit = encoded.unit;
-    match answer {
+    Ok(match answer {
         UnitAnswer::Proved { position } => Appended::Done { recorded: vec![], position },
         UnitAnswer::CommandIdReused => Appended::CommandIdReused,
         UnitAnswer::Moved { aggregate_id, found } => Appended::Moved { aggregate_id, found },
         UnitAnswer::ClaimTaken => Appended::ClaimTaken,
+        UnitAnswer::RefusedBefore(refusal) => Appended::RefusedBefore(refusal),
+        UnitAnswer::Unreadable(reason) => return Err(unreadable(&reason)),
         UnitAnswer::Replayed { aggregate_id, position, version } => {
-            let request_hash = unit.key.map_or([0; 32], |key| key.request_hash);
-            Appended::Replayed(Settled { aggregate_id, position, version, request_hash })
+            let key = unit.key.ok_or_else(|| unreadable("a unit without a command id was appended before"))?;
+            Appended::Replayed(Settled { aggregate_id, position, version, request_hash: key.request_hash })
         }
         UnitAnswer::Appended { first_position, recorded_at, drawn } => {
             let mut drawn = drawn.into_iter();
             let workspace_id = unit.workspace;
-            let recorded: Vec<_> = (first_position..)
-                .zip(unit.events)
-                .map(|(position, new)| {
-                    let NewEvent { event_id, aggregate_id, version, metadata, event } = new;
-                    let event = match event.draw().and_then(|_| drawn.next()) {
-                        Some(number) => event.with_drawn(u32::try_from(number).unwrap_or(u32::MAX)),
-                        None => event,
-                    };
-                    Arc::new(Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event })
-                })
-                .collect();
-            let position = recorded.last().map_or(0, |recorded| recorded.position);
+            let mut recorded = vec![];
+            for (position, new) in (first_position..).zip(unit.events) {
+                let NewEvent { event_id, aggregate_id, version, metadata, event } = new;
+                let event = match event.draw() {
+                    Some(_) => event.with_drawn(drawn_number(drawn.next())?),
+                    None => event,
+                };
+                recorded.push(Arc::new(Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event }));
+            }
+            let position = first_position + recorded.len() as i64 - 1;
             Appended::Done { recorded, position }
         }
-    }
+    })
+}
+
+fn drawn_number(drawn: Option<i64>) -> Result<u32, LogError> {
+    let drawn = drawn.ok_or_else(|| unreadable("a number was not drawn"))?;
+    u32::try_from(drawn).map_err(|_| unreadable(&format!("the number {drawn} was drawn, which no event can hold")))
+}
+
+/// The log took a unit or did not, and its answer does not say which.
+fn unreadable(reason: &str) -> LogError {
+    tracing::error!(reason, "the answer of the event log to an append cannot be read");
+    LogError::Corrupt(Arc::new(std::io::Error::other(format!("the answer to an append cannot be read: {reason}"))))
 }

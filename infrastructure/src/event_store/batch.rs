@@ -1,8 +1,10 @@
 //! One call of `milepost.append`: units become arrays, and the answer becomes one answer per unit.
 
-use application::ports::{Guard, Unit};
+use application::ports::{Guard, RefusedLine, Unit};
 use chrono::{DateTime, Utc};
+use domain::shapes::EventVersion;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use sqlx::{Error, PgConnection, Row};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -14,6 +16,8 @@ pub(crate) struct EncodedUnit {
     pub(crate) payloads: Vec<String>,
     /// Each that differs from the one before, with the number of events that have it: a unit's events mostly share theirs.
     pub(crate) metadata: Vec<(String, usize)>,
+    /// The refusal that it records, if it does.
+    pub(crate) refusal: Option<String>,
     /// About how much memory and traffic it costs.
     pub(crate) bytes: usize,
 }
@@ -42,6 +46,9 @@ pub(crate) enum UnitAnswer {
         found: i64,
     },
     ClaimTaken,
+    RefusedBefore(RefusedLine),
+    /// The statement was carried out, and what it says of this unit cannot be read.
+    Unreadable(String),
 }
 
 impl EncodedUnit {
@@ -51,8 +58,9 @@ impl EncodedUnit {
         let metadata: Vec<(String, usize)> = shared.map(|events| (events[0].metadata.encode(), events.len())).collect();
         let texts =
             payloads.iter().map(String::len).sum::<usize>() + metadata.iter().map(|(text, events)| text.len() * events).sum::<usize>();
-        let bytes = texts + 256 * (unit.events.len() + 1);
-        Self { unit, payloads, metadata, bytes }
+        let refusal = unit.line.as_ref().and_then(|line| line.refusal.as_ref()).map(RefusedLine::encode);
+        let bytes = texts + refusal.as_ref().map_or(0, String::len) + 256 * (unit.events.len() + 1);
+        Self { unit, payloads, metadata, refusal, bytes }
     }
 }
 
@@ -62,9 +70,10 @@ fn draw_place(event_name: &str) -> usize {
     r#"{"":{"number":"#.len() + event_name.len() + 1
 }
 
-const CALL: &str = "SELECT base, at, u_code, u_to, u_from, u_found, u_aggregate, d_value, z_position FROM milepost.append(\
+const CALL: &str = "SELECT base, at, u_code, u_to, u_from, u_found, u_aggregate, d_value, z_position, u_refusal \
+    FROM milepost.append(\
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::text[]::jsonb[], $19, $20, $21, $22, $23, $24, $25, \
-    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)";
+    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36::text[]::jsonb[], $37, $38, $39)";
 
 /// The arguments of `milepost.append`, one array each. Numbers of units and events count from 1.
 #[derive(Default)]
@@ -83,7 +92,7 @@ struct Arrays<'a> {
     e_sequence: Vec<i64>,
     e_id: Vec<Uuid>,
     e_type: Vec<&'static str>,
-    e_version: Vec<&'static str>,
+    e_version: Vec<EventVersion>,
     e_payload: Vec<&'a str>,
     e_metadata: Vec<i32>,
     m_metadata: Vec<&'a str>,
@@ -104,6 +113,10 @@ struct Arrays<'a> {
     z_unit: Vec<i32>,
     z_aggregate: Vec<String>,
     z_version: Vec<i64>,
+    z_refusal: Vec<Option<&'a str>>,
+    l_unit: Vec<i32>,
+    l_hash: Vec<&'a [u8]>,
+    l_anew: Vec<bool>,
 }
 
 impl<'a> Arrays<'a> {
@@ -145,10 +158,17 @@ impl<'a> Arrays<'a> {
             self.r_value.push(&release.value);
         }
         if unit.events.is_empty() {
+            // The version that "nothing to do" was decided on. A refusal that is recorded has none.
             let version = unit.guards.iter().find(|guard| guard.aggregate_id == unit.subject).map_or(0, |guard| guard.version);
             self.z_unit.push(number);
             self.z_aggregate.push(unit.subject.to_string());
             self.z_version.push(version);
+            self.z_refusal.push(encoded.refusal.as_deref());
+        }
+        if let Some(line) = &unit.line {
+            self.l_unit.push(number);
+            self.l_hash.push(&line.hash);
+            self.l_anew.push(line.anew);
         }
     }
 
@@ -171,7 +191,7 @@ impl<'a> Arrays<'a> {
             self.e_sequence.push(new.version);
             self.e_id.push(new.event_id);
             self.e_type.push(new.event.name());
-            self.e_version.push("1");
+            self.e_version.push(new.event.version());
             self.e_payload.push(&encoded.payloads[index]);
             if let Some(counter) = new.event.draw() {
                 let counter = counter.to_string();
@@ -210,7 +230,7 @@ pub(crate) async fn append(connection: &mut PgConnection, batch: &[EncodedUnit])
         .bind(arrays.e_sequence)
         .bind(arrays.e_id)
         .bind(arrays.e_type)
-        .bind(arrays.e_version)
+        .bind(arrays.e_version.iter().map(EventVersion::to_string).collect::<Vec<_>>())
         .bind(arrays.e_payload)
         .bind(arrays.e_metadata)
         .bind(arrays.m_metadata)
@@ -231,51 +251,98 @@ pub(crate) async fn append(connection: &mut PgConnection, batch: &[EncodedUnit])
         .bind(given(arrays.z_unit))
         .bind(given(arrays.z_aggregate))
         .bind(given(arrays.z_version))
+        .bind(given(arrays.z_refusal))
+        .bind(given(arrays.l_unit))
+        .bind(given(arrays.l_hash))
+        .bind(given(arrays.l_anew))
         .fetch_one(connection)
         .await?;
-    answers(batch, &row)
+    Ok(answers(batch, &row))
 }
 
-fn answers(batch: &[EncodedUnit], row: &PgRow) -> Result<Vec<UnitAnswer>, Error> {
-    let (base, recorded_at): (i64, DateTime<Utc>) = (row.try_get(0)?, row.try_get(1)?);
-    let codes: Option<Vec<i32>> = row.try_get(2)?;
-    let last: Option<Vec<Option<i64>>> = row.try_get(3)?;
-    let first: Option<Vec<Option<i64>>> = row.try_get(4)?;
-    let found: Option<Vec<Option<i64>>> = row.try_get(5)?;
-    let aggregates: Option<Vec<Option<String>>> = row.try_get(6)?;
-    let drawn: Vec<Option<i64>> = row.try_get::<Option<_>, _>(7)?.unwrap_or_default();
-    let proved: Vec<Option<i64>> = row.try_get::<Option<_>, _>(8)?.unwrap_or_default();
-    let (mut drawn, mut proved) = (drawn.into_iter(), proved.into_iter());
-    let mut next = base + 1;
-    let number_at = |list: &Option<Vec<Option<i64>>>, index: usize| list.as_ref().and_then(|list| list[index]).unwrap_or_default();
-    batch
-        .iter()
-        .enumerate()
-        .map(|(index, encoded)| {
-            let unit = &encoded.unit;
-            let draws = unit.events.iter().filter(|new| new.event.draw().is_some()).count();
-            let numbers: Vec<i64> = drawn.by_ref().take(draws).flatten().collect();
-            let position = if unit.events.is_empty() { proved.next().flatten() } else { None };
-            let aggregate = || -> Result<Uuid, Error> {
-                let text = aggregates.as_ref().and_then(|list| list[index].as_deref()).unwrap_or_default();
-                Uuid::parse_str(text).map_err(|error| Error::Decode(Box::new(error)))
-            };
-            Ok(match codes.as_ref().map_or(0, |codes| codes[index]) {
-                0 if unit.events.is_empty() => UnitAnswer::Proved { position: position.unwrap_or_default() },
-                0 => {
-                    let first_position = if codes.is_some() { number_at(&first, index) } else { next };
-                    next = first_position + unit.events.len() as i64;
-                    UnitAnswer::Appended { first_position, recorded_at, drawn: numbers }
-                }
-                1 => UnitAnswer::Replayed {
-                    aggregate_id: aggregate()?,
-                    position: number_at(&last, index),
-                    version: number_at(&found, index),
-                },
-                2 => UnitAnswer::CommandIdReused,
-                5 => UnitAnswer::ClaimTaken,
-                _ => UnitAnswer::Moved { aggregate_id: aggregate()?, found: number_at(&found, index) },
-            })
+/// What the function answered, by column.
+struct Columns {
+    recorded_at: DateTime<Utc>,
+    codes: Option<Vec<i32>>,
+    last: Option<Vec<Option<i64>>>,
+    first: Option<Vec<Option<i64>>>,
+    found: Option<Vec<Option<i64>>>,
+    aggregates: Option<Vec<Option<String>>>,
+    refusals: Option<Vec<Option<Json<RefusedLine>>>>,
+    /// Of all drawing events, in order.
+    drawn: std::vec::IntoIter<Option<i64>>,
+    /// Of all units without events, in order.
+    proved: std::vec::IntoIter<Option<i64>>,
+    /// The position after the units that were answered so far.
+    reached: i64,
+}
+
+/// The units' answers. Where one cannot be read, nobody knows what became of its unit: what is unknown is not guessed.
+fn answers(batch: &[EncodedUnit], row: &PgRow) -> Vec<UnitAnswer> {
+    let mut columns = match Columns::read(row) {
+        Ok(columns) => columns,
+        Err(error) => return batch.iter().map(|_| UnitAnswer::Unreadable(error.to_string())).collect(),
+    };
+    let answers = batch.iter().enumerate().map(|(index, encoded)| columns.answer(index, &encoded.unit));
+    answers.map(|answer| answer.unwrap_or_else(UnitAnswer::Unreadable)).collect()
+}
+
+impl Columns {
+    fn read(row: &PgRow) -> Result<Self, Error> {
+        // Null rather than an empty array, where nothing was drawn or to be proved.
+        let list = |column: usize| Ok::<_, Error>(row.try_get::<Option<Vec<Option<i64>>>, _>(column)?.unwrap_or_default().into_iter());
+        Ok(Self {
+            recorded_at: row.try_get(1)?,
+            codes: row.try_get(2)?,
+            last: row.try_get(3)?,
+            first: row.try_get(4)?,
+            found: row.try_get(5)?,
+            aggregates: row.try_get(6)?,
+            drawn: list(7)?,
+            proved: list(8)?,
+            refusals: row.try_get(9)?,
+            reached: row.try_get(0)?,
         })
-        .collect()
+    }
+
+    fn answer(&mut self, index: usize, unit: &Unit) -> Result<UnitAnswer, String> {
+        let draws = unit.events.iter().filter(|new| new.event.draw().is_some()).count();
+        let drawn: Vec<Option<i64>> = self.drawn.by_ref().take(draws).collect();
+        let proved = if unit.events.is_empty() { self.proved.next().flatten() } else { None };
+        let code = match &self.codes {
+            None => 0,
+            Some(codes) => *codes.get(index).ok_or("there are fewer answers than units")?,
+        };
+        Ok(match code {
+            0 if unit.events.is_empty() => UnitAnswer::Proved { position: proved.ok_or("a unit without events has no position")? },
+            0 => {
+                let first_position = if self.codes.is_some() { number(&self.first, index)? } else { self.reached + 1 };
+                self.reached = first_position + unit.events.len() as i64 - 1;
+                let drawn = drawn.into_iter().collect::<Option<Vec<i64>>>().filter(|numbers| numbers.len() == draws);
+                UnitAnswer::Appended { first_position, recorded_at: self.recorded_at, drawn: drawn.ok_or("a number was not drawn")? }
+            }
+            1 => UnitAnswer::Replayed {
+                aggregate_id: self.aggregate(index)?,
+                position: number(&self.last, index)?,
+                version: number(&self.found, index)?,
+            },
+            2 => UnitAnswer::CommandIdReused,
+            3 | 4 => UnitAnswer::Moved { aggregate_id: self.aggregate(index)?, found: number(&self.found, index)? },
+            5 => UnitAnswer::ClaimTaken,
+            6 => {
+                let refusal = self.refusals.as_mut().and_then(|list| list.get_mut(index)?.take());
+                UnitAnswer::RefusedBefore(refusal.ok_or("the refusal is missing")?.0)
+            }
+            unknown => return Err(format!("the code {unknown} is unknown")),
+        })
+    }
+
+    fn aggregate(&self, index: usize) -> Result<Uuid, String> {
+        let text = self.aggregates.as_ref().and_then(|list| list.get(index)?.as_deref()).ok_or("an aggregate is missing")?;
+        Uuid::parse_str(text).map_err(|error| format!("{text:?} is not a UUID: {error}"))
+    }
+}
+
+fn number(list: &Option<Vec<Option<i64>>>, index: usize) -> Result<i64, String> {
+    list.as_ref().and_then(|list| list.get(index).copied().flatten()).ok_or_else(|| "a number is missing".to_owned())
 }

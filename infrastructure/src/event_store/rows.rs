@@ -22,8 +22,9 @@ pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
     let aggregate_id: &str = row.try_get(3)?;
     let aggregate_id = Uuid::parse_str(aggregate_id).map_err(|error| Error::Decode(Box::new(error)))?;
     let event_type: &str = row.try_get(6)?;
+    let metadata: &str = row.try_get(9)?;
     let decoded = Event::decode(row.try_get(2)?, event_type, row.try_get(7)?, row.try_get(8)?)
-        .and_then(|event| Metadata::decode(row.try_get(9).unwrap_or_default()).map(|metadata| (event, metadata)));
+        .and_then(|event| Metadata::decode(metadata).map(|metadata| (event, metadata)));
     let workspace_id: Uuid = row.try_get(1)?;
     let recorded_at: DateTime<Utc> = row.try_get(10)?;
     let (version, event_id) = (row.try_get(4)?, row.try_get(5)?);

@@ -5,7 +5,7 @@ use crate::cli::Import;
 use crate::exit::Failure;
 use crate::wire::Core;
 use application::caller::{Caller, Role};
-use application::import::{ImportError, LINE_BYTES_MAX, LineOutcome, Reject, import};
+use application::import::{ImportError, LINE_BYTES_MAX, LineOutcome, Refused, Reject, import};
 use domain::ids::{UserId, WorkspaceId, system};
 use futures::{Stream, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,6 +25,8 @@ struct Summary {
     replayed: u64,
     nothing_to_do: u64,
     rejected: u64,
+    /// Of these, the ones that an earlier import had rejected.
+    rejected_before: u64,
     seconds: f64,
 }
 
@@ -41,18 +43,29 @@ pub async fn run(arguments: Import, configuration: &Configuration) -> Result<(),
     } else {
         let all = summary.done + summary.replayed + summary.nothing_to_do + summary.rejected;
         say!(
-            "{} lines in {:.1} s: {} carried out, {} imported before, {} with nothing to do, {} rejected",
+            "{} lines in {:.1} s: {} carried out, {} imported before, {} with nothing to do, {} rejected{}",
             thousands(all as i64),
             summary.seconds,
             thousands(summary.done as i64),
             thousands(summary.replayed as i64),
             thousands(summary.nothing_to_do as i64),
             thousands(summary.rejected as i64),
+            summary.told_of_before(),
         );
     }
     match summary.rejected {
         0 => Ok(()),
         rejected => Err(Failure::no(format!("{rejected} lines were rejected; see {}", rejects_file(&arguments).display()))),
+    }
+}
+
+impl Summary {
+    /// What is said of lines that were rejected before, and how they are decided anew.
+    fn told_of_before(&self) -> String {
+        match self.rejected_before {
+            0 => String::new(),
+            before => format!(", {} of them as before (--retry-rejected decides them anew)", thousands(before as i64)),
+        }
     }
 }
 
@@ -103,7 +116,8 @@ async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Opti
     let started = Instant::now();
     let mut summary = Summary::default();
     let mut rejects = Rejects::new(rejects_file(arguments));
-    let mut outcomes = std::pin::pin!(import(&core.application, caller, lines(input, bar.clone())));
+    let refused = if arguments.retry_rejected { Refused::DecidedAnew } else { Refused::Again };
+    let mut outcomes = std::pin::pin!(import(&core.application, caller, refused, lines(input, bar.clone())));
     while let Some(outcome) = outcomes.next().await {
         match outcome {
             Ok(LineOutcome::Done) => summary.done += 1,
@@ -111,6 +125,7 @@ async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Opti
             Ok(LineOutcome::NothingToDo) => summary.nothing_to_do += 1,
             Ok(LineOutcome::Rejected(reject)) => {
                 summary.rejected += 1;
+                summary.rejected_before += u64::from(reject.replayed);
                 rejects.write(&reject)?;
             }
             Err(ImportError::File(error)) => return Err(Failure::wrong_use(format!("the file cannot be read: {error}"))),
@@ -118,7 +133,8 @@ async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Opti
                 return Err(Failure::not_there(format!("{unavailable}: {error}; importing the file again goes on from here")));
             }
         }
-        bar.set_message(format!("{} carried out, {} rejected", summary.done, summary.rejected));
+        let Summary { done, rejected, rejected_before, .. } = summary;
+        bar.set_message(format!("{done} carried out, {rejected} rejected, {rejected_before} of them as before"));
     }
     bar.finish_and_clear();
     rejects.finish()?;

@@ -3,7 +3,7 @@
 use super::story::{WORKSPACE, file_of, line};
 use super::{Folder, done, head, milepost};
 use application::caller::{Caller, Role};
-use application::import::{LineOutcome, import};
+use application::import::{LineOutcome, Refused, import};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{UserId, WorkspaceId, system};
 use futures::StreamExt;
@@ -70,7 +70,7 @@ async fn history_is_refused_to_those_who_do_not_look_after_the_workspace() {
         lines.truncate(1);
         lines[0]["input"]["key"] = json!(format!("K{}", role as u8));
         let stream = futures::stream::iter(lines.into_iter().map(|line| Ok(line.to_string().into_bytes())));
-        let outcomes: Vec<_> = import(&core.application, caller, stream).collect().await;
+        let outcomes: Vec<_> = import(&core.application, caller, Refused::Again, stream).collect().await;
         let forbidden = |outcome: &LineOutcome| matches!(outcome, LineOutcome::Rejected(reject) if reject.code == "FORBIDDEN");
         assert_eq!(outcomes.iter().flatten().filter(|outcome| forbidden(outcome)).count(), refused, "{role:?}: {outcomes:?}");
     }

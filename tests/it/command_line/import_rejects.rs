@@ -54,7 +54,7 @@ async fn a_rejected_line_keeps_its_number_its_id_and_its_record() {
     for (number, sent) in [(3, &taken), (4, &blank), (7, &lost)] {
         assert_eq!((&rejects[&number]["record"], &rejects[&number]["commandId"]), (sent, &sent["commandId"]));
         let names: Vec<_> = rejects[&number].as_object().expect("an object").keys().map(String::as_str).collect();
-        assert_eq!(names, ["code", "commandId", "line", "message", "path", "record"]);
+        assert_eq!(names, ["code", "commandId", "line", "message", "path", "record", "replayed"]);
     }
 }
 
@@ -112,7 +112,7 @@ async fn what_is_no_line_of_json_costs_that_line_only() {
     assert_eq!(rejects[&2]["record"], json!("{\"command\": "));
     assert_says(&rejects[&3], "BAD_USER_INPUT", &["the line is not UTF-8"]);
     assert_says(&rejects[&5], "BAD_USER_INPUT", &["at most 1048576 bytes"]);
-    assert_says(&rejects[&7], "BAD_USER_INPUT", &["the line is no JSON"]);
+    assert_says(&rejects[&7], "BAD_USER_INPUT", &["missing field"]);
     assert!(rejects.values().all(|reject| reject["commandId"].is_null()));
 }
 

@@ -8,6 +8,7 @@ mod halted;
 mod help;
 mod history;
 mod import;
+mod import_again;
 mod import_interrupted;
 mod import_order;
 mod import_rejects;

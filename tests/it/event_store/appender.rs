@@ -158,6 +158,51 @@ async fn bad_units_in_a_batch_do_not_harm_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_not_known_is_an_error_and_never_a_guess() {
+    for (name, from, to) in [
+        ("a code of another version", "u_code[k] := 3;", "u_code[k] := 9;"),
+        ("no code at all", "u_code[k] := 3;", "u_code[k] := null;"),
+        (
+            "a version that is missing",
+            "u_found[k] := coalesce((select e.sequence from events e where e.aggregate_id = e_aggregate[i]",
+            "u_from[k] := coalesce((select e.sequence from events e where e.aggregate_id = e_aggregate[i]",
+        ),
+        ("an aggregate that is missing", "u_aggregate[k] := e_aggregate[i];", "u_aggregate[k] := null;"),
+        ("an aggregate that is none", "u_aggregate[k] := e_aggregate[i];", "u_aggregate[k] := 'task 7';"),
+    ] {
+        let nodes = Nodes::start(1).await;
+        change_append(&nodes.sql, from, to).await;
+        let mut stale = small_unit();
+        stale.events = vec![small(stale.subject, 7)];
+        let answers = at_once(&nodes, vec![small_unit(), stale, small_unit()]).await;
+        assert!(matches!(&answers[1], Err(LogError::Corrupt(_))), "{name}: {:?}", answers[1]);
+        assert_eq!((position(&answers[0]), position(&answers[2])), (1, 2), "{name}: its neighbours are told what became of them");
+        assert_eq!(nodes.events().await, 2, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_stored_is_found_also_where_the_answer_to_it_cannot_be_read() {
+    let nodes = Nodes::start(1).await;
+    let owner = somebody();
+    let application = &nodes.cores[0].application;
+    let project = tests::builders::project(application, owner).await;
+    tests::builders::task(application, owner, project, "First").await;
+    change_append(&nodes.sql, "d_value[i] := last_values[s];", "d_value[i] := null;").await;
+    let create = Command::TaskCreate(tests::builders::new_task(project, "Second"));
+    let made = tests::builders::send(application, owner, create).await.expect("it is in the log");
+    let Event::Task(TaskEvent::TaskCreated(created)) = &made.recorded[0].event else { panic!("{made:?}") };
+    assert_eq!((made.position, created.number), (3, 2), "the number that the log has, not 0");
+    // A replay without its version is not of version 0.
+    change_append(&nodes.sql, "u_found[k] := old.version;", "").await;
+    let key = Uuid::now_v7();
+    let wish = under(key, Command::ProjectCreate(new_project()));
+    let first = tests::builders::send(application, owner, wish.clone()).await.expect("a first sending");
+    let again = tests::builders::send(application, owner, wish).await.expect("the log tells it where the append does not");
+    assert_eq!((again.position, again.version, again.replayed), (first.position, 1, true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_unit_that_the_database_cannot_store_fails_alone() {
     let nodes = Nodes::start(1).await;
     let mut poison = small_unit();

@@ -173,7 +173,17 @@ fn under(id: Uuid, mut command: Command) -> Command {
 
 /// A unit without anything.
 fn unit(workspace: WorkspaceId, subject: Uuid) -> Unit {
-    Unit { workspace, subject, source: Source::Client, key: None, events: vec![], guards: vec![], claims: vec![], releases: vec![] }
+    Unit {
+        workspace,
+        subject,
+        source: Source::Client,
+        key: None,
+        events: vec![],
+        guards: vec![],
+        claims: vec![],
+        releases: vec![],
+        line: None,
+    }
 }
 
 /// A unit of one small event on a new stream.

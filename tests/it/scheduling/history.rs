@@ -3,7 +3,7 @@
 use super::Scene;
 use application::Application;
 use application::caller::{Caller, Role};
-use application::import::{LineOutcome, import};
+use application::import::{LineOutcome, Refused, import};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use server::wire::Core;
@@ -41,7 +41,8 @@ fn long_ago(done: Uuid, open: Uuid) -> Vec<Value> {
 
 async fn import_all(application: &Application, caller: Caller, lines: &[Value]) {
     let bytes: Vec<_> = lines.iter().map(|line| Ok(line.to_string().into_bytes())).collect();
-    let outcomes: Vec<_> = import(application, Caller { role: Role::Owner, ..caller }, futures::stream::iter(bytes)).collect().await;
+    let outcomes: Vec<_> =
+        import(application, Caller { role: Role::Owner, ..caller }, Refused::Again, futures::stream::iter(bytes)).collect().await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(LineOutcome::Done))), "{outcomes:?}");
 }
 

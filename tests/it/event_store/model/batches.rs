@@ -1,6 +1,6 @@
 //! Random batches: mostly sensible, with a few of every kind of mistake.
 
-use super::reference::{Answer, Named, Wish, WishedEvent};
+use super::reference::{Answer, Named, Wish, WishedEvent, WishedLine};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tests::dice::Dice;
@@ -13,7 +13,7 @@ pub(super) struct Rumours {
     workspaces: Vec<Uuid>,
     streams: Vec<String>,
     versions: Mutex<HashMap<String, i64>>,
-    commands: Mutex<Vec<(Named, Vec<u8>)>>,
+    commands: Mutex<Vec<(Named, Vec<u8>, Option<WishedLine>)>>,
 }
 
 impl Rumours {
@@ -41,7 +41,11 @@ impl Rumours {
             Answer::StreamMoved { aggregate, found } | Answer::GuardMoved { aggregate, found } => {
                 versions.insert(aggregate.clone(), *found);
             }
-            Answer::Settled { .. } | Answer::Replayed { .. } | Answer::IdReused | Answer::ClaimTaken { .. } => {}
+            Answer::Settled { .. }
+            | Answer::Replayed { .. }
+            | Answer::IdReused
+            | Answer::ClaimTaken { .. }
+            | Answer::RefusedBefore { .. } => {}
         }
     }
 
@@ -79,8 +83,21 @@ impl Rumours {
                 }
             }
         }
+        if wish.command.is_some() && dice.percent(40) {
+            self.make_line(&mut wish, dice);
+        }
         self.retry(&mut wish, dice, careless);
         wish
+    }
+
+    /// A line of an import, and often the refusal of one.
+    fn make_line(&self, wish: &mut Wish, dice: &mut Dice) {
+        let refusal = dice.percent(40).then(|| format!("CODE_{}", dice.below(1_000)));
+        if refusal.is_some() {
+            let (workspace, source, command, hash) = (wish.workspace, wish.source, wish.command, wish.hash.clone());
+            *wish = Wish { workspace, source, command, hash, subject: (Uuid::nil().to_string(), 0), ..Wish::default() };
+        }
+        wish.line = Some(WishedLine { hash: vec![dice.below(2) as u8; 32], anew: dice.percent(35), refusal });
     }
 
     fn add_events(&self, wish: &mut Wish, dice: &mut Dice, off: impl Fn(&mut Dice) -> i64) {
@@ -117,14 +134,22 @@ impl Rumours {
     /// Now and then takes the id of an earlier command, mostly with its request.
     fn retry(&self, wish: &mut Wish, dice: &mut Dice, careless: bool) {
         let mut commands = self.commands.lock().expect("no panic");
-        if careless && dice.percent(12) && !commands.is_empty() {
-            let ((workspace, source, command), hash) = dice.one_of(&commands).clone();
+        // Lines are sent again as a matter of course.
+        let fits = |known: &&(Named, Vec<u8>, Option<WishedLine>)| known.2.is_some() == wish.line.is_some();
+        let again: Vec<_> = commands.iter().filter(fits).collect();
+        let often = if wish.line.is_some() { 30 } else { 12 };
+        if (careless || wish.line.is_some()) && dice.percent(often) && !again.is_empty() {
+            let ((workspace, source, command), hash, line) = (*dice.one_of(&again)).clone();
             (wish.workspace, wish.source, wish.command) = (workspace, source, Some(command));
+            // The same line, now with what came of it this time.
+            if let (Some(mine), Some(line)) = (&mut wish.line, line) {
+                mine.hash = line.hash;
+            }
             if dice.percent(70) {
                 wish.hash = hash;
             }
         } else if let Some(command) = wish.command {
-            commands.push(((wish.workspace, wish.source, command), wish.hash.clone()));
+            commands.push(((wish.workspace, wish.source, command), wish.hash.clone(), wish.line.clone()));
         }
     }
 }

@@ -40,10 +40,11 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
     counters.dedup();
     let slot = |counter: &String| 1 + counters.iter().position(|known| known == counter).unwrap_or_default() as i32;
     let settling: Vec<_> = numbered.iter().filter(|(_, wish)| wish.events.is_empty()).copied().collect();
+    let lines: Vec<_> = numbered.iter().filter_map(|(unit, wish)| Some((*unit, wish.line.clone()?))).collect();
 
     let statement = format!(
-        "SELECT base, at, u_code, u_from, u_to, u_found, u_aggregate, d_value, z_position FROM milepost.append({})",
-        (1..=35).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+        "SELECT base, at, u_code, u_from, u_to, u_found, u_aggregate, d_value, z_position, u_refusal FROM milepost.append({})",
+        (1..=39).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
     );
     let query = bind_units(sqlx::query(&statement), &numbered, first_event)
         .bind(&streams)
@@ -72,7 +73,14 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
         .bind(each(&draws, |_| r#"{"drawn":{"number":0"#.len() as i32))
         .bind(each(&settling, |(unit, _)| *unit))
         .bind(each(&settling, |(_, wish)| wish.subject.0.clone()))
-        .bind(each(&settling, |(_, wish)| wish.subject.1));
+        .bind(each(&settling, |(_, wish)| wish.subject.1))
+        .bind(each(&settling, |(_, wish)| {
+            let code = wish.line.as_ref().and_then(|line| line.refusal.clone());
+            code.map(|code| json!({ "code": code, "message": "A sentence.", "path": ["input", "title"] }))
+        }))
+        .bind(each(&lines, |(unit, _)| *unit))
+        .bind(each(&lines, |(_, line)| line.hash.clone()))
+        .bind(each(&lines, |(_, line)| line.anew));
     let row = query.fetch_one(connection).await.map_err(|error| error.to_string())?;
     Ok((row.get("at"), answers(batch, &row)?))
 }
@@ -97,6 +105,7 @@ fn answers(batch: &[Wish], row: &PgRow) -> Result<Vec<Answer>, String> {
     let numbers = |column: &str| row.get::<Option<Vec<Option<i64>>>, _>(column).unwrap_or_default();
     let (from, to, found) = (numbers("u_from"), numbers("u_to"), numbers("u_found"));
     let aggregates: Vec<Option<String>> = row.get::<Option<_>, _>("u_aggregate").unwrap_or_default();
+    let refusals: Vec<Option<serde_json::Value>> = row.get::<Option<_>, _>("u_refusal").unwrap_or_default();
     let (mut drawn, mut settled) = (numbers("d_value").into_iter(), numbers("z_position").into_iter());
     let mut next = row.get::<i64, _>("base") + 1;
     let mut answers = vec![];
@@ -124,6 +133,13 @@ fn answers(batch: &[Wish], row: &PgRow) -> Result<Vec<Answer>, String> {
             3 => Answer::StreamMoved { aggregate: aggregate()?, found: number(&found)? },
             4 => Answer::GuardMoved { aggregate: aggregate()?, found: number(&found)? },
             5 => Answer::ClaimTaken { by: aggregate()? },
+            6 => {
+                let refusal = refusals.get(index).cloned().flatten().ok_or("no refusal")?;
+                if refusal["message"] != "A sentence." || refusal["path"] != json!(["input", "title"]) {
+                    return Err(format!("the refusal is {refusal}"));
+                }
+                Answer::RefusedBefore { code: refusal["code"].as_str().unwrap_or_default().to_owned() }
+            }
             other => return Err(format!("code {other}")),
         });
     }

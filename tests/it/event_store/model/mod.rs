@@ -71,6 +71,7 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::StreamMoved { .. } => "stream moved",
         Answer::GuardMoved { .. } => "guard moved",
         Answer::ClaimTaken { .. } => "claim taken",
+        Answer::RefusedBefore { .. } => "refused before",
     }
 }
 
@@ -101,11 +102,19 @@ async fn tables(sql: &PgPool, model: &Model, times: &[DateTime<Utc>]) -> Result<
     .expect("settled commands");
     let settled: BTreeMap<_, _> =
         settled.into_iter().map(|(ws, s, c, hash, of, version, p)| ((ws, s, c), (hash, of, version, p))).collect();
+    let refused = sqlx::query_as::<_, (Uuid, i16, Uuid, Vec<u8>, String)>(
+        "SELECT workspace_id, command_source, command_id, line_hash, code FROM milepost.refused_lines",
+    )
+    .fetch_all(sql)
+    .await
+    .expect("refused lines");
+    let refused: BTreeMap<_, _> = refused.into_iter().map(|(ws, s, c, hash, code)| (((ws, s, c), hash), code)).collect();
     let differs = [
         ("times", stored != times),
         ("claims", claims != model.claims),
         ("counters", counters.into_iter().collect::<BTreeMap<_, _>>() != model.counters),
         ("settled commands", settled != model.settled),
+        ("refused lines", refused != model.refused),
     ];
     match differs.into_iter().find(|(_, differs)| *differs) {
         Some((table, _)) => Err(format!("the {table} differ")),
@@ -119,12 +128,12 @@ async fn the_append_function_agrees_with_its_model_on_random_batches() {
     let sql = database.pool().await;
     let kinds = compare(&database, &sql, Dice::thrown(), 400).await.expect("they agree");
     eprintln!("{kinds:?}");
-    assert_eq!(kinds.len(), 7, "some kind of answer never came: {kinds:?}");
+    assert_eq!(kinds.len(), 8, "some kind of answer never came: {kinds:?}");
     assert_whole(&sql).await;
 }
 
 /// Faults of the function that the comparison must notice.
-const FAULTS: [(&str, &str, &str); 10] = [
+const FAULTS: [(&str, &str, &str); 14] = [
     ("another request counts as the same", "if old.request_hash = u_hash[k] then", "if true then"),
     ("versions ahead are taken", "<> e_sequence[f] - 1)", "> e_sequence[f] - 1)"),
     (
@@ -138,6 +147,10 @@ const FAULTS: [(&str, &str, &str); 10] = [
     ("bad units draw numbers", "continue when bad is not null and bad[e_unit[d_event[i]]];", ""),
     ("units without events take a position", "p := p + u_size[k];", "p := p + greatest(u_size[k], 1);"),
     ("settled commands are forgotten", "if u_command[k] is not null then", "if false then"),
+    ("lines are refused as before though they are to be decided anew", "where not l.anew", "where true"),
+    ("a refusal is of every line under its id", "and r.line_hash = l.hash));", "));"),
+    ("what was refused before is decided", "or refused_before <> '{}' then", "then"),
+    ("refusals are forgotten", "if z_refusal[i] is not null then", "if false then"),
     ("replays name the first position twice", "e.position + e.unit_size - 1 as last", "e.position as last"),
 ];
 

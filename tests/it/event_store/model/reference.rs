@@ -16,6 +16,15 @@ pub(super) struct Wish {
     pub(super) releases: Vec<(String, String)>,
     /// The aggregate of a unit without events, and its version.
     pub(super) subject: (String, i64),
+    pub(super) line: Option<WishedLine>,
+}
+
+/// A line of an import: its hash, whether an earlier refusal does not count, and the code of the refusal to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WishedLine {
+    pub(super) hash: Vec<u8>,
+    pub(super) anew: bool,
+    pub(super) refusal: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +54,7 @@ pub(super) enum Answer {
     StreamMoved { aggregate: String, found: i64 },
     GuardMoved { aggregate: String, found: i64 },
     ClaimTaken { by: String },
+    RefusedBefore { code: String },
 }
 
 /// A stored event: position, workspace, stream, sequence, id, payload; then source, command, hash and size of its unit
@@ -69,7 +79,15 @@ pub(super) struct Model {
     pub(super) claims: BTreeMap<(Uuid, String, String), (String, i64)>,
     pub(super) counters: BTreeMap<String, i64>,
     pub(super) settled: BTreeMap<Named, SettledRow>,
+    /// Codes of refusals, by command and hash of the line.
+    pub(super) refused: BTreeMap<(Named, Vec<u8>), String>,
     pub(super) rows: Vec<Row>,
+}
+
+impl Wish {
+    fn named(&self) -> Option<Named> {
+        self.command.map(|command| (self.workspace, self.source, command))
+    }
 }
 
 impl Model {
@@ -78,11 +96,19 @@ impl Model {
     }
 
     fn objection(&self, wish: &Wish) -> Option<Answer> {
-        if let Some(command) = wish.command
-            && let Some((hash, from, to, version, aggregate)) = self.commands.get(&(wish.workspace, wish.source, command))
+        let known = wish.named().and_then(|key| self.commands.get(&key));
+        if let Some((hash, from, to, version, aggregate)) = known
+            && *hash == wish.hash
         {
-            let replayed = Answer::Replayed { from: *from, to: *to, version: *version, aggregate: aggregate.clone() };
-            return Some(if *hash == wish.hash { replayed } else { Answer::IdReused });
+            return Some(Answer::Replayed { from: *from, to: *to, version: *version, aggregate: aggregate.clone() });
+        }
+        if let Some((key, line)) = wish.named().zip(wish.line.as_ref())
+            && let Some(code) = self.refused.get(&(key, line.hash.clone())).filter(|_| !line.anew)
+        {
+            return Some(Answer::RefusedBefore { code: code.clone() });
+        }
+        if known.is_some() {
+            return Some(Answer::IdReused);
         }
         let mut seen = vec![];
         for event in &wish.events {
@@ -106,6 +132,11 @@ impl Model {
     pub(super) fn apply(&mut self, wish: &Wish) -> Answer {
         if let Some(objection) = self.objection(wish) {
             return objection;
+        }
+        let line = wish.named().zip(wish.line.as_ref());
+        if let Some((key, WishedLine { hash, refusal: Some(code), .. })) = line {
+            self.refused.insert((key, hash.clone()), code.clone());
+            return Answer::Settled { position: 0 };
         }
         if wish.events.is_empty() {
             return self.settle(wish);
