@@ -3,6 +3,7 @@
 use super::error::{bad_input, internal, limit_exceeded, not_reached, unanswered};
 use super::limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, Limits, PAGE_ROWS_DEFAULT};
 use super::loaders::Loaders;
+use super::payload::Stored;
 use super::scalars::Position;
 use application::Application;
 use application::caller::{Caller, Circumstances, Source};
@@ -104,7 +105,9 @@ pub(crate) async fn execute(ctx: &Context<'_>, command: Command) -> Result<Outco
         causation_id: None,
         traceparent: asked.traceparent.clone(),
     };
-    ctx.services().application.execute(how, command).await
+    let outcome = ctx.services().application.execute(how, command).await?;
+    ctx.data_unchecked::<Arc<Stored>>().note(ctx.item.node.response_key().node.as_str(), &outcome);
+    Ok(outcome)
 }
 
 /// A UUID from an id of the schema.

@@ -6,7 +6,8 @@ use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTO
 use super::loaders::Loaders;
 use super::nulls::Shapes;
 use super::order::Order;
-use super::{Built, builder, guard, sdl, variables};
+use super::payload::{Deadline, Stored};
+use super::{Built, builder, doubled, guard, sdl, variables};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
@@ -72,7 +73,8 @@ impl GraphQL {
         };
         let loaders =
             Loaders { pool: self.services.pool.clone(), workspace: asked.caller.workspace, now: self.services.application.clock().now() };
-        let request = request.data(asked).data(DataLoader::new(loaders, tokio::spawn));
+        let stored = Arc::new(Stored::default());
+        let request = request.data(asked).data(Deadline(until)).data(Arc::clone(&stored)).data(DataLoader::new(loaders, tokio::spawn));
         let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
         let mut response = match tokio::time::timeout_at(until, execution).await {
             Ok(Ok(response)) => response,
@@ -80,14 +82,14 @@ impl GraphQL {
                 let words =
                     panic.downcast_ref::<&str>().map(|words| (*words).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
                 let error = std::io::Error::other(words.unwrap_or_else(|| "a resolver panicked".to_owned()));
-                Response::from_errors(vec![of_the_whole(internal(&error))])
+                Response::from_errors(vec![of_the_whole(stored.told_by(internal(&error)))])
             }
             Err(_) => {
                 let message = format!(
                     "the request took longer than {} ms; if it was a command, send it again with the same commandId to learn its outcome",
                     self.services.limits.timeout.as_millis()
                 );
-                Response::from_errors(vec![of_the_whole(failure("UNAVAILABLE", message))])
+                Response::from_errors(vec![of_the_whole(stored.told_by(failure("UNAVAILABLE", message)))])
             }
         };
         metrics::histogram!("milepost_api_request_duration_seconds").record(started.elapsed());
@@ -118,6 +120,9 @@ impl Parsed {
             return Ok((*document).clone());
         }
         guard::check_text(query, limits).map_err(refuse)?;
+        if let Some(name) = doubled::field(query) {
+            return Err(refuse(bad_input(&[], format!("the field {name:?} is given twice in one object of the query"))));
+        }
         let document = parse_query(query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
         guard::check(&document, variables, limits).map_err(refuse)?;
         if query.len() <= PARSED_QUERY_BYTES_MAX {

@@ -60,7 +60,7 @@ fn scan(text: &[u8]) -> (usize, usize) {
 }
 
 /// The place behind a string that begins here: in quotes, or in blocks of three.
-fn end_of_string(text: &[u8], begin: usize) -> usize {
+pub(super) fn end_of_string(text: &[u8], begin: usize) -> usize {
     if text[begin..].starts_with(b"\"\"\"") {
         let mut at = begin + 3;
         while at < text.len() {

@@ -6,6 +6,7 @@
 mod comparators;
 mod connection;
 mod context;
+mod doubled;
 mod error;
 mod event;
 mod execute;

@@ -4,12 +4,46 @@
 //! the events that it has not seen, by the read model's own rule.
 
 use super::context::ContextExt;
-use super::error::{UserError, log_failure};
+use super::error::{UserError, failure, log_failure};
+use super::scalars::{Position, version};
 use application::executor::Outcome;
-use async_graphql::{Context, Result};
+use async_graphql::{Context, Error, ErrorExtensions, Result, Value, value};
 use domain::event::Recorded;
 use projections::model::{ReadModel, Rows};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// How much of the time that a request has left may go into reading the entity of a payload.
+const READING_SHARE: f64 = 0.75;
+
+/// When a request must be answered.
+pub(crate) struct Deadline(pub(crate) Instant);
+
+/// The commands of a request that are stored, for an answer that has no place for their payloads.
+#[derive(Default)]
+pub(crate) struct Stored(Mutex<Vec<Value>>);
+
+impl Stored {
+    /// Takes note of a command, under the key that its payload would have had.
+    pub(crate) fn note(&self, key: &str, outcome: &Outcome) {
+        let noted = value!({
+            "path": [key],
+            "position": (Position(outcome.position).to_string()),
+            "version": (version(outcome.version)),
+            "replayed": (outcome.replayed),
+        });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(noted);
+    }
+
+    /// The error about the whole request, with the commands that are stored all the same.
+    pub(crate) fn told_by(&self, error: Error) -> Error {
+        let stored = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        match stored.is_empty() {
+            true => error,
+            false => error.extend_with(|_, extensions| extensions.set("stored", Value::List(stored))),
+        }
+    }
+}
 
 /// What every payload says of a command that was carried out.
 pub(crate) struct Done {
@@ -36,12 +70,13 @@ pub(crate) fn refused<P: Payload>(user_errors: Vec<UserError>) -> P {
 
 macro_rules! payload {
     ($payload:ident, $field:ident, $entity:ty, $what:literal) => {
-        #[doc = concat!("What became of a wish about a ", $what, ". Where it was refused, `", $what, "`, `position` and `version` are null.")]
+        #[doc = concat!("What became of a command about a ", $what, ". Where it was refused, `", $what, "`, `position` and `version` are null.")]
         #[derive(async_graphql::SimpleObject)]
+        #[graphql(complex)]
         pub struct $payload {
-            #[doc = concat!("The ", $what, " after the command.")]
-            $field: Option<$entity>,
-            /// Why the wish was refused; empty if it was not.
+            #[graphql(skip)]
+            $field: async_graphql::Result<Option<$entity>>,
+            /// Why the command was refused; empty if it was not.
             user_errors: Vec<UserError>,
             /// The place of the last event among all events: give it as `minPosition` to read what was written.
             position: Option<Position>,
@@ -51,8 +86,16 @@ macro_rules! payload {
             replayed: bool,
         }
 
+        #[async_graphql::ComplexObject]
         impl $payload {
-            pub(crate) fn done($field: Option<$entity>, done: &$crate::graphql::payload::Done) -> Self {
+            #[doc = concat!("The ", $what, " after the command. Null with an error where the command is stored and the ", $what, " cannot be read.")]
+            async fn $field(&self) -> async_graphql::Result<Option<&$entity>> {
+                self.$field.as_ref().map(Option::as_ref).map_err(Clone::clone)
+            }
+        }
+
+        impl $payload {
+            pub(crate) fn done($field: async_graphql::Result<Option<$entity>>, done: &$crate::graphql::payload::Done) -> Self {
                 Self {
                     $field,
                     user_errors: vec![],
@@ -65,13 +108,39 @@ macro_rules! payload {
 
         impl $crate::graphql::payload::Payload for $payload {
             fn of_refusals(user_errors: Vec<UserError>) -> Self {
-                Self { $field: None, user_errors, position: None, version: None, replayed: false }
+                Self { $field: Ok(None), user_errors, position: None, version: None, replayed: false }
             }
         }
     };
 }
 
 pub(crate) use payload;
+
+/// The entity of a payload, if it is asked for. A command that is stored is answered as such, whether or not its entity can be
+/// read: whoever took it for lost and sent it again might do it twice.
+pub(crate) async fn entity<T>(
+    ctx: &Context<'_>,
+    field: &'static str,
+    outcome: &Outcome,
+    read: impl Future<Output = Result<Option<T>>>,
+) -> Result<Option<T>> {
+    if !ctx.look_ahead().field(field).exists() {
+        return Ok(None);
+    }
+    // The rest of the request's time is for the answer.
+    let left = ctx.data_unchecked::<Deadline>().0.saturating_duration_since(Instant::now());
+    let mut error = match tokio::time::timeout(left.mul_f64(READING_SHARE), read).await {
+        Ok(Ok(entity)) => return Ok(entity),
+        Ok(Err(error)) => error,
+        Err(_) => failure("UNAVAILABLE", "it took too long"),
+    };
+    let (position, version) = (outcome.position, outcome.version);
+    error.message = format!(
+        "the command is stored, at position {position} and version {version}, and need not be sent again; only its {field} cannot be read: {}",
+        error.message
+    );
+    Err(error)
+}
 
 /// The row of an entity as it is after a command, whether or not the read model has seen it.
 pub(crate) async fn current<M, F>(

@@ -3,12 +3,13 @@
 use super::auth::{Refused, Tokens};
 use super::negotiate::{Answer, answer, is_json};
 use crate::graphql::{Asked, GraphQL, GraphQLRequest, Limits};
+use application::json;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use futures::TryStreamExt;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -155,7 +156,7 @@ async fn from_body(body: Body, headers: &HeaderMap, limits: &Limits, until: Inst
             return Err(unfit(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message));
         }
     };
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| bad_request(format!("the body is no JSON: {error}")))?;
+    let value = json_of("the body", &bytes)?;
     if value.is_array() {
         return Err(bad_request("several requests in one are not taken; send one object with a query".to_owned()));
     }
@@ -188,18 +189,29 @@ async fn discard(pieces: &mut BodyDataStream) {
 fn from_query(query: &str) -> Result<GraphQLRequest, Unfit> {
     let mut value = serde_json::Map::new();
     for (name, text) in form(query) {
+        if value.contains_key(&name) {
+            return Err(bad_request(format!("{name} is given twice; leave one out")));
+        }
         match name.as_str() {
             "query" | "operationName" => {
                 value.insert(name, Value::String(text));
             }
             "variables" | "extensions" if !text.is_empty() => {
-                let parsed = serde_json::from_str(&text).map_err(|error| bad_request(format!("{name} is no JSON: {error}")))?;
+                let parsed = json_of(&name, text.as_bytes())?;
                 value.insert(name, parsed);
             }
             _ => {}
         }
     }
     read(Value::Object(value))
+}
+
+/// What a text says, if no object in it says two things of one name.
+fn json_of(what: &str, text: &[u8]) -> Result<Value, Unfit> {
+    json::strict(text).map_err(|error| match error.is_data() {
+        true => bad_request(format!("{what} does not read: {error}")),
+        false => bad_request(format!("{what} is no JSON: {error}")),
+    })
 }
 
 /// The parts of a query string, decoded.
@@ -250,11 +262,11 @@ fn bad_request(message: String) -> Unfit {
 }
 
 fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
-    let mut extensions = json!({ "code": unfit.code });
+    let mut extensions = serde_json::json!({ "code": unfit.code });
     if let Some((limit, value, allowed)) = unfit.limit {
-        extensions = json!({ "code": unfit.code, "limit": limit, "value": value, "allowed": allowed });
+        extensions = serde_json::json!({ "code": unfit.code, "limit": limit, "value": value, "allowed": allowed });
     }
-    let body = json!({ "errors": [{ "message": unfit.message, "extensions": extensions }] });
+    let body = serde_json::json!({ "errors": [{ "message": unfit.message, "extensions": extensions }] });
     let mut response = respond(format, unfit.status, &body);
     let headers = response.headers_mut();
     if unfit.status == StatusCode::UNAUTHORIZED {

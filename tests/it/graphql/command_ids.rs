@@ -79,6 +79,29 @@ async fn every_mutation_sent_again_answers_the_same_also_to_who_has_lost_the_rig
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mutation_sent_again_answers_the_same_also_to_who_is_a_viewer_by_now() {
+    let app = TestApp::start().await;
+    let caller = app.client.caller;
+    let viewer = Client::new(&app.client.base, caller.workspace.0, caller.actor.0, Role::Viewer);
+    for name in served_mutations(&app.client).await {
+        let wish = wish(&app.client, &name).await.with_command_id(Uuid::now_v7());
+        let first = answer(&app.client, &name, &wish.input).await;
+        assert_eq!(first["data"]["r"]["replayed"], json!(false), "{name}: {first}");
+        let mut again = answer(&viewer, &name, &wish.input).await;
+        assert_eq!(again["data"]["r"]["replayed"].take(), json!(true), "{name}: {again}");
+        again["data"]["r"]["replayed"] = json!(false);
+        assert_eq!(again, first, "{name}: the answer to a retry");
+        // Of others' commands, and of new ones, a viewer learns nothing.
+        let other = app.client.with_role(Role::Viewer);
+        for (somebody, wish) in [(&other, wish.input.clone()), (&viewer, wish.with_command_id(Uuid::now_v7()).input)] {
+            let refused = answer(somebody, &name, &wish).await;
+            assert_eq!(refused["errors"][0]["extensions"], json!({ "code": "FORBIDDEN" }), "{name}: {refused}");
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mutation_that_takes_away_the_right_to_it_can_be_sent_again() {
     let app = TestApp::start().await;
     let member = app.client.with_role(Role::Member);

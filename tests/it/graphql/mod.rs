@@ -30,6 +30,7 @@ mod sign_in;
 mod single;
 mod slow_clients;
 mod slow_queries;
+mod stored;
 mod strange_input;
 mod swapped;
 mod values;

@@ -319,3 +319,29 @@ async fn strange_headers_do_no_harm() {
     }
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_given_twice_is_refused_wherever_it_is() {
+    let app = TestApp::start().await;
+    let task = app.client.task(&app.client.project().await, "Here").await;
+    let update = "mutation($i: TaskUpdateInput!) { taskUpdate(input: $i) { version } }";
+    for (body, name) in [
+        (format!(r#"{{"query":"{{ viewer {{ role }} }}","query":"{update}","variables":{{}}}}"#), "query"),
+        (format!(r#"{{"query":"{update}","variables":{{"i":{{"id":"{task}","title":"A","title":"B"}}}}}}"#), "title"),
+        (format!(r#"{{"query":"{update}","variables":{{"i":{{}},"i":{{"id":"{task}","title":"B"}}}}}}"#), "i"),
+        (format!(r#"{{"query":"{{ viewer {{ role }} }}","extensions":{{"a":{{"b":1,"b":2}}}}}}"#), "b"),
+    ] {
+        let answer = calm(&app.client, body.clone(), &body).await;
+        assert_eq!((answer.status, answer.code()), (400, "BAD_USER_INPUT".to_owned()), "{body}: {}", answer.text);
+        let message = answer.json()["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(message.contains(&format!("{name:?} is given twice")), "{body}: {message}");
+    }
+    // GraphQL's own objects as well, by its parser or its validation.
+    let literal =
+        format!(r#"{{"query":"mutation {{ taskUpdate(input: {{ id: \"{task}\", title: \"A\", title: \"B\" }}) {{ version }} }}"}}"#);
+    let answer = calm(&app.client, literal, "a literal object").await;
+    assert_eq!(answer.code(), "BAD_USER_INPUT", "{}", answer.text);
+    let seen = app.client.must("taskUpdate", "title version", json!({ "id": task, "title": "Here" })).await;
+    assert_eq!(seen["task"], json!({ "title": "Here", "version": 1 }), "nothing was changed");
+    app.stop().await;
+}

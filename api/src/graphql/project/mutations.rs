@@ -4,7 +4,7 @@ use super::types::{CollaboratorRole, Project};
 use crate::graphql::context::{ContextExt, execute, optional_uuid, uuid};
 use crate::graphql::error::{UserError, answer, unanswered};
 use crate::graphql::patch;
-use crate::graphql::payload::{Done, current, payload, refused};
+use crate::graphql::payload::{Done, current, entity, payload, refused};
 use crate::graphql::scalars::{Date, Position, TimeZone};
 use application::commands::{self, Command, Wire};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
@@ -158,22 +158,21 @@ impl ProjectCollaboratorRemoveInput {
 
 payload!(ProjectPayload, project, Project, "project");
 
-async fn send(ctx: &Context<'_>, command: Command) -> Result<ProjectPayload> {
+async fn send(ctx: &Context<'_>, command: Command) -> Result<Option<ProjectPayload>> {
     let outcome = match execute(ctx, command).await {
         Ok(outcome) => outcome,
-        Err(error) => return Ok(refused(answer(error)?)),
+        Err(error) => return Ok(Some(refused(answer(error)?))),
     };
-    let mut project = None;
-    if ctx.look_ahead().field("project").exists() {
+    let project = entity(ctx, "project", &outcome, async {
         let id = ProjectId(outcome.aggregate_id);
         let read = || async {
             let view = find_project(ctx.pool(), ctx.workspace(), id, ProjectSelection::default(), ctx.now()).await.map_err(unanswered)?;
             Ok(view.map(|view| Arc::unwrap_or_clone(view.project)))
         };
         let row = current::<ProjectOverview, _>(ctx, id, &outcome, read, |row| row.version).await?;
-        project = row.map(|row| Project { view: ProjectView { project: Arc::new(row), overdue: None }, seen: outcome.position });
-    }
-    Ok(ProjectPayload::done(project, &Done::from(&outcome)))
+        Ok(row.map(|row| Project { view: ProjectView { project: Arc::new(row), overdue: None }, seen: outcome.position }))
+    });
+    Ok(Some(ProjectPayload::done(project.await, &Done::from(&outcome))))
 }
 
 /// Wishes about projects.
@@ -188,7 +187,7 @@ impl ProjectMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to create.")] input: ProjectCreateInput,
-    ) -> Result<ProjectPayload> {
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCreate(input.parse()?)).await
     }
 
@@ -197,12 +196,16 @@ impl ProjectMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to set.")] input: ProjectUpdateInput,
-    ) -> Result<ProjectPayload> {
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectUpdate(input.parse()?)).await
     }
 
     /// Puts a project to rest: nothing in it changes any more, none of its schedules fires. Refusals: PROJECT_DELETED.
-    async fn project_archive(&self, ctx: &Context<'_>, #[graphql(desc = "Which project.")] input: ProjectInput) -> Result<ProjectPayload> {
+    async fn project_archive(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project.")] input: ProjectInput,
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectArchive(input.parse()?)).await
     }
 
@@ -211,12 +214,16 @@ impl ProjectMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which project.")] input: ProjectInput,
-    ) -> Result<ProjectPayload> {
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectUnarchive(input.parse()?)).await
     }
 
     /// Deletes a project for good, and its tasks with it. Its key stays reserved.
-    async fn project_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which project.")] input: ProjectInput) -> Result<ProjectPayload> {
+    async fn project_delete(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project.")] input: ProjectInput,
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectDelete(input.parse()?)).await
     }
 
@@ -225,7 +232,7 @@ impl ProjectMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom, where, as what.")] input: ProjectCollaboratorInput,
-    ) -> Result<ProjectPayload> {
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCollaboratorAdd(input.parse()?)).await
     }
 
@@ -234,7 +241,7 @@ impl ProjectMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom, where, as what.")] input: ProjectCollaboratorInput,
-    ) -> Result<ProjectPayload> {
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCollaboratorChangeRole(input.parse()?)).await
     }
 
@@ -243,7 +250,7 @@ impl ProjectMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom and where.")] input: ProjectCollaboratorRemoveInput,
-    ) -> Result<ProjectPayload> {
+    ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCollaboratorRemove(input.parse()?)).await
     }
 }

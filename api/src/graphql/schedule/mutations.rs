@@ -4,7 +4,7 @@ use super::types::{Schedule, ThresholdUnit};
 use crate::graphql::context::{ContextExt, execute, optional_uuid, uuid};
 use crate::graphql::error::{UserError, answer, unanswered};
 use crate::graphql::patch;
-use crate::graphql::payload::{Done, current, payload, refused};
+use crate::graphql::payload::{Done, current, entity, payload, refused};
 use crate::graphql::scalars::Position;
 use crate::graphql::task::DueInput;
 use application::commands::{self, Command, Wire};
@@ -138,13 +138,12 @@ impl ScheduleInput {
 
 payload!(SchedulePayload, schedule, Schedule, "schedule");
 
-async fn send(ctx: &Context<'_>, command: Command) -> Result<SchedulePayload> {
+async fn send(ctx: &Context<'_>, command: Command) -> Result<Option<SchedulePayload>> {
     let outcome = match execute(ctx, command).await {
         Ok(outcome) => outcome,
-        Err(error) => return Ok(refused(answer(error)?)),
+        Err(error) => return Ok(Some(refused(answer(error)?))),
     };
-    let mut schedule = None;
-    if ctx.look_ahead().field("schedule").exists() {
+    let schedule = entity(ctx, "schedule", &outcome, async {
         let id = ScheduleId(outcome.aggregate_id);
         let read = || async {
             let view = find_schedule(ctx.pool(), ctx.workspace(), id, ScheduleSelection::default()).await.map_err(unanswered)?;
@@ -152,9 +151,9 @@ async fn send(ctx: &Context<'_>, command: Command) -> Result<SchedulePayload> {
         };
         let row = current::<Schedules, _>(ctx, id, &outcome, read, |row| row.version).await?;
         let view = |schedule| ScheduleView { schedule, project: None, task: None };
-        schedule = row.map(|row| Schedule { view: view(row), seen: outcome.position });
-    }
-    Ok(SchedulePayload::done(schedule, &Done::from(&outcome)))
+        Ok(row.map(|row| Schedule { view: view(row), seen: outcome.position }))
+    });
+    Ok(Some(SchedulePayload::done(schedule.await, &Done::from(&outcome))))
 }
 
 /// Wishes about schedules.
@@ -170,7 +169,7 @@ impl ScheduleMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to create.")] input: ScheduleCreateInput,
-    ) -> Result<SchedulePayload> {
+    ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleCreate(input.parse()?)).await
     }
 
@@ -179,7 +178,7 @@ impl ScheduleMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to set.")] input: ScheduleUpdateInput,
-    ) -> Result<SchedulePayload> {
+    ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleUpdate(input.parse()?)).await
     }
 
@@ -189,12 +188,16 @@ impl ScheduleMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which schedule, and when it is due.")] input: ScheduleRescheduleInput,
-    ) -> Result<SchedulePayload> {
+    ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleReschedule(input.parse()?)).await
     }
 
     /// Calls a schedule met: it fires no more. Refusals: FOLLOWS_TASK, SCHEDULE_DELETED, PROJECT_ARCHIVED, PROJECT_DELETED.
-    async fn schedule_meet(&self, ctx: &Context<'_>, #[graphql(desc = "Which schedule.")] input: ScheduleInput) -> Result<SchedulePayload> {
+    async fn schedule_meet(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which schedule.")] input: ScheduleInput,
+    ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleMeet(input.parse()?)).await
     }
 
@@ -203,7 +206,7 @@ impl ScheduleMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which schedule.")] input: ScheduleInput,
-    ) -> Result<SchedulePayload> {
+    ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleDelete(input.parse()?)).await
     }
 }
