@@ -12,10 +12,10 @@ const AT_ONCE: usize = 4_000;
 
 const INSERT: &str = "INSERT INTO milepost.events (position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, \
        event_version, payload, metadata, recorded_at, command_source, command_id, request_hash, unit_size) \
-     SELECT n.position, $1, n.kind, n.id, n.sequence, n.event_id, n.name, '1', n.payload::json, n.metadata::jsonb, n.at, 1, n.command, \
+     SELECT n.position, $1, n.kind, n.id, n.sequence, n.event_id, n.name, n.event_version, n.payload::json, n.metadata::jsonb, n.at, 1, n.command, \
        sha256(n.id::bytea), 1 \
      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], \
-       $11::uuid[]) AS n(position, kind, id, sequence, event_id, name, payload, metadata, at, command)";
+       $11::uuid[], $12::text[]) AS n(position, kind, id, sequence, event_id, name, payload, metadata, at, command, event_version)";
 
 /// Events on their way into an empty log, each a unit of its own with a command id.
 pub(super) struct Writer<'a> {
@@ -39,6 +39,7 @@ struct Columns {
     metadata: Vec<String>,
     at: Vec<DateTime<Utc>>,
     commands: Vec<Option<Uuid>>,
+    versions: Vec<String>,
 }
 
 impl<'a> Writer<'a> {
@@ -64,6 +65,7 @@ impl<'a> Writer<'a> {
         columns.metadata.push(metadata.encode());
         columns.at.push(self.begun + TimeDelta::milliseconds(self.written));
         columns.commands.push(metadata.command_id);
+        columns.versions.push(event.version().to_string());
         if columns.positions.len() == AT_ONCE {
             self.flush().await?;
         }
@@ -84,6 +86,7 @@ impl<'a> Writer<'a> {
             .bind(columns.metadata)
             .bind(columns.at)
             .bind(columns.commands)
+            .bind(columns.versions)
             .execute(self.pool)
             .await?;
         Ok(())
