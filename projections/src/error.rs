@@ -40,9 +40,11 @@ impl From<sqlx::Error> for QueryError {
             sqlx::Error::Database(refused) if refused.code().as_deref() == Some("57014") => Self::TooSlow(error),
             // The table or the column is not there.
             sqlx::Error::Database(refused) if matches!(refused.code().as_deref(), Some("42P01" | "42703")) => Self::Building(error),
-            // Connection exceptions, conflicts, insufficient resources, locks, what an administrator does, and trouble with files.
+            // Connection exceptions, transactions that waited for too long, conflicts, insufficient resources, locks, what an administrator does, and trouble with files.
             sqlx::Error::Database(refused)
-                if refused.code().is_some_and(|code| ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))) =>
+                if refused
+                    .code()
+                    .is_some_and(|code| ["08", "25P", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))) =>
             {
                 Self::Unavailable(error)
             }

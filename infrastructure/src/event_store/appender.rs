@@ -7,7 +7,7 @@
 use super::batch::{self, EncodedUnit, UnitAnswer};
 use super::tail::Tail;
 use super::tangle::Touched;
-use crate::postgres::{DISK_FULL, is_passing, log_error};
+use crate::postgres::{DISK_FULL, is_passing, log_error, notice_closed};
 use application::ports::{Appended, LogError, NewEvent, Settled};
 use domain::event::Recorded;
 use sqlx::postgres::PgConnectOptions;
@@ -30,8 +30,6 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long units whose outcome is unknown are sent again before their senders are told so.
 pub const RESEND_FOR: Duration = Duration::from_secs(15);
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-/// How soon the server notices that a node has died in mid-append. Servers on systems that cannot tell do without.
-const NOTICE_DEATH: &str = "SET client_connection_check_interval = '1s'";
 
 /// Accepts units and answers when they are in the log.
 pub(crate) struct Appender {
@@ -58,7 +56,7 @@ impl Appender {
     pub(crate) fn start(options: PgConnectOptions, role: &'static str, tail: Arc<Tail>) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE_UNITS_MAX);
         // One call has one plan; planning it anew for the sizes of its arrays costs more than it gains.
-        let options = options.options([("plan_cache_mode", "force_generic_plan")]).application_name("milepost appender");
+        let options = options.options([("plan_cache_mode", "force_generic_plan")]);
         let (trouble_now, trouble) = watch::channel(None);
         let worker = Worker { options, role, connection: None, waiting, jobs: VecDeque::new(), tail, trouble: trouble_now };
         let task = tokio::spawn(worker.run());
@@ -152,7 +150,7 @@ impl Worker {
             let connect = async {
                 let mut connection = self.options.connect().await?;
                 connection.execute(format!("SET ROLE {}", self.role).as_str()).await?;
-                let _ = connection.execute(NOTICE_DEATH).await;
+                notice_closed(&mut connection).await;
                 Ok::<_, sqlx::Error>(connection)
             };
             let connection = tokio::time::timeout(STATEMENT_TIMEOUT, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??;

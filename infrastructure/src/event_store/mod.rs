@@ -14,7 +14,7 @@ pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNIT
 pub use reads::READ_BYTES_MAX;
 pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
-use crate::postgres::{Database, WORKER_ROLE, log_error};
+use crate::postgres::{Database, STATEMENT_WITHIN, WORKER_ROLE, log_error, no_answer, options_for, within};
 use appender::Appender;
 use application::ports::{Appended, CommandKey, EventLog, LogError, Settled, Unit};
 use async_trait::async_trait;
@@ -53,7 +53,8 @@ impl PostgresEventLog {
         let head: Option<i64> =
             sqlx::query_scalar("SELECT max(position) FROM milepost.events").fetch_one(&database.worker).await.map_err(log_error)?;
         let tail = Arc::new(Tail::new(head.unwrap_or(0)));
-        let (appender, appending) = Appender::start(database.options.clone(), WORKER_ROLE, Arc::clone(&tail));
+        let (appender, appending) =
+            Appender::start(options_for(&database.options, "appender", database.node), WORKER_ROLE, Arc::clone(&tail));
         let listening = signal::listen(database.worker.clone(), Arc::clone(&tail));
         let telling = signal::tell(database.worker.clone(), tail.head());
         // The snapshot table is named because the stock crate wants a name; it is never read or made.
@@ -98,19 +99,23 @@ impl PostgresEventLog {
         types: &[&'static str],
         limit: usize,
     ) -> Result<(Vec<Arc<Fact>>, i64), LogError> {
-        let read = reads::forward(&self.database.worker, Which::OfTypes { until, types }, position, limit).await.map_err(log_error)?;
+        let read =
+            within(reads::forward(&self.database.worker, Which::OfTypes { until, types }, position, limit)).await.map_err(log_error)?;
         let to = if read.whole { until } else { read.facts.last().map_or(position, |(last, _)| last.position) };
         Ok((read.facts.into_iter().map(|(fact, _)| fact).collect(), to))
     }
 
     async fn stock_events(&self, kind: AggregateType, id: Uuid) -> Result<Vec<SerializedEvent>, LogError> {
         let id = id.to_string();
-        let events = match kind {
-            AggregateType::Project => self.stock.get_events::<Project>(&id).await,
-            AggregateType::Task => self.stock.get_events::<Task>(&id).await,
-            AggregateType::Schedule => self.stock.get_events::<Schedule>(&id).await,
+        let events = async {
+            match kind {
+                AggregateType::Project => self.stock.get_events::<Project>(&id).await,
+                AggregateType::Task => self.stock.get_events::<Task>(&id).await,
+                AggregateType::Schedule => self.stock.get_events::<Schedule>(&id).await,
+            }
         };
-        events.map_err(stock_error)
+        let events = tokio::time::timeout(STATEMENT_WITHIN, events).await;
+        events.map_err(|_| log_error(no_answer()))?.map_err(stock_error)
     }
 }
 
@@ -144,20 +149,20 @@ impl EventLog for PostgresEventLog {
 
     async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
         let sql = format!("SELECT {} FROM milepost.events WHERE aggregate_id = $1 AND sequence > $2 ORDER BY sequence", rows::COLUMNS);
-        let rows = sqlx::query(&sql).bind(id.to_string()).bind(version).fetch_all(&self.database.worker).await.map_err(log_error)?;
+        let rows =
+            within(sqlx::query(&sql).bind(id.to_string()).bind(version).fetch_all(&self.database.worker)).await.map_err(log_error)?;
         rows.iter().map(rows::recorded).collect()
     }
 
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {
         let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
-        sqlx::query_scalar(
+        let versions = sqlx::query_scalar(
             "SELECT coalesce((SELECT e.sequence FROM milepost.events e WHERE e.aggregate_id = i.id ORDER BY e.sequence DESC LIMIT 1), 0) \
              FROM unnest($1::text[]) WITH ORDINALITY i(id, n) ORDER BY i.n",
         )
         .bind(ids)
-        .fetch_all(&self.database.worker)
-        .await
-        .map_err(log_error)
+        .fetch_all(&self.database.worker);
+        within(versions).await.map_err(log_error)
     }
 
     async fn settled(&self, workspace: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError> {
@@ -173,9 +178,8 @@ impl EventLog for PostgresEventLog {
         .bind(workspace.0)
         .bind(key.source.number())
         .bind(key.id)
-        .fetch_optional(&self.database.worker)
-        .await
-        .map_err(log_error)?;
+        .fetch_optional(&self.database.worker);
+        let row = within(row).await.map_err(log_error)?;
         let settled = row.map(|row| -> Result<Settled, sqlx::Error> {
             let aggregate_id: &str = row.try_get(0)?;
             let hash: &[u8] = row.try_get(2)?;
@@ -196,7 +200,7 @@ impl EventLog for PostgresEventLog {
         if let Some(facts) = self.tail.after(position, limit) {
             return Ok(facts);
         }
-        let facts = reads::forward(&self.database.worker, Which::All, position, limit).await.map_err(log_error)?.facts;
+        let facts = within(reads::forward(&self.database.worker, Which::All, position, limit)).await.map_err(log_error)?.facts;
         // Near the head, other readers of this node want the same.
         if facts.last().is_some_and(|(last, _)| last.position + TAIL_FACTS_MAX as i64 > *self.tail.head().borrow()) {
             self.tail.extend(facts.iter().cloned());

@@ -62,6 +62,12 @@ struct Unfit(String);
 
 /// No file can grow.
 pub(crate) const DISK_FULL: &str = "53100";
+/// The server, or the transaction, takes no writes.
+pub(crate) const READ_ONLY: &str = "25006";
+/// A lock was not had in the time there was.
+pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// The server ended a transaction that waited for its client for too long, or lasted too long.
+const TRANSACTION_ENDED: [&str; 2] = ["25P03", "25P04"];
 
 /// What a failed statement means to the application.
 pub(crate) fn log_error(error: sqlx::Error) -> LogError {
@@ -112,8 +118,10 @@ fn is_about_the_connection(code: &str) -> bool {
 }
 
 /// Refusals that say nothing about the statement: a connection that breaks, insufficient resources, such as a full disk; a
-/// server that only reads; a lock that could not be had, a statement that was cancelled or took too long, a transaction
+/// server that only reads; a transaction that waited for too long; a lock that could not be had, a statement that was cancelled or took too long, a transaction
 /// that was rolled back, trouble with files.
 pub(crate) fn is_passing(code: &str) -> bool {
-    code == "25006" || ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+    code == READ_ONLY
+        || TRANSACTION_ENDED.contains(&code)
+        || ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }

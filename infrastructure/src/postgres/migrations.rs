@@ -4,12 +4,13 @@
 //! may have to go back. Only a migration that takes something away says which programs it leaves behind: it ends with
 //! `_needs_<version>`, the oldest migration that a program must know.
 
-use super::error::refusal;
+use super::error::{LOCK_NOT_AVAILABLE, refusal};
 use super::{DatabaseError, connect, connect_options};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 /// Any number that no other program is likely to lock: it keeps nodes that start together from creating the schema twice.
 const MIGRATION_LOCK: i64 = 0x6d69_6c65_706f_5374;
@@ -19,6 +20,17 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations.set_ignore_missing(true);
     migrations
 });
+
+/// How long the connection of a migration may say nothing. Then the server closes it, so that a program that was stopped does
+/// not keep the others from migrating.
+const SILENT_MAX: Duration = Duration::from_secs(5);
+/// Longest wait of a migration for a lock. Whoever uses the table waits behind it meanwhile.
+const LOCK_PATIENCE: Duration = Duration::from_millis(50);
+/// Pause before it is tried again, and the longest: it doubles each time.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+const LOCK_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How long it is tried.
+const LOCK_TRIED_FOR: Duration = Duration::from_secs(600);
 
 /// A migration that was run: its version, its name without underscores, and its hash.
 pub(super) type Applied = (i64, String, Vec<u8>);
@@ -73,7 +85,7 @@ async fn applied(options: &PgConnectOptions, connection: &mut PgConnection) -> R
 
 /// Creates the schema and runs the migrations that are missing. Nodes that do so at once wait for each other.
 pub async fn migrate(url: &str) -> Result<usize, DatabaseError> {
-    let options = connect_options(url)?;
+    let options = connect_options(url)?.options([("idle_session_timeout", SILENT_MAX.as_millis().to_string())]);
     let mut connection = connect(&options).await?;
     let locked = sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut connection).await;
     locked.map_err(|error| refusal(&options, "lock the migrations", error))?;
@@ -89,7 +101,7 @@ pub async fn migrate(url: &str) -> Result<usize, DatabaseError> {
         .await
         .map_err(|error| refusal(&options, "create a schema", error))?;
     let tables = "create tables and roles";
-    MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
+    run_missing(&mut connection).await.map_err(|error| match error {
         MigrateError::VersionMismatch(version) => DatabaseError::Changed(version),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => refusal(&options, tables, error),
         error => DatabaseError::Migration(error),
@@ -102,6 +114,47 @@ pub async fn migrate(url: &str) -> Result<usize, DatabaseError> {
     let after = applied(&options, &mut connection).await?;
     let _ = connection.close().await;
     Ok(after.len() - before.len())
+}
+
+/// Runs what is missing. A migration waits for a lock only for a moment at a time, since queries wait behind it.
+async fn run_missing(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    connection.execute(format!("SET lock_timeout = {}", LOCK_PATIENCE.as_millis()).as_str()).await?;
+    let (begun, mut pause) = (Instant::now(), LOCK_PAUSE);
+    loop {
+        match MIGRATIONS.run(&mut *connection).await {
+            Err(error) if lacks_lock(&error) && begun.elapsed() < LOCK_TRIED_FOR => {
+                let held_by = lock_holders(connection).await.unwrap_or_default();
+                tracing::warn!(
+                    ?held_by,
+                    pause_ms = pause.as_millis() as u64,
+                    "a migration waits for transactions that hold tables; it tries again"
+                );
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LOCK_PAUSE_MAX);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn lacks_lock(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else { return false };
+    matches!(error, sqlx::Error::Database(refused) if refused.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
+}
+
+/// Who holds locks on tables of Milepost, in words: the longest transactions first.
+async fn lock_holders(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT format('pid %s (%s, user %s), in a transaction for %s s, %s: %s', pid, application_name, usename, \
+                       round(extract(epoch FROM clock_timestamp() - xact_start)), state, left(query, 200)) \
+         FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND pid IN ( \
+           SELECT pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation \
+           WHERE relnamespace = 'milepost'::regnamespace AND granted \
+             AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())) \
+         ORDER BY xact_start LIMIT 5",
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// Whether the migrations were run as this program knows them.

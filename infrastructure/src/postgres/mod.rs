@@ -5,7 +5,7 @@ mod migrations;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{DISK_FULL, is_passing, log_error};
+pub(crate) use error::{DISK_FULL, READ_ONLY, is_passing, log_error};
 pub use error::{DatabaseError, refused_for_good};
 pub use migrations::migrate;
 
@@ -14,6 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use std::str::FromStr;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// The schema that everything of Milepost lives in.
 pub const SCHEMA: &str = "milepost";
@@ -34,6 +35,34 @@ const PROJECTOR_CONNECTIONS: u32 = 10;
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_millis(500);
 
+/// Longest wait for the answer of a connection that is tested before it is used. After that it counts as lost, and a new one
+/// is opened.
+const TEST_WITHIN: Duration = Duration::from_secs(1);
+
+/// Longest wait for what is left of a statement whose sender no longer waits for it. After that its connection is closed: it
+/// would hold a place in the pool as long as it is silent, which may be for ever.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+
+/// Longest time from a statement's start to its end before the sender stops waiting for it. For statements whose size is
+/// bounded; those that legitimately take longer are watched instead.
+pub const STATEMENT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the server waits for the next statement of a transaction. Then it ends the transaction and the connection, so
+/// that the locks of a node that was stopped or cut off do not outlive its leases.
+pub const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
+
+/// How the server finds out that the host of a client is gone: probes of a silent connection, and a limit for what was sent
+/// without being acknowledged. Has an effect on TCP only. Together less than [`CLIENT_GONE_AFTER`].
+const KEEPALIVES_IDLE_SECONDS: u32 = 3;
+const KEEPALIVES_INTERVAL_SECONDS: u32 = 1;
+const KEEPALIVES_COUNT: u32 = 4;
+/// Longest time until the server has noticed that the host of a client is gone.
+const CLIENT_GONE_AFTER: Duration = Duration::from_secs(8);
+
+/// How soon the server notices, in the middle of a statement, that its client has closed the connection. Servers on systems
+/// that cannot tell do without.
+const NOTICE_CLOSED: &str = "SET client_connection_check_interval = '1s'";
+
 /// How much longer than a request its statements may go on in the server: the request ends first, and says so.
 const STATEMENT_GRACE: Duration = Duration::from_secs(1);
 
@@ -50,6 +79,8 @@ pub struct Pools {
 #[derive(Debug, Clone)]
 pub struct Database {
     pub options: PgConnectOptions,
+    /// The id of this node. Its end is in the `application_name` of each of its connections; it holds the leases.
+    pub node: Uuid,
     /// Reads and writes as [`WORKER_ROLE`].
     pub worker: PgPool,
     /// The same without waiting for the disk, for read models: rows and position are lost together, or neither is.
@@ -68,8 +99,44 @@ pub fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     Ok(options
         .application_name("milepost")
         .options([("jit", "off"), ("default_transaction_isolation", r"read\ committed"), ("timezone", "UTC")])
+        .options(limits_of_silence())
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(1))
         .log_statements(tracing::log::LevelFilter::Trace))
+}
+
+/// Settings by which the server ends what a client has left behind.
+fn limits_of_silence() -> [(&'static str, String); 5] {
+    [
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MAX.as_millis().to_string()),
+        ("tcp_keepalives_idle", KEEPALIVES_IDLE_SECONDS.to_string()),
+        ("tcp_keepalives_interval", KEEPALIVES_INTERVAL_SECONDS.to_string()),
+        ("tcp_keepalives_count", KEEPALIVES_COUNT.to_string()),
+        ("tcp_user_timeout", CLIENT_GONE_AFTER.as_millis().to_string()),
+    ]
+}
+
+/// The options of the connections that do one kind of work on a node. The name is seen in `pg_stat_activity`.
+pub(crate) fn options_for(options: &PgConnectOptions, work: &str, node: Uuid) -> PgConnectOptions {
+    let id = node.simple().to_string();
+    options.clone().application_name(&format!("milepost {work} {}", &id[id.len() - NODE_NAME_LENGTH..]))
+}
+
+/// How many of the last digits of a node's id are in the names of its connections.
+const NODE_NAME_LENGTH: usize = 8;
+
+/// Lets the server end a statement soon after its client has closed the connection.
+pub(crate) async fn notice_closed(connection: &mut PgConnection) {
+    let _ = connection.execute(NOTICE_CLOSED).await;
+}
+
+/// Waits for a statement no longer than [`STATEMENT_WITHIN`]. A connection that did not answer in time is not used again.
+pub(crate) async fn within<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(STATEMENT_WITHIN, statement).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+/// The error of a connection that did not answer in time.
+pub(crate) fn no_answer() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer in time"))
 }
 
 impl Database {
@@ -77,14 +144,16 @@ impl Database {
     pub async fn connect(url: &str, pools: Pools) -> Result<Self, DatabaseError> {
         let options = connect_options(url)?;
         check_server(&options).await?;
-        let worker = pool(&options, WORKER_ROLE, pools.worker);
-        let projector = pool(&options.clone().options([("synchronous_commit", "off")]), WORKER_ROLE, PROJECTOR_CONNECTIONS);
+        let node = Uuid::now_v7();
+        let of = |work| options_for(&options, work, node);
+        let worker = pool(of("worker"), WORKER_ROLE, pools.worker);
+        let projector = pool(of("projector").options([("synchronous_commit", "off")]), WORKER_ROLE, PROJECTOR_CONNECTIONS);
         let statement_timeout = (pools.request_timeout + STATEMENT_GRACE).as_millis().to_string();
-        let service = pool(&options.clone().options([("statement_timeout", statement_timeout)]), SERVICE_ROLE, pools.service);
+        let service = pool(of("service").options([("statement_timeout", statement_timeout)]), SERVICE_ROLE, pools.service);
         for pool in [&worker, &projector, &service] {
             pool.acquire().await.map_err(|error| refusal(&options, "open its pools", error))?;
         }
-        Ok(Self { options, worker, projector, service })
+        Ok(Self { options, node, worker, projector, service })
     }
 
     /// Ends all connections.
@@ -95,7 +164,7 @@ impl Database {
     }
 }
 
-fn pool(options: &PgConnectOptions, role: &'static str, size: u32) -> PgPool {
+fn pool(options: PgConnectOptions, role: &'static str, size: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(size)
         .min_connections(1)
@@ -105,18 +174,26 @@ fn pool(options: &PgConnectOptions, role: &'static str, size: u32) -> PgPool {
         .before_acquire(|connection, known| {
             Box::pin(async move {
                 if known.idle_for >= TEST_AFTER_IDLE {
-                    connection.ping().await?;
+                    tokio::time::timeout(TEST_WITHIN, connection.ping()).await.unwrap_or_else(|_| Err(no_answer()))?;
                 }
+                Ok(true)
+            })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Nothing is left of a statement that was waited for, and then this sends nothing.
+                tokio::time::timeout(FLUSH_WITHIN, connection.flush()).await.unwrap_or_else(|_| Err(no_answer()))?;
                 Ok(true)
             })
         })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(format!("SET ROLE {role}").as_str()).await?;
+                notice_closed(connection).await;
                 Ok(())
             })
         })
-        .connect_lazy_with(options.clone())
+        .connect_lazy_with(options)
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {

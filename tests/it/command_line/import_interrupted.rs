@@ -32,8 +32,10 @@ async fn an_import_killed_in_the_middle_and_run_again_comes_to_the_same() {
     first.kill().await.expect("it can be killed");
     drop(input);
     until("its connections are gone", || async {
-        let others =
-            number(&pool, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'milepost'");
+        let others = number(
+            &pool,
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'milepost %'",
+        );
         (others.await == 0).then_some(())
     })
     .await;

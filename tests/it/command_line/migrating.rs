@@ -1,7 +1,12 @@
 //! `milepost migrate`, and databases that do not fit the binary.
 
-use super::{KEY, NOT_THERE, WRONG_USE, assert_refused, done, milepost};
+use super::{KEY, MILEPOST, NOT_THERE, WRONG_USE, assert_refused, done, milepost};
+use nix::sys::signal::Signal;
+use sqlx::Executor;
+use std::time::{Duration, Instant};
 use tests::database::TestDatabase;
+use tests::process::{Process, Run};
+use tests::wait::until;
 use tokio::net::TcpListener;
 
 /// Commands that need a database with all tables.
@@ -40,6 +45,49 @@ async fn of_two_migrations_at_once_one_runs_and_both_succeed() {
     said.sort_unstable();
     assert!(said[0].ends_with("migrations were run\n"), "{said:?}");
     assert_eq!(said[1], "the tables are up to date\n");
+}
+
+fn migrating(url: &str) -> Process {
+    let mut run = Run::of(&["migrate"]);
+    run.environment.push(("DATABASE_URL", url.to_owned()));
+    Process::start(MILEPOST, run)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_is_stopped_does_not_keep_others_from_migrating() {
+    let database = TestDatabase::empty().await;
+    let pool = database.pool().await;
+    // Two cannot create one schema at a time: the migration waits in its first statement, and holds its lock.
+    let mut gate = pool.begin().await.expect("a transaction");
+    gate.execute("CREATE SCHEMA milepost").await.expect("a schema can be created");
+    let first = migrating(&database.url);
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    until("the first one waits", || async { sqlx::query_scalar(waiting).fetch_one(&pool).await.ok().filter(|waits| *waits) }).await;
+    first.signal(Signal::SIGSTOP);
+    let stopped = Instant::now();
+    gate.rollback().await.expect("the gate opens");
+    assert!(done(milepost(&["migrate"], &environment(&database.url)).await).ends_with("migrations were run\n"));
+    assert!(stopped.elapsed() < Duration::from_secs(10), "it took {:?}", stopped.elapsed());
+    first.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_waits_for_locks_only_a_moment_at_a_time_and_names_who_holds_them() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    let undone = "DELETE FROM milepost._sqlx_migrations WHERE version = (SELECT max(version) FROM milepost._sqlx_migrations); \
+                  DROP TABLE milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.projections, \
+                    milepost.projection_dead_letters, milepost.projection_skipped_events";
+    pool.execute(undone).await.expect("the last migration can be undone");
+    let mut holder = pool.acquire().await.expect("a connection");
+    holder.execute("BEGIN; LOCK TABLE milepost._sqlx_migrations IN SHARE MODE").await.expect("a table can be locked");
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *holder).await.expect("a pid");
+    let mut migration = migrating(&database.url);
+    let said = migration.said("a migration waits for transactions that hold tables").await;
+    assert!(said.contains(&format!("pid {pid} ")) && said.contains("SELECT pg_backend_pid()"), "{said}");
+    // Others can write meanwhile, though the migration is before them.
+    holder.execute("COMMIT").await.expect("it ends");
+    assert_eq!(migration.ended().await, 0, "{}", migration.log());
 }
 
 #[tokio::test]

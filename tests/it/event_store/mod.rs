@@ -127,7 +127,7 @@ async fn held_append(sql: &PgPool) -> i32 {
     until("an append is held", || async {
         sqlx::query_scalar(
             "SELECT pid FROM pg_stat_activity \
-             WHERE datname = current_database() AND application_name = 'milepost appender' AND wait_event_type = 'Lock'",
+             WHERE datname = current_database() AND application_name LIKE 'milepost appender %' AND wait_event_type = 'Lock'",
         )
         .fetch_optional(sql)
         .await

@@ -76,7 +76,7 @@ async fn a_node_killed_between_rows_and_commit_leaves_neither_and_its_successor_
     gate_keeper.close().await.expect("the gate opens");
     until("the dead node's transaction is gone", || async {
         let left: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'milepost'",
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'milepost %'",
         )
         .fetch_one(&pool)
         .await
