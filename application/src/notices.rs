@@ -45,6 +45,10 @@ notice_names! {
     Stopping = "stopping",
     /// The database does not answer, or refuses to be read.
     DatabaseUnreachable = "database_unreachable",
+    /// The database takes no writes: it is a standby, or read-only by a setting.
+    DatabaseReadOnly = "database_read_only",
+    /// The node's leases can be neither taken nor renewed, though the database can be read.
+    LeasesNotRenewed = "leases_not_renewed",
     /// The database takes no events.
     AppendsRefused = "appends_refused",
     /// A read model is being built for the rules of this node's program.

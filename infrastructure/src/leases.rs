@@ -1,9 +1,16 @@
 //! Who does what only one node may do at a time.
 //!
 //! A node keeps asking for all the leases it wants in one statement; it gets those that nobody holds. A node that dies
-//! loses them when they run out. Each new holder has a higher epoch, which fences the one before.
+//! loses them when they run out. Each new holder has a higher epoch, which fences the one before, and ends the transactions
+//! that the one before has left open: those of a process that was stopped would keep their locks.
+//!
+//! A lease is renewed by progress. Its worker gives a sign whenever it got further, and every second while it has nothing to
+//! do. Without a sign for [`PROGRESS_WITHIN`] the lease is released, and what the worker was doing is dropped with its
+//! connections: they may have died without a word. Another node may take it then. The patience doubles each time, so that
+//! work which no node gets done makes a lease change hands ever less often.
 
-use sqlx::PgPool;
+use crate::postgres::{Database, READ_ONLY, no_answer};
+use sqlx::{Executor, PgPool};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -14,8 +21,18 @@ use uuid::Uuid;
 pub const LEASE_LASTS: Duration = Duration::from_secs(5);
 /// How often leases are renewed and asked for.
 pub const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// Longest time without a sign of progress until a lease is released, unless its worker says otherwise.
+pub const PROGRESS_WITHIN: Duration = Duration::from_secs(5);
+/// The patience doubles up to this, as long as there is no progress.
+pub const PROGRESS_WITHIN_MAX: Duration = Duration::from_secs(300);
+/// How long a node that released a lease leaves it to others.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
 /// How long before its end a lease that could not be renewed is given up.
 const SAFETY: Duration = Duration::from_millis(1_500);
+/// Longest wait for one statement about leases.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// The first key of the advisory locks that transactions under a lease hold; the second is made of the lease's name.
+const LEASE_LOCKS: &str = "milepost lease";
 
 /// Ends all leases. Only for a node that knows that it is alone on its database: those of before it have died.
 pub async fn end_all(pool: &PgPool) -> Result<(), sqlx::Error> {
@@ -26,32 +43,124 @@ pub async fn end_all(pool: &PgPool) -> Result<(), sqlx::Error> {
 pub struct LeaseKeeper {
     pool: PgPool,
     holder: Uuid,
-    wanted: HashMap<String, watch::Sender<Option<i64>>>,
+    wanted: HashMap<String, Wanted>,
+    refused: watch::Sender<Option<WritesRefused>>,
+}
+
+/// A lease for the worker that wants it.
+pub struct Lease {
+    /// Its epoch while it is held.
+    pub held: watch::Receiver<Option<i64>>,
+    /// Where the worker gives signs of progress.
+    pub signs: watch::Sender<()>,
+}
+
+/// Since when and why the database accepts no statement about leases. They are writes, and sent every second.
+#[derive(Debug, Clone)]
+pub struct WritesRefused {
+    pub since: Instant,
+    pub cause: RefusalCause,
+}
+
+/// Why the database accepts no writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefusalCause {
+    /// The server is a standby of another one.
+    Standby,
+    /// Transactions are read-only by a setting.
+    ReadOnly,
+    /// Anything else, in the words of the server.
+    Other(String),
+}
+
+struct Wanted {
+    epoch: watch::Sender<Option<i64>>,
+    progress: Option<Progress>,
+}
+
+/// What is known of a worker's progress.
+struct Progress {
+    signs: watch::Receiver<()>,
+    /// When there was a sign last, or when the lease was taken.
+    last: Instant,
+    /// The shortest patience, and the one that counts now.
+    patience: (Duration, Duration),
+    /// Until when the lease is left to others.
+    left_until: Option<Instant>,
+}
+
+impl Progress {
+    /// Whether a worker that holds its lease has shown no progress for too long. It has to give the lease up then.
+    fn is_missing(&mut self, held: bool, now: Instant) -> bool {
+        let (first, current) = self.patience;
+        let sign = self.signs.has_changed().unwrap_or(false);
+        if sign {
+            self.signs.mark_unchanged();
+            self.patience.1 = first;
+        }
+        if sign || !held {
+            self.last = now;
+        }
+        if now - self.last <= current {
+            return false;
+        }
+        self.patience.1 = (current * 2).min(PROGRESS_WITHIN_MAX).max(first);
+        self.left_until = Some(now + LEFT_TO_OTHERS);
+        true
+    }
+}
+
+impl Wanted {
+    /// Whether it is to be asked for.
+    fn is_asked_for(&self, now: Instant) -> bool {
+        self.progress.as_ref().and_then(|progress| progress.left_until).is_none_or(|until| until <= now)
+    }
 }
 
 impl LeaseKeeper {
-    /// A keeper of its own name.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool, holder: Uuid::now_v7(), wanted: HashMap::new() }
+    /// A keeper for a node.
+    pub fn new(database: &Database) -> Self {
+        Self { pool: database.worker.clone(), holder: database.node, wanted: HashMap::new(), refused: watch::Sender::new(None) }
     }
 
-    /// Wants a lease. The receiver shows its epoch while it is held.
+    /// Wants a lease that is renewed as long as this node can. The receiver shows its epoch while it is held.
     pub fn want(&mut self, name: impl Into<String>) -> watch::Receiver<Option<i64>> {
-        self.wanted.entry(name.into()).or_insert_with(|| watch::Sender::new(None)).subscribe()
+        let wanted = self.wanted.entry(name.into());
+        wanted.or_insert_with(|| Wanted { epoch: watch::Sender::new(None), progress: None }).epoch.subscribe()
+    }
+
+    /// Wants a lease that is renewed by progress, of which there must be a sign within `patience`.
+    pub fn want_by_progress(&mut self, name: impl Into<String>, patience: Duration) -> Lease {
+        let name = name.into();
+        let held = self.want(name.clone());
+        let signs = watch::Sender::new(());
+        let progress = Progress { signs: signs.subscribe(), last: Instant::now(), patience: (patience, patience), left_until: None };
+        if let Some(wanted) = self.wanted.get_mut(&name) {
+            wanted.progress = Some(progress);
+        }
+        Lease { held, signs }
+    }
+
+    /// Whether the database accepts no writes.
+    pub fn refused(&self) -> watch::Receiver<Option<WritesRefused>> {
+        self.refused.subscribe()
     }
 
     /// Renews and asks until told to stop, then hands everything back.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut safe_until = Instant::now();
         loop {
+            self.release_what_is_stuck().await;
             // Counted from before the question: the server's clock began no later.
             let asked = Instant::now();
             match self.ask(safe_until).await {
                 Ok(held) => {
                     safe_until = asked + (LEASE_LASTS - SAFETY);
+                    self.end_transactions_of_others(&held).await;
                     self.tell(&held);
+                    self.refused.send_if_modified(|refused| refused.take().is_some());
                 }
-                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+                Err(error) => self.not_renewed(&error).await,
             }
             tokio::select! {
                 () = tokio::time::sleep(RENEW_EVERY) => {}
@@ -59,14 +168,16 @@ impl LeaseKeeper {
             }
         }
         self.tell(&HashMap::new());
-        if let Err(error) = self.hand_back().await {
+        if let Err(error) = in_time(self.hand_back()).await {
             tracing::warn!(%error, "leases could not be handed back; they run out by themselves");
         }
     }
 
     /// Asks for everything. Gives up what is held as soon as it is no longer safe, also while the answer is awaited.
     async fn ask(&self, safe_until: Instant) -> Result<HashMap<String, i64>, sqlx::Error> {
-        let mut names: Vec<&str> = self.wanted.keys().map(String::as_str).collect();
+        let now = Instant::now();
+        let mut names: Vec<&str> =
+            self.wanted.iter().filter(|(_, wanted)| wanted.is_asked_for(now)).map(|(name, _)| name.as_str()).collect();
         // All nodes lock the rows in one order.
         names.sort_unstable();
         let ask = sqlx::query_as(
@@ -80,28 +191,92 @@ impl LeaseKeeper {
         .bind(self.holder)
         .bind(LEASE_LASTS)
         .fetch_all(&self.pool);
-        let ask = tokio::time::timeout(RENEW_EVERY * 2, ask);
+        let ask = in_time(ask);
         tokio::pin!(ask);
-        let answer = tokio::select! {
+        let answer: Result<Vec<(String, i64)>, _> = tokio::select! {
             answer = &mut ask => answer,
             () = tokio::time::sleep_until(safe_until) => {
                 self.tell(&HashMap::new());
                 ask.await
             }
         };
-        let held: Vec<(String, i64)> = answer.map_err(|_| sqlx::Error::PoolTimedOut)??;
-        Ok(held.into_iter().collect())
+        Ok(answer?.into_iter().collect())
+    }
+
+    /// Says why leases were not renewed, here and to whoever asks for the health of the node.
+    async fn not_renewed(&self, error: &sqlx::Error) {
+        tracing::warn!(%error, "leases could not be renewed");
+        let code = match error {
+            sqlx::Error::Database(refused) => refused.code(),
+            _ => None,
+        };
+        let cause = match code.as_deref() {
+            Some(READ_ONLY) => {
+                let standby = in_time(sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&self.pool)).await;
+                if standby.unwrap_or(false) { RefusalCause::Standby } else { RefusalCause::ReadOnly }
+            }
+            Some(_) | None => RefusalCause::Other(error.to_string()),
+        };
+        self.refused.send_modify(|refused| {
+            let since = refused.as_ref().map_or_else(Instant::now, |refused| refused.since);
+            *refused = Some(WritesRefused { since, cause });
+        });
     }
 
     fn tell(&self, held: &HashMap<String, i64>) {
-        for (name, sender) in &self.wanted {
+        for (name, wanted) in &self.wanted {
             let epoch = held.get(name).copied();
-            sender.send_if_modified(|now| {
+            wanted.epoch.send_if_modified(|now| {
                 if *now != epoch {
                     tracing::debug!(lease.name = name, lease.epoch = epoch, "a lease changed hands");
                 }
                 std::mem::replace(now, epoch) != epoch
             });
+        }
+    }
+
+    /// Releases the leases whose workers show no progress, and drops what these are doing.
+    async fn release_what_is_stuck(&mut self) {
+        let now = Instant::now();
+        let mut stuck: Vec<&str> = vec![];
+        for (name, wanted) in &mut self.wanted {
+            let held = wanted.epoch.borrow().is_some();
+            if wanted.progress.as_mut().is_some_and(|progress| progress.is_missing(held, now)) {
+                tracing::warn!(lease.name = name, "there is work and no progress; the lease is released, and the connections are closed");
+                metrics::counter!("milepost_leases_released_total").increment(1);
+                wanted.epoch.send_replace(None);
+                stuck.push(name);
+            }
+        }
+        if stuck.is_empty() {
+            return;
+        }
+        // Without a holder, so that whoever takes it next has a higher epoch, also if that is this node.
+        let release = sqlx::query(
+            "UPDATE milepost.leases SET expires_at = '-infinity', holder = '00000000-0000-0000-0000-000000000000' \
+             WHERE holder = $1 AND name = ANY($2)",
+        )
+        .bind(self.holder)
+        .bind(&stuck)
+        .execute(&self.pool);
+        if let Err(error) = in_time(release).await {
+            tracing::warn!(%error, "leases could not be released; they run out by themselves");
+        }
+    }
+
+    /// Ends the transactions under leases that were just taken: they are of whoever held these before.
+    async fn end_transactions_of_others(&self, held: &HashMap<String, i64>) {
+        let is_taken = |name: &str, epoch: i64| epoch > 1 && self.wanted.get(name).is_some_and(|one| *one.epoch.borrow() != Some(epoch));
+        let taken: Vec<&str> = held.iter().filter(|(name, epoch)| is_taken(name, **epoch)).map(|(name, _)| name.as_str()).collect();
+        if taken.is_empty() {
+            return;
+        }
+        match in_time(end_transactions(&self.pool, &taken)).await {
+            Ok(ended) if ended.is_empty() => {}
+            Ok(ended) => tracing::warn!(pids = ?ended, "transactions that the last holder of a lease had left open were ended"),
+            Err(error) => {
+                tracing::warn!(%error, "transactions of the last holder of a lease could not be ended; the server ends them after a while");
+            }
         }
     }
 
@@ -111,5 +286,64 @@ impl LeaseKeeper {
             .execute(&self.pool)
             .await
             .map(|_| ())
+    }
+}
+
+/// Waits for a statement about leases no longer than is of use.
+async fn in_time<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(ANSWER_WITHIN, statement).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+/// Ends the server processes that have a transaction open under one of these leases. Gives their ids.
+async fn end_transactions(pool: &PgPool, leases: &[&str]) -> Result<Vec<i32>, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    // A login may end what it has begun itself; the role that this connection has taken may not.
+    tx.execute("SET LOCAL ROLE NONE").await?;
+    let ended = sqlx::query_scalar(
+        "WITH left_open AS MATERIALIZED ( \
+           SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND pid <> pg_backend_pid() \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+             AND classid = hashtext($1)::oid AND objid = ANY (SELECT hashtext(n)::oid FROM unnest($2::text[]) AS n)) \
+         SELECT pid FROM left_open WHERE pg_terminate_backend(pid)",
+    )
+    .bind(LEASE_LOCKS)
+    .bind(leases)
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_lease_is_left_without_progress_and_each_time_later() {
+        let signs = watch::Sender::new(());
+        let start = Instant::now();
+        let mut progress =
+            Progress { signs: signs.subscribe(), last: start, patience: (PROGRESS_WITHIN, PROGRESS_WITHIN), left_until: None };
+        let second = |number: u32| start + SECOND * number;
+        let missing_after = |progress: &mut Progress, from: u32| {
+            assert!(!progress.is_missing(false, second(from)), "it is not held");
+            (1..1_000).find(|passed| progress.is_missing(true, second(from + passed)))
+        };
+        assert_eq!(missing_after(&mut progress, 100), Some(6));
+        assert!(progress.left_until.is_some_and(|until| until == second(106) + LEFT_TO_OTHERS));
+        assert_eq!(missing_after(&mut progress, 200), Some(11), "twice as patient");
+        assert_eq!([missing_after(&mut progress, 300), missing_after(&mut progress, 400)], [Some(21), Some(41)]);
+        for _ in 0..5 {
+            missing_after(&mut progress, 1_000);
+        }
+        assert_eq!(missing_after(&mut progress, 3_000), Some(301), "no more than the most");
+        signs.send_replace(());
+        assert_eq!(missing_after(&mut progress, 5_000), Some(6), "there was progress in between");
+        for passed in 0..100 {
+            signs.send_replace(());
+            assert!(!progress.is_missing(true, second(6_000 + passed)), "there is progress");
+        }
     }
 }

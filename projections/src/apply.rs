@@ -2,8 +2,9 @@
 
 use crate::model::{Keyed, Needs, ReadModel, Rows};
 use crate::registry::{RATE_OVER_SECONDS, shape};
+use crate::runner::Works;
 use domain::event::{Fact, Recorded};
-use sqlx::{Error, PgConnection, PgPool};
+use sqlx::{Error, PgConnection};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) passed: usize,
 }
 
-/// The lease under which a batch is taken in. A node that lost it changes nothing any more.
+/// The lease under which a batch is taken in. A node that lost it changes nothing any more, and what it has left open is ended
+/// by the next holder, which finds it by an advisory lock on the lease's name.
 #[derive(Debug, Clone)]
 pub struct Fence {
     pub lease: String,
@@ -54,10 +56,10 @@ impl From<Error> for ApplyError {
 }
 
 /// Takes a batch in, and parks the events that cannot be taken: each with what follows it in its aggregate.
-pub(crate) async fn take_in<M: ReadModel>(pool: &PgPool, version: i32, fence: Option<&Fence>, batch: Batch<'_>) -> Result<(), ApplyError> {
+pub(crate) async fn take_in<M: ReadModel>(works: &Works, version: i32, batch: Batch<'_>) -> Result<(), ApplyError> {
     let mut poison = BTreeMap::new();
     loop {
-        match try_once::<M>(pool, version, fence, batch, &poison).await {
+        match try_once::<M>(works, version, batch, &poison).await {
             Err(ApplyError::Poison { position, error }) => {
                 poison.insert(position, error);
             }
@@ -65,8 +67,8 @@ pub(crate) async fn take_in<M: ReadModel>(pool: &PgPool, version: i32, fence: Op
             Err(ApplyError::Data(_)) if batch.facts.len() > 1 => {
                 let (first, second) = batch.facts.split_at(batch.facts.len() / 2);
                 let middle = first.last().map_or(batch.from, |fact| fact.position);
-                Box::pin(take_in::<M>(pool, version, fence, Batch { to: middle, facts: first, ..batch })).await?;
-                return Box::pin(take_in::<M>(pool, version, fence, Batch { from: middle, facts: second, passed: 0, ..batch })).await;
+                Box::pin(take_in::<M>(works, version, Batch { to: middle, facts: first, ..batch })).await?;
+                return Box::pin(take_in::<M>(works, version, Batch { from: middle, facts: second, passed: 0, ..batch })).await;
             }
             Err(ApplyError::Data(error)) if !batch.facts.is_empty() && poison.is_empty() => {
                 poison.insert(batch.facts[0].position, error.to_string());
@@ -76,24 +78,22 @@ pub(crate) async fn take_in<M: ReadModel>(pool: &PgPool, version: i32, fence: Op
     }
 }
 
-async fn try_once<M: ReadModel>(
-    pool: &PgPool,
-    version: i32,
-    fence: Option<&Fence>,
-    batch: Batch<'_>,
-    poison: &BTreeMap<i64, String>,
-) -> Result<(), ApplyError> {
-    let mut tx = pool.begin().await?;
-    let Advanced { dead_letters, skips } = advance::<M>(&mut tx, version, fence, batch).await?.ok_or(ApplyError::Fenced)?;
-    let parked = if dead_letters > 0 { parked::<M>(&mut tx, version).await? } else { BTreeSet::new() };
-    let skipped = if skips { skipped::<M>(&mut tx, batch).await? } else { BTreeSet::new() };
-    let (events, letters) = sort::<M>(batch.facts, &skipped, parked, poison);
-    fold_and_save::<M>(&mut tx, version, &events).await?;
-    if !letters.is_empty() {
-        park::<M>(&mut tx, version, &letters).await?;
-    }
-    tx.commit().await?;
-    Ok(())
+async fn try_once<M: ReadModel>(works: &Works, version: i32, batch: Batch<'_>, poison: &BTreeMap<i64, String>) -> Result<(), ApplyError> {
+    let mut tx = works.pool.begin().await?;
+    let advanced = advance::<M>(&mut tx, version, works.fence.as_ref(), batch).await?;
+    let Advanced { dead_letters, skips, pid } = advanced.ok_or(ApplyError::Fenced)?;
+    let rest = async {
+        let parked = if dead_letters > 0 { parked::<M>(&mut tx, version).await? } else { BTreeSet::new() };
+        let skipped = if skips { skipped::<M>(&mut tx, batch).await? } else { BTreeSet::new() };
+        let (events, letters) = sort::<M>(batch.facts, &skipped, parked, poison);
+        fold_and_save::<M>(&mut tx, version, &events).await?;
+        if !letters.is_empty() {
+            park::<M>(&mut tx, version, &letters).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    };
+    works.pulse.while_open(&works.pool, pid, M::NAME, rest).await
 }
 
 /// What a batch needs to know of events that are not taken in.
@@ -102,6 +102,8 @@ struct Advanced {
     dead_letters: i32,
     /// Whether some of its events were given up.
     skips: bool,
+    /// The server process that has the transaction open.
+    pid: i32,
 }
 
 /// Moves the position. `None` if that is not ours to do: another node holds the lease, or other rules made the version.
@@ -119,7 +121,8 @@ async fn advance<M: ReadModel>(
          WHERE name = $1 AND version = $2 AND position = $3 AND state <> 'old' AND shape = $8 \
          AND ($6::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE leases.name = $6 AND epoch = $7)) \
          RETURNING dead_letters, EXISTS (SELECT FROM milepost.projection_skipped_events AS skipped \
-                                         WHERE skipped.name = $1 AND skipped.position > $3 AND skipped.position <= $4) AS skips",
+                                         WHERE skipped.name = $1 AND skipped.position > $3 AND skipped.position <= $4) AS skips, \
+           pg_backend_pid() AS pid, pg_advisory_xact_lock_shared(hashtext('milepost lease'), hashtext($6))::text",
     )
     .bind(M::NAME)
     .bind(version)

@@ -1,14 +1,30 @@
 //! The life of a version: begun, switched to, kept, gone back to, dropped.
 
 use crate::model::ReadModel;
+use crate::pulse::Pulse;
 use crate::registry::{COLUMNS, Version, VersionState, live, read, rules, shape, versions_of};
 use sqlx::{Error, Executor, PgConnection, PgPool};
 
-/// How long a switch waits for queries that are being answered, in milliseconds. Meanwhile new ones wait as well.
-const SWITCH_PATIENCE_MS: u32 = 1_000;
+/// Longest wait for a lock for which queries would queue up: those of the view, and of tables, that queries read. Whoever does
+/// not get it tries again later.
+pub(crate) const QUEUE_PATIENCE_MS: u32 = 50;
+/// Longest wait for the live version to be held still. Only whoever keeps it up to date waits as well.
+const HOLD_PATIENCE_MS: u32 = 1_000;
+/// Longest wait for locks that no query needs.
+const CHANGE_PATIENCE_MS: u32 = 10_000;
+
+/// Limits how long the statements of a transaction wait for locks.
+async fn wait_at_most(tx: &mut PgConnection, milliseconds: u32) -> Result<(), Error> {
+    tx.execute(format!("SET LOCAL lock_timeout = {milliseconds}").as_str()).await.map(|_| ())
+}
 
 /// Changes of a read model's versions exclude one another.
 async fn lock(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
+    wait_at_most(connection, CHANGE_PATIENCE_MS).await?;
+    take_lock(connection, name).await
+}
+
+async fn take_lock(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('milepost projection'), hashtext($1))")
         .bind(name)
         .execute(connection)
@@ -77,13 +93,18 @@ fn of_version(statements: &str, version: i32) -> String {
 
 /// Makes a version that has its rows fit for queries: with the indexes that they need, and with what PostgreSQL knows of the
 /// rows, without which it reads them in ways that suit an empty table.
-pub(crate) async fn make_fit<M: ReadModel>(pool: &PgPool, version: i32) -> Result<(), Error> {
+pub(crate) async fn make_fit<M: ReadModel>(pool: &PgPool, pulse: &Pulse, version: i32) -> Result<(), Error> {
     let mut tx = pool.begin().await?;
-    // Whoever builds the same version makes the same indexes, and would not see these before they are there.
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('milepost indexes'), hashtext($1))").bind(M::NAME).execute(&mut *tx).await?;
-    tx.execute(of_version(M::INDEXES, version).as_str()).await?;
-    tx.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await?;
-    tx.commit().await
+    let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *tx).await?;
+    // It takes as long as the rows are many. Nobody queries this version yet, so nobody waits for the locks.
+    let work = async {
+        // Whoever builds the same version makes the same indexes, and would not see these before they are there.
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtext('milepost indexes'), hashtext($1))").bind(M::NAME).execute(&mut *tx).await?;
+        tx.execute(of_version(M::INDEXES, version).as_str()).await?;
+        tx.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await?;
+        tx.commit().await
+    };
+    pulse.while_open(pool, pid, M::NAME, work).await
 }
 
 /// Lets the view of the read model show a version.
@@ -99,16 +120,18 @@ async fn show<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<(), E
 
 /// The live version, held still until the transaction ends. `None` where nothing is live.
 pub(crate) async fn hold_live<M: ReadModel>(tx: &mut PgConnection) -> Result<Option<i64>, Error> {
-    tx.execute(format!("SET LOCAL lock_timeout = {SWITCH_PATIENCE_MS}").as_str()).await?;
-    lock(tx, M::NAME).await?;
-    sqlx::query_scalar("SELECT position FROM milepost.projections WHERE name = $1 AND state = 'live' FOR UPDATE")
+    wait_at_most(tx, HOLD_PATIENCE_MS).await?;
+    take_lock(tx, M::NAME).await?;
+    let held = sqlx::query_scalar("SELECT position FROM milepost.projections WHERE name = $1 AND state = 'live' FOR UPDATE")
         .bind(M::NAME)
-        .fetch_optional(tx)
-        .await
+        .fetch_optional(&mut *tx)
+        .await?;
+    wait_at_most(tx, CHANGE_PATIENCE_MS).await?;
+    Ok(held)
 }
 
 /// Lets a version answer queries instead of the live one, which is kept; what was kept before is dropped. False if the
-/// version is gone.
+/// version is gone. The view comes last: from then on queries wait until the transaction ends.
 pub(crate) async fn switch<M: ReadModel>(tx: &mut PgConnection, to: i32) -> Result<bool, Error> {
     let versions = versions_of(tx, M::NAME).await?;
     let live = versions.iter().find(|version| version.state == VersionState::Live).map(|live| live.version);
@@ -125,13 +148,14 @@ pub(crate) async fn switch<M: ReadModel>(tx: &mut PgConnection, to: i32) -> Resu
         .bind(to)
         .execute(&mut *tx)
         .await?;
-    show::<M>(tx, to).await?;
+    wait_at_most(tx, QUEUE_PATIENCE_MS).await?;
     let kept = |version: &&Version| matches!(version.state, VersionState::Old | VersionState::Returning) && version.version != to;
     if live.is_some() {
         for version in versions.iter().filter(kept) {
             drop_in::<M>(tx, version.version).await?;
         }
     }
+    show::<M>(tx, to).await?;
     Ok(true)
 }
 

@@ -8,6 +8,7 @@ use crate::log::Log;
 use crate::model::ReadModel;
 use crate::models::{ForEach, for_each};
 use crate::progress::Progress;
+use crate::pulse::Pulse;
 use crate::registry::{self, Fit, Version, VersionState};
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -53,6 +54,10 @@ pub struct Works {
     pub progress: Arc<Progress>,
     /// Most events in one batch.
     pub batch: usize,
+    /// Where signs of progress are given.
+    pub pulse: Pulse,
+    /// The lease under which rows are written, if it is done under one.
+    pub fence: Option<Fence>,
 }
 
 /// A read model, whatever its rows are.
@@ -128,9 +133,9 @@ impl<M: ReadModel> Projection for Of<M> {
         loop {
             let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
             let Ok(Some(epoch)) = held else { return };
-            let fence = Fence { lease: self.lease(), epoch };
+            let works = Works { fence: Some(Fence { lease: self.lease(), epoch }), ..works.clone() };
             tokio::select! {
-                result = tend::<M>(works, &fence) => {
+                result = tend::<M>(&works) => {
                     if let Err(error) = result {
                         tracing::warn!(projection.name = M::NAME, %error, "a read model could not be kept up to date; trying again");
                         tokio::time::sleep(RETRY_PAUSE).await;
@@ -146,7 +151,7 @@ impl<M: ReadModel> Projection for Of<M> {
         while live.position < until {
             let facts = works.log.after(live.position, works.batch).await.map_err(BuildError::Log)?;
             let Some(last) = facts.last().map(|fact| fact.position) else { break };
-            take_in::<M>(&works.pool, live.version, None, Batch { from: live.position, to: last, facts: &facts, passed: 0 }).await?;
+            take_in::<M>(works, live.version, Batch { from: live.position, to: last, facts: &facts, passed: 0 }).await?;
             live.position = last;
         }
         works.progress.set(M::NAME, live.position);
@@ -184,14 +189,14 @@ async fn lost(lease: &mut watch::Receiver<Option<i64>>, epoch: i64) {
 }
 
 /// Does what there is to do for what is live, until that changes or the fence closes.
-async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildError> {
+async fn tend<M: ReadModel>(works: &Works) -> Result<(), BuildError> {
     match registry::fit::<M>(&works.pool).await? {
-        Fit::Ours(live) => keep_up::<M>(works, fence, &live).await,
+        Fit::Ours(live) => keep_up::<M>(works, &live).await,
         Fit::ToBuild => {
             tracing::info!(projection.name = M::NAME, "a version is built by this program's rules");
             let built = match builder::rebuild::<M>(works, &|_| {}).await {
                 Err(BuildError::Busy) => {
-                    tokio::time::sleep(LOOK_AGAIN).await;
+                    works.pulse.idle(tokio::time::sleep(LOOK_AGAIN)).await;
                     return Ok(());
                 }
                 built => built?,
@@ -201,7 +206,7 @@ async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildErr
         }
         Fit::NotOurs(live) => {
             tracing::debug!(projection.name = M::NAME, projection.version = live.version, "the live version is of other rules");
-            tokio::time::sleep(LOOK_AGAIN).await;
+            works.pulse.idle(tokio::time::sleep(LOOK_AGAIN)).await;
             Ok(())
         }
     }
@@ -209,7 +214,7 @@ async fn tend<M: ReadModel>(works: &Works, fence: &Fence) -> Result<(), BuildErr
 
 /// Follows the log with the live version, until another version becomes live or the fence closes. Where a batch holds nothing
 /// that the read model is about, only the position changes; it is written with what comes next, or a moment later.
-async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> Result<(), BuildError> {
+async fn keep_up<M: ReadModel>(works: &Works, live: &Version) -> Result<(), BuildError> {
     let (version, types) = (live.version, M::event_types());
     let (mut written, mut position) = (live.position, live.position);
     let (mut unwritten_since, mut passed) = (None, 0);
@@ -228,14 +233,14 @@ async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> 
         if facts.is_empty() && !due {
             lag.set(0.0);
             let patience = if unwritten_since.is_some() { NOTE_AFTER } else { Duration::MAX };
-            if let Ok(Err(_)) = tokio::time::timeout(patience, head.wait_for(|head| *head > position)).await {
+            if let Ok(Err(_)) = works.pulse.idle(tokio::time::timeout(patience, head.wait_for(|head| *head > position))).await {
                 return Ok(());
             }
             continue;
         }
         if due || facts.iter().any(|fact| types.contains(&fact.event_type.as_str())) {
             let started = Instant::now();
-            let taking = take_in::<M>(&works.pool, version, Some(fence), Batch { from: written, to: last, facts: &facts, passed });
+            let taking = take_in::<M>(works, version, Batch { from: written, to: last, facts: &facts, passed });
             taken_at = (facts.len() < works.batch).then_some(started);
             match showing_lag(taking, position, &mut head, &lag).await {
                 Ok(()) => (written, unwritten_since, passed) = (last, None, 0),
@@ -252,6 +257,7 @@ async fn keep_up<M: ReadModel>(works: &Works, fence: &Fence, live: &Version) -> 
             passed += facts.len();
         }
         position = last;
+        works.pulse.beat();
         works.progress.set(M::NAME, position);
         lag.set((*head.borrow() - position).max(0) as f64);
         metrics::counter!("milepost_projection_events_total", "projection" => M::NAME).increment(facts.len() as u64);

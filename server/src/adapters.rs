@@ -13,6 +13,8 @@ use futures::future::BoxFuture;
 use infrastructure::checkpoints;
 use infrastructure::event_store::PostgresEventLog;
 use infrastructure::kafka::relay::{CHECKPOINT, RelayState};
+use infrastructure::leases::{LEASE_LASTS, RefusalCause, WritesRefused};
+use infrastructure::postgres::STATEMENT_WITHIN;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Pool;
 use projections::error::QueryError;
@@ -51,9 +53,13 @@ pub struct ScheduleDeadlines {
     pub progress: Arc<Progress>,
 }
 
+/// Longest wait for what the read model of schedules says.
+const DEADLINES_WITHIN: Duration = STATEMENT_WITHIN;
+
 /// What the read model says. Where it is still being built it has nothing to say yet; its position moves once it has.
-fn said<T: Default>(answer: Result<T, QueryError>) -> Result<T, LogError> {
-    match answer {
+async fn said<T: Default>(answer: impl Future<Output = Result<T, QueryError>>) -> Result<T, LogError> {
+    let late = || LogError::Unreachable(Arc::new(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+    match tokio::time::timeout(DEADLINES_WITHIN, answer).await.map_err(|_| late())? {
         Err(QueryError::Building(_)) => Ok(T::default()),
         answer => answer.map_err(|error| LogError::Unreachable(Arc::new(error))),
     }
@@ -62,12 +68,12 @@ fn said<T: Default>(answer: Result<T, QueryError>) -> Result<T, LogError> {
 #[async_trait]
 impl Deadlines for ScheduleDeadlines {
     async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError> {
-        said(next_fire_at(&self.pool).await)
+        said(next_fire_at(&self.pool)).await
     }
 
     async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError> {
         let after = after.map(|after| (after.fire_at, ScheduleId(after.id)));
-        let due = said(due_now(&self.pool, until, after, limit).await)?;
+        let due = said(due_now(&self.pool, until, after, limit)).await?;
         let schedule = |due: projections::schedules::DueNow| DueSchedule {
             id: due.id.0,
             workspace: due.workspace_id,
@@ -111,12 +117,34 @@ pub struct NodeHealth {
     pub figures: &'static PrometheusHandle,
     pub relay: Option<watch::Receiver<RelayState>>,
     pub standstills: Standstills,
+    /// Whether the database accepts writes, which this node tries every second.
+    pub writes_refused: watch::Receiver<Option<WritesRefused>>,
     /// True once the node is shutting down: whoever sends it work should stop.
     pub stopping: watch::Receiver<bool>,
 }
 
 /// Longest wait for the database before it counts as not there.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a node on a database that can be read, and accepts no writes, is of no use.
+fn no_writes(refused: &WritesRefused) -> Option<Notice> {
+    let seconds = refused.since.elapsed().as_secs();
+    let read_only = |why: &str| Notice::new(NoticeName::DatabaseReadOnly, format!("PostgreSQL accepts no writes: {why}"));
+    match &refused.cause {
+        RefusalCause::Standby => {
+            Some(read_only("the server is a standby in recovery; name its primary in DATABASE_URL, or promote it with pg_promote()"))
+        }
+        RefusalCause::ReadOnly => Some(read_only(
+            "default_transaction_read_only is on; turn it off where it was set: for the server, the database, or the login of DATABASE_URL",
+        )),
+        // One that is not answered in time may be by the next; this node holds its leases until then.
+        RefusalCause::Other(_) if refused.since.elapsed() < LEASE_LASTS => None,
+        RefusalCause::Other(why) => Some(Notice::new(
+            NoticeName::LeasesNotRenewed,
+            format!("PostgreSQL has accepted no statement about this node's leases for {seconds} s: {why}"),
+        )),
+    }
+}
 
 /// Read models that this node's program builds before it is of use: whoever sends it work should wait.
 fn to_build(versions: &[registry::Version], head: i64) -> Vec<Notice> {
@@ -145,6 +173,7 @@ impl Health for NodeHealth {
                 }
                 Ok(Ok(versions)) => {
                     let head = *EventLog::head(&*self.log).borrow();
+                    problems.extend(self.writes_refused.borrow().as_ref().and_then(no_writes));
                     problems.extend(to_build(&versions, head));
                     for live in versions.iter().filter(|version| version.state == VersionState::Live) {
                         let stands = self.standstills.at(&live.name, live.position, head);
@@ -184,7 +213,7 @@ impl Health for NodeHealth {
                         notices.push(Notice::new(NoticeName::ReadModelOfOtherRules, message));
                     }
                 }
-                if let Ok(parked) = checkpoints::parked_counts(&self.pool).await {
+                if let Ok(Ok(parked)) = tokio::time::timeout(DATABASE_PATIENCE, checkpoints::parked_counts(&self.pool)).await {
                     notices.extend(parked.into_iter().map(|(name, events)| {
                         Notice::new(NoticeName::ReactionEventsParked, format!("{events} events of the reaction {name} are parked"))
                     }));

@@ -25,7 +25,7 @@ const fn metric(name: &'static str, kind: &'static str, labels: &'static str, he
 }
 
 /// Every figure. `docs/METRICS.md` is made from this list, and a check compares it with the code.
-pub const METRICS: [Metric; 23] = [
+pub const METRICS: [Metric; 24] = [
     metric("milepost_api_internal_errors_total", "counter", "", "Requests that met something the service cannot handle."),
     metric("milepost_api_request_duration_seconds", "histogram", "", "Time to execute a GraphQL request."),
     metric("milepost_append_batch_units", "histogram", "", "Commands that one statement appended."),
@@ -34,6 +34,7 @@ pub const METRICS: [Metric; 23] = [
     metric("milepost_append_lost_total", "counter", "", "Append statements whose answer was lost; they are sent again."),
     metric("milepost_append_overloaded_total", "counter", "", "Commands turned away because too many were waiting."),
     metric("milepost_command_duration_seconds", "histogram", "`command`, `outcome`", "Time to carry out a command, by what came of it."),
+    metric("milepost_leases_released_total", "counter", "", "Leases that this node released because there was work and no progress."),
     metric("milepost_log_position_events", "gauge", "", "Where the log ends, as far as this node knows."),
     metric(
         "milepost_notice",

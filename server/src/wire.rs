@@ -15,9 +15,10 @@ use infrastructure::config::Settings;
 use infrastructure::event_store::PostgresEventLog;
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::relay::{self, Relay};
-use infrastructure::leases::LeaseKeeper;
+use infrastructure::leases::{LeaseKeeper, PROGRESS_WITHIN};
 use infrastructure::postgres::{Database, Pools};
 use projections::progress::Progress;
+use projections::pulse::Pulse;
 use projections::registry::{self, Fit};
 use projections::runner::{self, BATCH_EVENTS_MAX, Works};
 use std::net::SocketAddr;
@@ -74,6 +75,8 @@ impl Core {
             log: Arc::new(ProjectionLog(Arc::clone(&log))),
             progress: Arc::new(Progress::of(runner::all().iter().map(|projection| projection.name()))),
             batch: BATCH_EVENTS_MAX,
+            pulse: Pulse::default(),
+            fence: None,
         };
         Ok(Self { database, log, application, works })
     }
@@ -117,7 +120,7 @@ impl Node {
     pub async fn start(core: Core, settings: &Settings, catalogue: Catalogue, listener: TcpListener) -> Result<Self, Failure> {
         core.prepare().await?;
         let stops = Stops::default();
-        let mut leases = LeaseKeeper::new(core.database.worker.clone());
+        let mut leases = LeaseKeeper::new(&core.database);
         let mut workers = JoinSet::new();
         start_projections(&core, &mut leases, &mut workers);
         start_reactions(&core, &mut leases, &mut workers);
@@ -133,6 +136,7 @@ impl Node {
             figures: telemetry::figures(),
             relay: relay.as_ref().map(|relay| relay.state.clone()),
             standstills: Standstills::default(),
+            writes_refused: leases.refused(),
             stopping: stops.doors.subscribe(),
         });
         workers.spawn(upkeep(Arc::clone(&health)));
@@ -196,9 +200,9 @@ async fn upkeep(health: Arc<NodeHealth>) {
 
 fn start_projections(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
     for projection in runner::all() {
-        let lease = leases.want(projection.lease());
-        let works = core.works.clone();
-        workers.spawn(async move { projection.run(&works, lease).await });
+        let lease = leases.want_by_progress(projection.lease(), PROGRESS_WITHIN);
+        let works = Works { pulse: Pulse::of(lease.signs), ..core.works.clone() };
+        workers.spawn(async move { projection.run(&works, lease.held).await });
     }
     let (progress, pool) = (Arc::clone(&core.works.progress), core.database.worker.clone());
     workers.spawn(async move { progress.follow(&pool).await });

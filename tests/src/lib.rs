@@ -10,6 +10,7 @@ pub mod kafka;
 pub mod own_kafka;
 pub mod own_postgres;
 pub mod process;
+pub mod proxy;
 pub mod python;
 pub mod servers;
 pub mod small_disk;

@@ -5,7 +5,7 @@ use infrastructure::local_postgres::LocalPostgres;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// It ends, with its data, when it is dropped.
 pub struct OwnPostgres {
@@ -40,6 +40,11 @@ impl OwnPostgres {
         let server = LocalPostgres::start(&self.folder).await.expect("PostgreSQL starts again");
         assert_eq!(server.url(), self.url, "it is somewhere else now");
         self.server = Some(server);
+    }
+
+    /// The folder that its data is in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Halts all its processes.

@@ -138,7 +138,7 @@ fn build_failed(error: BuildError) -> Failure {
 
 /// Holds the lease for building a read model while something is done. Ctrl-C ends it in order.
 async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let mut keeper = LeaseKeeper::new(core.database.worker.clone());
+    let mut keeper = LeaseKeeper::new(&core.database);
     let mut lease = keeper.want(format!("projection/{name}/build"));
     let (stop, stopping) = watch::channel(false);
     let keeping = tokio::spawn(keeper.run(stopping));

@@ -199,7 +199,7 @@ async fn figures_are_given_as_prometheus_reads_them() {
     app.client.must("taskCreate", "id", json!({ "projectId": project, "title": "Late", "due": due })).await;
     // What comes only when something goes wrong need not be there; it is described if it is.
     let when_wrong =
-        |name: &str| ["internal_errors", "lost", "overloaded", "parked", "refused", "troubles"].iter().any(|word| name.contains(word));
+        |name: &str| ["internal_errors", "lost", "overloaded", "parked", "refused", "released", "troubles"].iter().any(|word| name.contains(word));
     let page = until("all figures are there", || async {
         let answer = send(&app.client.base, Method::GET, "/metrics", &[], "").await;
         let found = families(&answer.text);

@@ -117,10 +117,10 @@ async fn what_a_newer_program_has_built_is_left_to_it() {
     let app = again(&database, &client).await;
     let notice = until("it says so", || async {
         let (_, body) = app.client.get("/readyz").await;
-        body.contains("of other rules").then_some(body)
+        body.contains("read_model_of_other_rules").then_some(body)
     })
     .await;
-    assert!(notice.contains("version 1 of the read model task_list is of other rules than this node's"), "{notice}");
+    assert!(notice.contains("version 1 of the read model task_list was built by other rules than this node's"), "{notice}");
     let project = app.client.project().await;
     until("others go on", || async { (live(&pool, "project_overview").await.1 == 3).then_some(()) }).await;
     app.client.task(&project, "For the newer program").await;

@@ -14,6 +14,7 @@ mod rebuilt;
 mod rows;
 mod runner;
 mod statements;
+mod switching;
 mod under_load;
 mod wakes;
 mod workspaces;

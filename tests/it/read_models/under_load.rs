@@ -251,7 +251,9 @@ async fn what_the_live_version_has_seen_is_in_the_new_one_from_its_first_moment(
     let parts = AtomicUsize::new(0);
     let tell = |built: Built| {
         if built.position == built.head && parts.fetch_add(1, Ordering::SeqCst) < 3 {
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(another()));
+            // On a thread of its own: on this one it would swallow what wakes the build.
+            let runtime = tokio::runtime::Handle::current();
+            std::thread::scope(|scope| scope.spawn(|| runtime.block_on(another())).join().expect("the live version gets ahead"));
         }
     };
     tasks.rebuild(&core.works, &tell).await.expect("a version is built");

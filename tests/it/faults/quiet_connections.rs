@@ -1,0 +1,114 @@
+//! Connections that die without a word: whoever waits for their answers gives up, and the work goes on elsewhere or anew.
+
+use super::PROGRAM;
+use application::caller::Role;
+use sqlx::PgPool;
+use std::time::{Duration, Instant};
+use tests::app::Client;
+use tests::database::TestDatabase;
+use tests::process::{Process, Run};
+use tests::proxy::Proxy;
+use tests::wait::until;
+use uuid::Uuid;
+
+/// Longest time until all read models have what is in the log.
+const WITHIN: Duration = Duration::from_secs(15);
+/// What the connections that keep read models up to date say of themselves.
+const OF_READ_MODELS: &str = "milepost projector";
+const READ_MODELS: usize = 6;
+
+/// Waits until every read model has seen the whole log.
+async fn everything_seen(pool: &PgPool) {
+    let behind = "SELECT min(position) < (SELECT max(position) FROM milepost.events) FROM milepost.projections WHERE state = 'live'";
+    until("all read models have everything", || async {
+        let behind: bool = sqlx::query_scalar(behind).fetch_one(pool).await.expect("positions can be read");
+        (!behind).then_some(())
+    })
+    .await;
+}
+
+/// The sum of the epochs: it grows whenever a lease is taken anew.
+async fn epochs(pool: &PgPool) -> i64 {
+    let sum = "SELECT sum(epoch)::bigint FROM milepost.leases WHERE name LIKE 'projection/%'";
+    sqlx::query_scalar(sum).fetch_one(pool).await.expect("leases can be read")
+}
+
+async fn node(url: &str) -> (Process, Client) {
+    let mut node = Process::start(PROGRAM, Run::serve(url));
+    let client = Client::new(&node.address().await, Uuid::nil(), Uuid::nil(), Role::Owner);
+    (node, client)
+}
+
+/// Everything that changes each read model.
+async fn write(client: &Client) {
+    let project = client.project().await;
+    let task = client.task(&project, "Somebody has to see this").await;
+    let due = serde_json::json!({ "at": "2001-01-01T00:00:00Z" });
+    client.must("taskComment", "id", serde_json::json!({ "id": task, "body": "I do." })).await;
+    client.must("scheduleCreate", "id", serde_json::json!({ "title": "Late", "due": due })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn read_models_whose_connections_are_quiet_are_kept_by_another_node() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    let proxy = Proxy::before(&database.url).await;
+    let (mut first, client) = node(&proxy.url).await;
+    write(&client).await;
+    everything_seen(&pool).await;
+    let (second, client) = node(&database.url).await;
+    let before = epochs(&pool).await;
+    // The leases themselves can be renewed: other connections live on.
+    assert!(proxy.freeze(OF_READ_MODELS) >= 1);
+    let frozen = Instant::now();
+    write(&client).await;
+    everything_seen(&pool).await;
+    let took = frozen.elapsed();
+    eprintln!("seen by the other node after {took:?}");
+    assert!(took < WITHIN, "it took {took:?}");
+    first.said("there is work and no progress").await;
+    assert!(epochs(&pool).await >= before + 1, "nothing changed hands");
+    first.kill().await;
+    second.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_node_opens_new_connections_in_place_of_quiet_ones() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    let proxy = Proxy::before(&database.url).await;
+    let (first, client) = node(&proxy.url).await;
+    write(&client).await;
+    everything_seen(&pool).await;
+    // More than one may be frozen: one for each read model that was just written.
+    let count = proxy.freeze(OF_READ_MODELS);
+    assert!((1..=READ_MODELS + 4).contains(&count), "{count}");
+    let frozen = Instant::now();
+    write(&client).await;
+    everything_seen(&pool).await;
+    assert!(frozen.elapsed() < WITHIN, "it took {:?}", frozen.elapsed());
+    first.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_any_answer_is_not_ready_and_goes_on_when_answers_come_again() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    let proxy = Proxy::before(&database.url).await;
+    let (first, client) = node(&proxy.url).await;
+    write(&client).await;
+    everything_seen(&pool).await;
+    proxy.halt();
+    until("it says that it is not ready", || async {
+        let (status, body) = client.get("/readyz").await;
+        (status == 503 && body.contains("database_unreachable")).then_some(())
+    })
+    .await;
+    let expired = "SELECT count(*) = 0 FROM milepost.leases WHERE expires_at > clock_timestamp()";
+    until("its leases run out", || async { sqlx::query_scalar(expired).fetch_one(&pool).await.ok().filter(|none| *none) }).await;
+    proxy.go_on();
+    until("it is ready again", || async { (client.get("/readyz").await.0 == 200).then_some(()) }).await;
+    write(&client).await;
+    everything_seen(&pool).await;
+    first.kill().await;
+}
