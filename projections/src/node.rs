@@ -21,9 +21,9 @@ pub async fn kind_of(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<
     let kind: Option<i32> = sqlx::query_scalar(
         "SELECT 1 FROM milepost.project_overview WHERE id = $1 AND workspace_id = $2 \
          UNION ALL SELECT 2 FROM milepost.task_list WHERE id = $1 AND workspace_id = $2 AND NOT hidden \
-         UNION ALL SELECT 3 FROM milepost.schedules WHERE id = $1 AND workspace_id = $2 \
+         UNION ALL SELECT 3 FROM milepost.schedules WHERE id = $1 AND workspace_id = $2 AND NOT hidden \
          UNION ALL SELECT 4 FROM milepost.task_comments WHERE id = $1 AND workspace_id = $2 \
-         UNION ALL SELECT 5 FROM milepost.deadline_log WHERE id = $1 AND workspace_id = $2 \
+         UNION ALL SELECT 5 FROM milepost.deadline_log WHERE id = $1 AND workspace_id = $2 AND NOT hidden \
          UNION ALL SELECT 6 FROM milepost.activity WHERE event_id = $1 AND workspace_id = $2 LIMIT 1",
     )
     .bind(id)

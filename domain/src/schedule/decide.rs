@@ -176,6 +176,10 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
 
 fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Vec<ScheduleEvent> {
     let Some(task) = task.filter(|task| task.workspace_id == workspace_id) else { return vec![] };
+    // What is in a deleted project is gone with it: nothing begins there any more.
+    if home.is_some_and(|home| home.phase == Phase::Deleted) {
+        return vec![];
+    }
     let Some((plan, due)) = wanted(Some(task)) else { return vec![] };
     let begun = ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
         workspace_id,

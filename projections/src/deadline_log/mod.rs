@@ -2,6 +2,8 @@
 //!
 //! One row for each firing, for ever. Its id is made from the schedule, the due revision and the moment, so a second
 //! firing of the same moment could not even be written.
+//!
+//! A firing goes with what its schedule is about: once the project or the task is deleted, it is hidden from every query.
 
 mod queries;
 mod store;
@@ -16,8 +18,10 @@ pub(crate) use store::{COLUMNS, read as read_row};
 use crate::model::ReadModel;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
-use domain::ids::{ScheduleId, WorkspaceId, derived};
-use domain::schedule::ScheduleEvent;
+use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId, derived};
+use domain::project::ProjectEvent;
+use domain::schedule::{Place, ScheduleEvent};
+use domain::task::TaskEvent;
 use domain::values::Threshold;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -32,6 +36,9 @@ pub struct FiringRow {
     pub id: Uuid,
     pub workspace_id: WorkspaceId,
     pub schedule_id: ScheduleId,
+    /// The project that the schedule is about, or that its task is in now.
+    pub project_id: Option<ProjectId>,
+    pub task_id: Option<TaskId>,
     /// The threshold that was reached; `None` when the due moment itself passed.
     pub threshold: Option<Threshold>,
     pub due_revision: i32,
@@ -41,9 +48,19 @@ pub struct FiringRow {
     pub fired_at: DateTime<Utc>,
     pub late_by_ms: i64,
     pub position: i64,
+    /// Whether the project or the task was deleted.
+    pub hidden: bool,
+}
+
+/// The firings that one event of another aggregate changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    OfProject(ProjectId),
+    OfTask(TaskId),
 }
 
 struct Firing {
+    place: Place,
     threshold: Option<Threshold>,
     due_revision: u32,
     due_at: DateTime<Utc>,
@@ -54,6 +71,7 @@ struct Firing {
 fn firing(event: &Recorded) -> Option<Firing> {
     match &event.event {
         Event::Schedule(ScheduleEvent::DeadlineApproaching(fired)) => Some(Firing {
+            place: fired.place,
             threshold: Some(fired.threshold),
             due_revision: fired.due_revision,
             due_at: fired.due.at,
@@ -61,6 +79,7 @@ fn firing(event: &Recorded) -> Option<Firing> {
             late_by_ms: fired.late_by_ms,
         }),
         Event::Schedule(ScheduleEvent::DeadlineOverdue(fired)) => Some(Firing {
+            place: fired.place,
             threshold: None,
             due_revision: fired.due_revision,
             due_at: fired.due.at,
@@ -78,28 +97,51 @@ fn id(event: &Recorded, firing: &Firing) -> Uuid {
 
 impl ReadModel for DeadlineLog {
     const NAME: &'static str = "deadline_log";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const TABLES: &'static str = include_str!("tables.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
 
     fn event_types() -> Vec<&'static str> {
-        vec!["deadline_approaching", "deadline_overdue"]
+        vec!["deadline_approaching", "deadline_overdue", "project_deleted", "task_deleted", "task_moved"]
     }
 
     type Key = Uuid;
-    type Group = ();
+    type Group = Group;
     type Row = FiringRow;
 
     fn touches(event: &Recorded) -> Vec<Uuid> {
         firing(event).map(|firing| id(event, &firing)).into_iter().collect()
     }
 
+    fn spreads_to(event: &Recorded) -> Option<Group> {
+        match &event.event {
+            Event::Project(ProjectEvent::ProjectDeleted(_)) => Some(Group::OfProject(ProjectId(event.aggregate_id))),
+            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(Group::OfTask(TaskId(event.aggregate_id))),
+            Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
+        }
+    }
+
+    fn belongs(row: &FiringRow, group: Group) -> bool {
+        match group {
+            Group::OfProject(project) => row.project_id == Some(project),
+            Group::OfTask(task) => row.task_id == Some(task),
+        }
+    }
+
     fn project(key: Uuid, row: Option<FiringRow>, event: &Recorded) -> Option<FiringRow> {
-        let Some(firing) = firing(event) else { return row };
+        let Some(firing) = firing(event) else {
+            return row.map(|row| match &event.event {
+                Event::Task(TaskEvent::TaskMoved(moved)) => FiringRow { project_id: Some(moved.project_id), ..row },
+                Event::Project(_) | Event::Task(_) => FiringRow { hidden: true, ..row },
+                Event::Schedule(_) => row,
+            });
+        };
         Some(FiringRow {
             id: key,
             workspace_id: event.workspace_id,
             schedule_id: ScheduleId(event.aggregate_id),
+            project_id: firing.place.project_id,
+            task_id: firing.place.task_id,
             threshold: firing.threshold,
             due_revision: i32::try_from(firing.due_revision).unwrap_or(i32::MAX),
             due_at: firing.due_at,
@@ -107,12 +149,21 @@ impl ReadModel for DeadlineLog {
             fired_at: event.metadata.occurred_at,
             late_by_ms: firing.late_by_ms,
             position: event.position,
+            hidden: false,
         })
     }
 
-    async fn load(_: &mut PgConnection, _: i32, _: &[Uuid], _: &[()]) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
-        // A firing is written once, so there is nothing to read before.
-        Ok(vec![])
+    async fn load(
+        connection: &mut PgConnection,
+        version: i32,
+        _: &[Uuid],
+        groups: &[Group],
+    ) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
+        // What a firing itself says is all of its row, so there is nothing to read before; of others there is.
+        match groups {
+            [] => Ok(vec![]),
+            groups => store::load(connection, version, groups).await,
+        }
     }
 
     async fn save(connection: &mut PgConnection, version: i32, rows: &[(Uuid, FiringRow)], _: &[Uuid]) -> Result<(), sqlx::Error> {

@@ -55,7 +55,7 @@ pub(crate) fn page_statement(
         },
         "milepost.deadline_log f",
         |query| {
-            query.push("f.workspace_id = ").push_bind(workspace.0).push(" AND ");
+            query.push("f.workspace_id = ").push_bind(workspace.0).push(" AND NOT f.hidden AND ");
             let mut conditions = Conditions::new(query);
             conditions.compare("f.schedule_id", &filter.schedule_id);
             filter.overdue.iter().for_each(|overdue| {
@@ -84,10 +84,10 @@ pub async fn list_firings(
     Ok(List { sort: &KEYS, window }.page(found, |view| vec![KeyValue::Int(view.firing.position)]))
 }
 
-/// A firing by id.
+/// A firing by id, unless it is hidden.
 pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<FiringRow>, QueryError> {
     let list = select_list("f", super::COLUMNS);
-    let sql = format!("SELECT {list} FROM milepost.deadline_log f WHERE f.id = $1 AND f.workspace_id = $2");
+    let sql = format!("SELECT {list} FROM milepost.deadline_log f WHERE f.id = $1 AND f.workspace_id = $2 AND NOT f.hidden");
     let row = sqlx::query(&sql).bind(id).bind(workspace.0).fetch_optional(pool).await?;
     Ok(row.map(|row| super::read_row(&row, 0)).transpose()?)
 }

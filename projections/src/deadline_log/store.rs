@@ -1,8 +1,8 @@
 //! Rows of `deadline_log`.
 
-use super::FiringRow;
-use crate::sql::{Column, col, upsert};
-use domain::ids::{ScheduleId, WorkspaceId};
+use super::{FiringRow, Group};
+use crate::sql::{Column, col, select_list, upsert};
+use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use domain::values::{Threshold, ThresholdUnit};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
@@ -12,6 +12,8 @@ pub(crate) const COLUMNS: &[Column] = &[
     col("id", "uuid"),
     col("workspace_id", "uuid"),
     col("schedule_id", "uuid"),
+    col("project_id", "uuid"),
+    col("task_id", "uuid"),
     col("threshold_amount", "int"),
     col("threshold_unit", "text"),
     col("due_revision", "int"),
@@ -20,6 +22,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     col("fired_at", "timestamptz"),
     col("late_by_ms", "bigint"),
     col("position", "bigint"),
+    col("hidden", "boolean"),
 ];
 
 fn threshold(amount: i32, unit: &str) -> Result<Threshold, Error> {
@@ -31,19 +34,41 @@ fn threshold(amount: i32, unit: &str) -> Result<Threshold, Error> {
 
 /// Reads a row whose columns begin at `from`.
 pub(crate) fn read(row: &PgRow, from: usize) -> Result<FiringRow, Error> {
-    let (amount, unit): (Option<i32>, Option<&str>) = (row.try_get(from + 3)?, row.try_get(from + 4)?);
+    let (amount, unit): (Option<i32>, Option<&str>) = (row.try_get(from + 5)?, row.try_get(from + 6)?);
     Ok(FiringRow {
         id: row.try_get(from)?,
         workspace_id: WorkspaceId(row.try_get(from + 1)?),
         schedule_id: ScheduleId(row.try_get(from + 2)?),
+        project_id: row.try_get::<Option<Uuid>, _>(from + 3)?.map(ProjectId),
+        task_id: row.try_get::<Option<Uuid>, _>(from + 4)?.map(TaskId),
         threshold: amount.zip(unit).map(|(amount, unit)| threshold(amount, unit)).transpose()?,
-        due_revision: row.try_get(from + 5)?,
-        due_at: row.try_get(from + 6)?,
-        scheduled_for: row.try_get(from + 7)?,
-        fired_at: row.try_get(from + 8)?,
-        late_by_ms: row.try_get(from + 9)?,
-        position: row.try_get(from + 10)?,
+        due_revision: row.try_get(from + 7)?,
+        due_at: row.try_get(from + 8)?,
+        scheduled_for: row.try_get(from + 9)?,
+        fired_at: row.try_get(from + 10)?,
+        late_by_ms: row.try_get(from + 11)?,
+        position: row.try_get(from + 12)?,
+        hidden: row.try_get(from + 13)?,
     })
+}
+
+/// Reads the firings of these groups.
+pub(super) async fn load(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<Vec<(Uuid, FiringRow)>, Error> {
+    let (mut projects, mut tasks) = (vec![], vec![]);
+    for group in groups {
+        match group {
+            Group::OfProject(project) => projects.push(project.0),
+            Group::OfTask(task) => tasks.push(task.0),
+        }
+    }
+    // Two index scans rather than one OR, which the planner may answer by reading everything.
+    let list = select_list("t", COLUMNS);
+    let sql = format!(
+        "SELECT {list} FROM milepost.deadline_log_v{version} t WHERE t.project_id = ANY($1) \
+         UNION SELECT {list} FROM milepost.deadline_log_v{version} t WHERE t.task_id = ANY($2)"
+    );
+    let rows = sqlx::query(&sql).bind(projects).bind(tasks).fetch_all(connection).await?;
+    rows.iter().map(|row| read(row, 0).map(|row| (row.id, row))).collect()
 }
 
 pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(Uuid, FiringRow)]) -> Result<(), Error> {
@@ -54,6 +79,8 @@ pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(U
         .bind(all(rows, |row| row.id))
         .bind(all(rows, |row| row.workspace_id.0))
         .bind(all(rows, |row| row.schedule_id.0))
+        .bind(all(rows, |row| row.project_id.map(|id| id.0)))
+        .bind(all(rows, |row| row.task_id.map(|id| id.0)))
         .bind(all(rows, |row| row.threshold.map(|threshold| threshold.amount as i32)))
         .bind(all(rows, |row| row.threshold.map(|threshold| threshold.unit.word())))
         .bind(all(rows, |row| row.due_revision))
@@ -62,6 +89,7 @@ pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(U
         .bind(all(rows, |row| row.fired_at))
         .bind(all(rows, |row| row.late_by_ms))
         .bind(all(rows, |row| row.position))
+        .bind(all(rows, |row| row.hidden))
         .execute(connection)
         .await
         .map(|_| ())

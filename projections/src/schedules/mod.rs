@@ -1,7 +1,10 @@
 //! Which deadlines are there, in what state, and when does the next one fire?
 //!
-//! One row for each schedule. `next_fire_at` is what the scheduler sleeps until; a silenced schedule (its project rests
-//! or is gone, or its task is gone) keeps its next moment, so that it goes on where it was, but is not looked at.
+//! One row for each schedule. `next_fire_at` is what the scheduler sleeps until; a schedule whose project rests keeps its
+//! next moment, so that it goes on where it was, but is not looked at.
+//!
+//! A schedule goes with what it is about: that of a deleted project or of a deleted task keeps its row, for good, and is
+//! hidden from every query and from the scheduler.
 
 mod queries;
 mod store;
@@ -47,7 +50,8 @@ pub struct ScheduleRow {
     /// The next moment that fires, unless the schedule is silenced.
     pub next_fire_at: Option<DateTime<Utc>>,
     pub project_at_rest: bool,
-    pub task_gone: bool,
+    /// Whether its project or its task was deleted.
+    pub hidden: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub version: i64,
@@ -73,13 +77,13 @@ pub enum Group {
 impl ScheduleRow {
     /// Whether nothing fires although a moment may be set.
     pub fn is_silenced(&self) -> bool {
-        self.project_at_rest || self.task_gone
+        self.project_at_rest || self.hidden
     }
 }
 
 impl ReadModel for Schedules {
     const NAME: &'static str = "schedules";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const TABLES: &'static str = include_str!("tables.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
 
@@ -133,12 +137,13 @@ impl ReadModel for Schedules {
             }
             (Event::Project(project), Some(row)) => {
                 let project_at_rest = !matches!(project, ProjectEvent::ProjectUnarchived(_));
-                Some(ScheduleRow { project_at_rest, ..row })
+                let hidden = row.hidden || matches!(project, ProjectEvent::ProjectDeleted(_));
+                Some(ScheduleRow { project_at_rest, hidden, ..row })
             }
             (Event::Task(TaskEvent::TaskMoved(moved)), Some(row)) => {
                 Some(ScheduleRow { project_id: Some(moved.project_id), project_at_rest: false, ..row })
             }
-            (Event::Task(_), Some(row)) => Some(ScheduleRow { task_gone: true, ..row }),
+            (Event::Task(_), Some(row)) => Some(ScheduleRow { hidden: true, ..row }),
             (Event::Schedule(_) | Event::Project(_) | Event::Task(_), None) => None,
         }
     }
@@ -179,7 +184,7 @@ fn begin(id: ScheduleId, event: &Recorded) -> Option<ScheduleRow> {
         fired_through: None,
         next_fire_at: next_moment(&created.thresholds, &created.due, None),
         project_at_rest: created.project_at_rest,
-        task_gone: false,
+        hidden: false,
         created_at: at,
         updated_at: at,
         version: event.version,

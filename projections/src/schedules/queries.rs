@@ -96,7 +96,7 @@ pub(crate) fn page_statement(
         },
         "milepost.schedules s",
         |query| {
-            query.push("s.workspace_id = ").push_bind(workspace.0).push(" AND ");
+            query.push("s.workspace_id = ").push_bind(workspace.0).push(" AND NOT s.hidden AND ");
             let mut conditions = Conditions::new(query);
             match &filter.state {
                 Some(states) => conditions.value("s.state = ANY(", states, ")"),
@@ -126,7 +126,7 @@ pub async fn list_schedules(
     Ok(list.page(found, |view| vec![KeyValue::Time(view.schedule.due.at), KeyValue::Uuid(view.schedule.id.0)]))
 }
 
-/// A schedule by id, also a deleted one.
+/// A schedule by id, hidden or not: who asks decides what to show.
 pub async fn find_schedule(
     pool: &PgPool,
     workspace: WorkspaceId,
@@ -139,7 +139,7 @@ pub async fn find_schedule(
     Ok(row.map(|row| selection.read(&row, 0, &mut Beside::default())).transpose()?)
 }
 
-/// Schedules by id.
+/// Schedules by id, hidden or not: what fired was listed before the schedule was hidden.
 pub async fn find_schedules(pool: &PgPool, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     let list = select_list("s", super::COLUMNS);
@@ -154,7 +154,7 @@ pub async fn schedules_of_tasks(pool: &PgPool, workspace: WorkspaceId, tasks: &[
     let list = select_list("s", super::COLUMNS);
     let sql = format!(
         "SELECT {list} FROM milepost.schedules s \
-         WHERE s.task_id = ANY($1) AND s.follows_task AND s.state <> 'deleted' AND s.workspace_id = $2"
+         WHERE s.task_id = ANY($1) AND s.follows_task AND s.state <> 'deleted' AND NOT s.hidden AND s.workspace_id = $2"
     );
     let rows = sqlx::query(&sql).bind(tasks).bind(workspace.0).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
@@ -173,7 +173,7 @@ pub struct DueNow {
 pub async fn next_fire_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, QueryError> {
     Ok(sqlx::query_scalar(
         "SELECT s.next_fire_at FROM milepost.schedules s \
-         WHERE s.next_fire_at IS NOT NULL AND NOT s.project_at_rest AND NOT s.task_gone ORDER BY s.next_fire_at, s.id LIMIT 1",
+         WHERE s.next_fire_at IS NOT NULL AND NOT s.project_at_rest AND NOT s.hidden ORDER BY s.next_fire_at, s.id LIMIT 1",
     )
     .fetch_optional(pool)
     .await?)
@@ -189,7 +189,7 @@ pub async fn due_now(
     let (after_at, after_id) = after.unwrap_or((DateTime::<Utc>::UNIX_EPOCH - TimeDelta::days(100_000), ScheduleId(Uuid::nil())));
     let rows = sqlx::query(
         "SELECT s.id, s.workspace_id, s.due_revision, s.next_fire_at FROM milepost.schedules s \
-         WHERE s.next_fire_at <= $1 AND (s.next_fire_at, s.id) > ($2, $3) AND NOT s.project_at_rest AND NOT s.task_gone \
+         WHERE s.next_fire_at <= $1 AND (s.next_fire_at, s.id) > ($2, $3) AND NOT s.project_at_rest AND NOT s.hidden \
          ORDER BY s.next_fire_at, s.id LIMIT $4",
     )
     .bind(until)

@@ -25,7 +25,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     col("fired_through", "timestamptz"),
     col("next_fire_at", "timestamptz"),
     col("project_at_rest", "boolean"),
-    col("task_gone", "boolean"),
+    col("hidden", "boolean"),
     col("created_at", "timestamptz"),
     col("updated_at", "timestamptz"),
     col("version", "bigint"),
@@ -69,7 +69,7 @@ pub(crate) fn read(row: &PgRow, from: usize) -> Result<ScheduleRow, Error> {
         fired_through: row.try_get(from + 12)?,
         next_fire_at: row.try_get(from + 13)?,
         project_at_rest: row.try_get(from + 14)?,
-        task_gone: row.try_get(from + 15)?,
+        hidden: row.try_get(from + 15)?,
         created_at: row.try_get(from + 16)?,
         updated_at: row.try_get(from + 17)?,
         version: row.try_get(from + 18)?,
@@ -121,7 +121,7 @@ pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(S
         .bind(all(rows, |row| row.fired_through))
         .bind(all(rows, |row| row.next_fire_at))
         .bind(all(rows, |row| row.project_at_rest))
-        .bind(all(rows, |row| row.task_gone))
+        .bind(all(rows, |row| row.hidden))
         .bind(all(rows, |row| row.created_at))
         .bind(all(rows, |row| row.updated_at))
         .bind(all(rows, |row| row.version))

@@ -15,9 +15,10 @@ create table milepost.schedules_v{v} (
   thresholds       jsonb       not null,
   fired_through    timestamptz,
   next_fire_at     timestamptz,
-  -- Either of these silences it.
+  -- Silences it as long as it is so.
   project_at_rest  boolean     not null,
-  task_gone        boolean     not null,
+  -- Its project or its task was deleted.
+  hidden           boolean     not null,
   created_at       timestamptz not null,
   updated_at       timestamptz not null,
   version          bigint      not null

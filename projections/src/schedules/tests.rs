@@ -108,6 +108,24 @@ fn a_project_at_rest_silences_it_and_keeps_its_moment() {
 }
 
 #[test]
+fn it_is_hidden_with_its_project_or_its_task_and_not_while_the_project_only_rests() {
+    let (key, gone) = (json!({ "key": "APOLLO" }), json!({ "key": "APOLLO", "name": "A project" }));
+    let hidden = |story: &Story| row(story).hidden;
+    assert!(!hidden(&created().project(BORA, "project_deleted", gone.clone())), "that was another project");
+    let story = created().project(APOLLO, "project_archived", key);
+    assert!(!hidden(&story), "it rests");
+    let story = story.project(APOLLO, "project_deleted", gone.clone());
+    assert!(hidden(&story));
+    // What is left to happen to it, such as the end of its task's reaction, does not bring it back.
+    assert!(hidden(&story.schedule("schedule_deleted", json!({ "title": "Paint the hall" }))));
+    let moved = created().task(TASK, "task_moved", task_moved("todo"));
+    assert!(!hidden(&moved), "it is where its task is");
+    assert!(!hidden(&created().task(TASK, "task_moved", task_moved("todo")).project(APOLLO, "project_deleted", gone.clone())));
+    assert!(hidden(&moved.project(BORA, "project_deleted", gone)), "it goes with the project that its task went to");
+    assert!(hidden(&created().task(TASK, "task_deleted", json!({ "title": "Paint the hall", "status": "todo" }))));
+}
+
+#[test]
 fn it_goes_where_its_task_goes_and_falls_silent_with_it() {
     let story = created().task(TASK, "task_moved", task_moved("todo"));
     assert_eq!((row(&story).project_id, row(&story).task_id), (Some(BORA), Some(TaskId(TASK))));

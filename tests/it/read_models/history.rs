@@ -61,7 +61,7 @@ pub(super) async fn quiet(app: &TestApp) {
         let now = application::ports::Clock::now(clock.as_ref());
         let behind: i64 = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM milepost.projections WHERE state = 'live' AND position < $1) \
-             + (SELECT count(*) FROM milepost.schedules WHERE next_fire_at <= $2 AND NOT project_at_rest AND NOT task_gone)",
+             + (SELECT count(*) FROM milepost.schedules WHERE next_fire_at <= $2 AND NOT project_at_rest AND NOT hidden)",
         )
         .bind(head)
         .bind(now)

@@ -5,6 +5,7 @@ mod calendar;
 mod crashes;
 mod downtime;
 mod followers;
+mod gone;
 mod history;
 mod model;
 mod months;
@@ -104,7 +105,7 @@ async fn at_rest(pool: &PgPool, now: DateTime<Utc>) {
             "WITH log AS (SELECT coalesce(max(position), 0) AS head FROM milepost.events) \
              SELECT NOT EXISTS (SELECT FROM milepost.projections, log WHERE state = 'live' AND position < head) \
                AND coalesce((SELECT position FROM milepost.checkpoints WHERE name LIKE 'keep_schedule%'), 0) = (SELECT head FROM log) \
-               AND NOT EXISTS (SELECT FROM milepost.schedules WHERE next_fire_at <= $1 AND NOT project_at_rest AND NOT task_gone)",
+               AND NOT EXISTS (SELECT FROM milepost.schedules WHERE next_fire_at <= $1 AND NOT project_at_rest AND NOT hidden)",
         )
         .bind(now)
         .fetch_one(pool)

@@ -98,7 +98,7 @@ pub struct ScheduleQueries;
 /// Questions about schedules and firings.
 #[Object]
 impl ScheduleQueries {
-    /// A schedule by id, also a deleted one. Null if there is none.
+    /// A schedule by id, also a deleted one. Null if there is none, or if its project or its task is deleted.
     async fn schedule(
         &self,
         ctx: &Context<'_>,
@@ -110,7 +110,7 @@ impl ScheduleQueries {
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;
         let found = find_schedule(ctx.pool(), ctx.workspace(), id, selection).await.map_err(unanswered)?;
-        Ok(found.map(|view| Schedule { view, seen: position }))
+        Ok(found.filter(|view| !view.schedule.hidden).map(|view| Schedule { view, seen: position }))
     }
 
     /// The schedules of the workspace, by due moment.

@@ -166,13 +166,19 @@ fn an_ended_schedule_stays_ended_while_its_task_is_closed_or_undated() {
 
 #[test]
 fn it_begins_where_its_task_is_and_says_whether_that_project_rests() {
-    for (home, project_at_rest) in [(other_home(), false), (home_that_is(Phase::Archived), true), (home_that_is(Phase::Deleted), true)] {
+    for (home, project_at_rest) in [(other_home(), false), (home_that_is(Phase::Archived), true)] {
         let place = Place { project_id: Some(home.id), task_id: Some(PAINT) };
         let task = FollowedTask { project_id: home.id, ..task(Some(plan())) };
         given::<Schedule>([])
             .when(issued(About { home: Some(home), task: Some(task), wish: ScheduleCommand::Follow }))
             .then([ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated { place, project_at_rest, ..beginning() }))]);
     }
+}
+
+#[test]
+fn nothing_begins_to_follow_in_a_deleted_project() {
+    let command = About { home: Some(home_that_is(Phase::Deleted)), task: Some(task(Some(plan()))), wish: ScheduleCommand::Follow };
+    given::<Schedule>([]).when(issued(command)).then_nothing();
 }
 
 #[test]
