@@ -16,13 +16,32 @@ create table milepost.checkpoints (
 );
 
 -- Events that a durable subscriber could not deal with, and later ones of the same aggregate, which wait behind them.
--- They are tried again whenever a node takes over.
 create table milepost.parked_events (
   name          text        not null collate "C",
   position      bigint      not null,
   aggregate_id  uuid        not null,
-  error         text        not null,
+  event_type    text        not null collate "C",
+  -- Null for an event that only waits.
+  error         text,
+  -- How often it was tried; 0 for one that only waits.
+  tries         integer     not null default 0,
   parked_at     timestamptz not null default now(),
+  -- From then on it is tried again, once nothing of its aggregate is parked before it.
+  next_try_at   timestamptz not null default now(),
+  primary key (name, position)
+);
+create index parked_events_aggregate on milepost.parked_events (name, aggregate_id, position);
+
+-- Parked events of durable subscribers that an operator has skipped, and why.
+create table milepost.skipped_events (
+  name          text        not null collate "C",
+  position      bigint      not null,
+  aggregate_id  uuid        not null,
+  event_type    text        not null collate "C",
+  error         text,
+  reason        text        not null,
+  skipped_by    text        not null,
+  skipped_at    timestamptz not null default now(),
   primary key (name, position)
 );
 
@@ -75,11 +94,13 @@ create table milepost.projection_skipped_events (
   aggregate_id  text        not null collate "C",
   event_type    text        not null collate "C",
   error         text,
+  reason        text        not null,
+  skipped_by    text        not null,
   skipped_at    timestamptz not null default now(),
   primary key (name, position)
 );
 
-grant select, insert, update, delete on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.projections,
+grant select, insert, update, delete on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.skipped_events, milepost.projections,
   milepost.projection_dead_letters, milepost.projection_skipped_events to milepost_worker;
-grant select on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.projections,
+grant select on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.skipped_events, milepost.projections,
   milepost.projection_dead_letters, milepost.projection_skipped_events to milepost_service, milepost_reader;

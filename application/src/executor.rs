@@ -232,7 +232,8 @@ impl Executor {
         }
 
         let events = sink.collect().await;
-        if events.is_empty() {
+        let writes = !events.is_empty();
+        if !writes {
             relied_on.push((guard(&own), own.cached));
         }
         let metadata = Metadata {
@@ -248,10 +249,11 @@ impl Executor {
             workspace: how.caller.workspace,
             subject: id,
             source: how.source,
-            key: key.filter(|_| handling.settles() || !events.is_empty()).cloned(),
+            key: key.filter(|_| handling.settles() || writes).cloned(),
             events: self.new_events::<H::Entity>(&own, events, &metadata),
             guards: relied_on.iter().map(|(guard, _)| *guard).collect(),
-            claims: prepared.claim.iter().map(|(claim, _)| claim.clone()).collect(),
+            // A claim is held by what the events begin: without any there is nothing to hold it.
+            claims: prepared.claim.iter().filter(|_| writes).map(|(claim, _)| claim.clone()).collect(),
             releases: vec![],
             line: line.cloned(),
         };

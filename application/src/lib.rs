@@ -20,6 +20,7 @@ pub mod ports;
 pub mod reactions;
 pub mod scheduler;
 
+mod failure;
 mod lease;
 mod projects;
 mod schedules;
@@ -29,17 +30,18 @@ mod tasks;
 mod testing;
 
 pub use projects::PROJECT_KEY_CLAIM;
+pub use schedules::FOLLOWER_CLAIM;
 pub use states::STATES_BYTES_MAX;
 
 use access::Asks;
-use caller::Circumstances;
+use caller::{Circumstances, Source};
 use commands::{Command, Order, ScheduleOrder};
-use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
+use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId, WorkspaceId};
 use domain::schedule::ScheduleCommand;
 use domain::task::Task;
 use error::CommandError;
 use executor::{Executor, Outcome, Sending};
-use ports::{Clock, CommandKey, EventLog, Ids, Line, RefusedLine};
+use ports::{Clock, CommandKey, EventLog, Ids, Line, RefusedLine, Unit};
 use projects::ProjectHandling;
 use schedules::ScheduleHandling;
 use std::sync::Arc;
@@ -136,7 +138,7 @@ impl Application {
             }
             Order::Schedule(order) => {
                 let id = order.id.unwrap_or_else(|| ScheduleId(new()));
-                self.executor.decide(sending, &ScheduleHandling { id, follows: None, asks, order }).await
+                self.executor.decide(sending, &ScheduleHandling { id, begins_to_follow: None, asks, order }).await
             }
         }
     }
@@ -150,9 +152,26 @@ impl Application {
         })
     }
 
+    /// Whether the log takes commands at all: one that changes nothing goes the way of every other.
+    pub(crate) async fn takes_commands(&self) -> bool {
+        let nobody = Uuid::nil();
+        let nothing = Unit {
+            workspace: WorkspaceId(nobody),
+            subject: nobody,
+            source: Source::Reaction,
+            key: None,
+            events: vec![],
+            guards: vec![],
+            claims: vec![],
+            releases: vec![],
+            line: None,
+        };
+        self.executor.log.append(nothing).await.is_ok()
+    }
+
     /// Lets a schedule fire what is due.
     pub(crate) async fn tick(&self, how: &Circumstances, key: Option<&CommandKey>, id: ScheduleId) -> Result<Outcome, CommandError> {
         let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Tick };
-        self.executor.run(how, key, &ScheduleHandling { id, follows: None, asks: Asks::for_the_service("tick"), order }).await
+        self.executor.run(how, key, &ScheduleHandling { id, begins_to_follow: None, asks: Asks::for_the_service("tick"), order }).await
     }
 }

@@ -59,6 +59,8 @@ notice_names! {
     ReadModelOfOtherRules = "read_model_of_other_rules",
     /// Events wait because a read model could not apply one of them.
     ReadModelEventsParked = "read_model_events_parked",
+    /// A reaction waits, or is behind the log and does not advance.
+    ReactionStuck = "reaction_stuck",
     /// Events wait because a reaction could not answer one of them.
     ReactionEventsParked = "reaction_events_parked",
     /// The relay cannot send to Kafka.

@@ -27,6 +27,9 @@ pub trait EventLog: Send + Sync {
     /// The current version of each aggregate, 0 for one that is not there.
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError>;
 
+    /// The aggregate that holds a claim in a workspace, if one does.
+    async fn holder(&self, workspace: WorkspaceId, claim: &Claim) -> Result<Option<Uuid>, LogError>;
+
     /// What an earlier command of this id came to, if there was one.
     async fn settled(&self, workspace: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError>;
 
@@ -187,8 +190,32 @@ pub trait Ids: Send + Sync {
 pub struct Parked {
     pub position: i64,
     pub aggregate_id: Uuid,
-    /// Why it could not; empty for one that waits.
+    pub event_type: String,
+    /// How it failed; `None` for one that waits.
+    pub failed: Option<Failed>,
+}
+
+/// How a parked event failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
     pub error: String,
+    /// How often it has been tried in all.
+    pub tries: u32,
+    /// After how long it is tried again, unless somebody asks for it before.
+    pub again_after: Duration,
+}
+
+/// The first parked event of an aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstParked {
+    pub position: i64,
+    pub aggregate_id: Uuid,
+    /// How often it has been tried; 0 if it has only waited so far.
+    pub tries: u32,
+    /// Whether it is to be tried now.
+    pub is_due: bool,
+    /// How many events of the aggregate are parked.
+    pub events: i64,
 }
 
 /// Where durable subscribers keep how far they are.
@@ -201,11 +228,14 @@ pub trait Checkpoints: Send + Sync {
     /// if somebody else has moved on.
     async fn advance(&self, name: &str, from: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError>;
 
-    /// Everything that is parked, in order.
-    async fn parked(&self, name: &str) -> Result<Vec<Parked>, LogError>;
+    /// The first parked event of each aggregate of which something is parked.
+    async fn parked(&self, name: &str) -> Result<Vec<FirstParked>, LogError>;
 
-    /// An event that was parked is dealt with.
-    async fn release(&self, name: &str, position: i64) -> Result<(), LogError>;
+    /// An event that was parked is dealt with. Gives what is parked next of its aggregate, if anything is.
+    async fn release(&self, name: &str, first: &FirstParked) -> Result<Option<FirstParked>, LogError>;
+
+    /// An event that was parked was tried again in vain.
+    async fn failed_again(&self, name: &str, position: i64, failed: &Failed) -> Result<(), LogError>;
 }
 
 /// A schedule whose moment has come.

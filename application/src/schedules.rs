@@ -3,10 +3,10 @@
 use crate::Application;
 use crate::access::{Asks, InProject, Standing};
 use crate::caller::{Caller, Circumstances};
-use crate::commands::ScheduleOrder;
+use crate::commands::{Refusal, ScheduleOrder};
 use crate::error::CommandError;
 use crate::executor::{Handling, Outcome, Prepared, refused};
-use crate::ports::{CommandKey, Guard};
+use crate::ports::{Claim, CommandKey, Guard};
 use crate::states::{States, Versioned};
 use crate::tasks::home;
 use domain::fields::Fields;
@@ -19,8 +19,8 @@ use uuid::Uuid;
 /// A schedule command with its id settled.
 pub(crate) struct ScheduleHandling {
     pub(crate) id: ScheduleId,
-    /// The task to follow, for the schedule of a task's due date.
-    pub(crate) follows: Option<TaskId>,
+    /// The task that a new schedule is to follow.
+    pub(crate) begins_to_follow: Option<TaskId>,
     pub(crate) asks: Asks,
     pub(crate) order: ScheduleOrder,
 }
@@ -35,7 +35,7 @@ impl ScheduleHandling {
                 Subject::Project { project_id } => (Some(project_id), None),
                 Subject::Task { task_id } | Subject::TaskDueDate { task_id } => (None, Some(task_id)),
             }),
-            (ScheduleCommand::Follow, Schedule::Absent) => Ok((None, self.follows)),
+            (ScheduleCommand::Follow, Schedule::Absent) => Ok((None, self.begins_to_follow)),
             (_, Schedule::Absent) => Err(refused(&ScheduleError::NotFound)),
         }
     }
@@ -49,7 +49,7 @@ impl Handling for ScheduleHandling {
     }
 
     fn creates(&self) -> bool {
-        matches!(self.order.wish, ScheduleCommand::Create(_))
+        matches!(self.order.wish, ScheduleCommand::Create(_)) || self.begins_to_follow.is_some()
     }
 
     fn expected_version(&self) -> Option<i64> {
@@ -87,47 +87,53 @@ impl Handling for ScheduleHandling {
         let wish = self.order.wish.clone();
         let project_id = place.as_ref().map(|home| home.id);
         let command = Box::new(|issued: Issued<()>| issued.with(About { home: place, task, wish }));
-        Ok(Prepared { command, relied_on, project_id, standing, claim: None })
+        let claim = self.begins_to_follow.map(|task| (follower_of(task), followed_already()));
+        Ok(Prepared { command, relied_on, project_id, standing, claim })
     }
 }
 
-/// How many ids the schedule that follows a task has, for callers may give them to other things.
-const FOLLOWER_IDS: usize = 8;
+/// The kind of claim by which the one schedule that follows a task is found. It is made with the schedule and never
+/// released: a follower that was deleted is opened again when its task is to be followed again.
+pub const FOLLOWER_CLAIM: &str = "task_schedule";
+
+fn follower_of(task: TaskId) -> Claim {
+    Claim { kind: FOLLOWER_CLAIM, value: task.to_string() }
+}
+
+/// No client sees it: whoever meets it looks for the follower again.
+fn followed_already() -> Refusal {
+    Refusal { code: "FOLLOWED_ALREADY", message: "another schedule follows this task".to_owned(), path: vec![] }
+}
 
 impl Application {
-    /// Brings the schedule that follows a task in step with it. Callers choose ids too, so what has its id may be
-    /// something else: then it has the next one.
+    /// Brings the schedule that follows a task in step with it. It is found by its claim on the task, and has an id that
+    /// nobody knows before it exists: whatever ids callers give to other things, they cannot be in its way.
     pub(crate) async fn follow(&self, how: &Circumstances, key: Option<&CommandKey>, task: TaskId) -> Result<Outcome, CommandError> {
-        let mut id = ScheduleId::following(task);
-        for _ in 1..FOLLOWER_IDS {
-            let followed = self.follow_as(id, how, key, task).await;
-            if !self.is_anothers(id, task, &followed).await? {
-                return followed;
-            }
-            id = id.instead();
+        let workspace = how.caller.workspace;
+        if let Some(follower) = self.executor.log.holder(workspace, &follower_of(task)).await? {
+            return self.follow_as(ScheduleId(follower), None, how, key).await;
         }
-        self.follow_as(id, how, key, task).await
+        let begun = self.follow_as(ScheduleId(self.new_id()), Some(task), how, key).await;
+        match begun {
+            // Somebody else begins to follow it at the same time, such as a node that has lost its lease and does not know.
+            Err(CommandError::Refused(_)) => match self.executor.log.holder(workspace, &follower_of(task)).await? {
+                Some(follower) => self.follow_as(ScheduleId(follower), None, how, key).await,
+                None => begun,
+            },
+            begun => begun,
+        }
     }
 
     async fn follow_as(
         &self,
         id: ScheduleId,
+        begins_to_follow: Option<TaskId>,
         how: &Circumstances,
         key: Option<&CommandKey>,
-        task: TaskId,
     ) -> Result<Outcome, CommandError> {
         let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Follow };
-        self.executor.run(how, key, &ScheduleHandling { id, follows: Some(task), asks: Asks::for_the_service("follow"), order }).await
-    }
-
-    /// Whether an id names something else than the schedule that follows a task.
-    async fn is_anothers(&self, id: ScheduleId, task: TaskId, followed: &Result<Outcome, CommandError>) -> Result<bool, CommandError> {
-        Ok(match &*self.executor.states.get::<Schedule>(id.0).await?.state {
-            Schedule::Present(live) => live.subject != Subject::TaskDueDate { task_id: task },
-            // No schedule, and yet its beginning was never let in: a task or a project may be there.
-            Schedule::Absent if matches!(followed, Err(CommandError::Contended)) => self.executor.log.versions(&[id.0]).await? != [0],
-            Schedule::Absent => false,
-        })
+        let handling = ScheduleHandling { id, begins_to_follow, asks: Asks::for_the_service("follow"), order };
+        self.executor.run(how, key, &handling).await
     }
 }
 
@@ -135,29 +141,65 @@ impl Application {
 mod tests {
     use super::*;
     use crate::caller::Role;
+    use crate::ports::Appended;
     use crate::testing::{MemoryLog, by, caller, node, project, send};
     use serde_json::json;
     use std::sync::Arc;
 
-    #[tokio::test]
-    async fn a_task_is_followed_also_where_its_ids_are_taken() {
-        let log = Arc::new(MemoryLog::default());
-        let node = node(&log, 1);
-        let project = project(&node, "APOLLO").await;
-        let id = TaskId(Uuid::from_u128(77));
-        let first = ScheduleId::following(id);
-        let taken = json!({ "id": first.0, "title": "Mine", "due": { "at": "2031-03-10T12:00:00Z" } });
-        send(&node, "scheduleCreate", taken).await.expect("anybody may choose an id");
-        let taken = json!({ "projectId": project, "id": first.instead().0, "title": "Mine too" });
-        send(&node, "taskCreate", taken).await.expect("anybody may choose an id");
-        let due = json!({ "projectId": project, "id": id.0, "title": "Followed", "due": { "at": "2031-03-10T12:00:00Z" } });
-        send(&node, "taskCreate", due).await.expect("a task");
+    const DUE: &str = "2031-03-10T12:00:00Z";
 
+    /// A log with a task that is due, and two nodes on it.
+    async fn due_task() -> (Arc<MemoryLog>, [Application; 2], TaskId) {
+        let log = Arc::new(MemoryLog::default());
+        let nodes = [node(&log, 1), node(&log, 2)];
+        let project = project(&nodes[0], "APOLLO").await;
+        let task = json!({ "projectId": project, "title": "Followed", "due": { "at": DUE } });
+        let task = TaskId(send(&nodes[0], "taskCreate", task).await.expect("a task").aggregate_id);
+        (log, nodes, task)
+    }
+
+    #[tokio::test]
+    async fn a_follower_is_found_by_its_task_on_every_node() {
+        let (log, [one, other], task) = due_task().await;
         let how = by(caller(Role::Service));
-        let begun = node.follow(&how, None, id).await.expect("it is followed");
-        assert_eq!((begun.aggregate_id, begun.version, begun.recorded.len()), (first.instead().instead().0, 1, 1));
-        send(&node, "taskUpdate", json!({ "id": id.0, "title": "Renamed" })).await.expect("another title");
-        let renamed = node.follow(&how, None, id).await.expect("it is followed");
+        let begun = one.follow(&how, None, task).await.expect("it is followed");
+        assert_eq!((begun.version, begun.recorded.len()), (1, 1));
+        send(&other, "taskUpdate", json!({ "id": task.0, "title": "Renamed" })).await.expect("another title");
+        let renamed = other.follow(&how, None, task).await.expect("it is followed");
         assert_eq!((renamed.aggregate_id, renamed.version), (begun.aggregate_id, 2), "the same schedule goes on");
+        let begins = log.names().into_iter().filter(|name| *name == "schedule_created").count();
+        assert_eq!(begins, 1);
+    }
+
+    #[tokio::test]
+    async fn two_who_begin_to_follow_a_task_at_the_same_time_end_up_with_one_schedule() {
+        let (log, [one, other], task) = due_task().await;
+        let how = by(caller(Role::Service));
+        let first = one.follow(&how, None, task).await.expect("it is followed");
+        // As it looks to somebody who asked before the first one was there.
+        log.hide_holder_once();
+        send(&other, "taskUpdate", json!({ "id": task.0, "title": "Renamed" })).await.expect("another title");
+        let second = other.follow(&how, None, task).await.expect("it is followed");
+        assert_eq!((second.aggregate_id, second.version), (first.aggregate_id, 2));
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_is_refused_although_nobody_holds_it_is_an_error() {
+        let (log, [one, _], task) = due_task().await;
+        log.plan([Ok(Appended::ClaimTaken)]);
+        let refused = one.follow(&by(caller(Role::Service)), None, task).await;
+        assert!(matches!(&refused, Err(CommandError::Refused(why)) if why[0].code == "FOLLOWED_ALREADY"), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_not_to_be_followed_is_not_claimed() {
+        let (log, [one, _], task) = due_task().await;
+        let how = by(caller(Role::Service));
+        send(&one, "taskClearDue", json!({ "id": task.0 })).await.expect("no due date");
+        let nothing = one.follow(&how, None, task).await.expect("there is nothing to do");
+        assert!(nothing.recorded.is_empty());
+        assert_eq!(log.asked().last().map(|unit| unit.claims.clone()), Some(vec![]));
+        send(&one, "taskSetDue", json!({ "id": task.0, "due": { "at": DUE } })).await.expect("a due date");
+        assert_eq!(one.follow(&how, None, task).await.expect("it is followed").recorded.len(), 1);
     }
 }

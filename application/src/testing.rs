@@ -5,13 +5,13 @@ use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::commands::Command;
 use crate::error::CommandError;
 use crate::executor::Outcome;
-use crate::ports::{Appended, Clock, CommandKey, EventLog, Ids, LogError, RefusedLine, Settled, Unit};
+use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Ids, LogError, RefusedLine, Settled, Unit};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Fact, Recorded};
 use domain::ids::{UserId, WorkspaceId};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -34,13 +34,16 @@ pub(crate) fn command(name: &str, input: Value) -> Command {
 #[derive(Default)]
 pub(crate) struct MemoryLog {
     kept: Mutex<Kept>,
+    head: watch::Sender<i64>,
 }
 
 #[derive(Default)]
 struct Kept {
     events: Vec<Arc<Recorded>>,
     commands: HashMap<(i16, Uuid), Settled>,
-    claims: HashSet<(&'static str, String)>,
+    claims: HashMap<(&'static str, String), Uuid>,
+    /// Whether the next question for a holder is answered as if there were none.
+    hides_holder: bool,
     refused: HashMap<(Uuid, [u8; 32]), RefusedLine>,
     asked: Vec<Unit>,
     /// Answers to give before any unit is looked at.
@@ -58,9 +61,19 @@ impl MemoryLog {
         self.kept.lock().expect("no panic").commands.insert((source.number(), id), settled);
     }
 
+    /// The next question for the holder of a claim is answered as if there were none.
+    pub(crate) fn hide_holder_once(&self) {
+        self.kept.lock().expect("no panic").hides_holder = true;
+    }
+
     /// Every unit so far.
     pub(crate) fn asked(&self) -> Vec<Unit> {
         self.kept.lock().expect("no panic").asked.clone()
+    }
+
+    /// The events so far.
+    pub(crate) fn events(&self) -> Vec<Arc<Recorded>> {
+        self.kept.lock().expect("no panic").events.clone()
     }
 
     /// The names of the events so far.
@@ -101,9 +114,11 @@ impl Kept {
                 return Appended::Moved { aggregate_id, found };
             }
         }
-        if unit.claims.iter().any(|claim| !self.claims.insert((claim.kind, claim.value.clone()))) {
+        if unit.claims.iter().any(|claim| self.claims.contains_key(&(claim.kind, claim.value.clone()))) {
             return Appended::ClaimTaken;
         }
+        let begun = unit.events.first().map(|new| new.aggregate_id);
+        self.claims.extend(unit.claims.iter().filter_map(|claim| Some(((claim.kind, claim.value.clone()), begun?))));
         let first = self.events.len();
         for new in unit.events {
             let drawn = self.events.iter().filter(|event| new.event.draw().is_some() && event.event.draw() == new.event.draw()).count();
@@ -135,7 +150,11 @@ impl EventLog for MemoryLog {
         kept.asked.push(unit.clone());
         match kept.planned.pop_front() {
             Some(answer) => answer,
-            None => Ok(kept.append(unit)),
+            None => {
+                let appended = kept.append(unit);
+                self.head.send_replace(kept.events.len() as i64);
+                Ok(appended)
+            }
         }
     }
 
@@ -154,16 +173,33 @@ impl EventLog for MemoryLog {
         Ok(ids.iter().map(|id| kept.version(*id)).collect())
     }
 
+    async fn holder(&self, _: WorkspaceId, claim: &Claim) -> Result<Option<Uuid>, LogError> {
+        let mut kept = self.kept.lock().expect("no panic");
+        match std::mem::take(&mut kept.hides_holder) {
+            true => Ok(None),
+            false => Ok(kept.claims.get(&(claim.kind, claim.value.clone())).copied()),
+        }
+    }
+
     async fn settled(&self, _: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError> {
         Ok(self.kept.lock().expect("no panic").commands.get(&(key.source.number(), key.id)).cloned())
     }
 
-    async fn after(&self, _: i64, _: usize) -> Result<Vec<Arc<Fact>>, LogError> {
-        Ok(vec![])
+    async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, LogError> {
+        let fact = |recorded: &Arc<Recorded>| {
+            Arc::new(Fact {
+                position: recorded.position,
+                aggregate_id: recorded.aggregate_id,
+                event_type: recorded.event.name().to_owned(),
+                recorded: Ok(Arc::clone(recorded)),
+            })
+        };
+        let kept = self.kept.lock().expect("no panic");
+        Ok(kept.events.iter().filter(|event| event.position > position).take(limit).map(fact).collect())
     }
 
     fn head(&self) -> watch::Receiver<i64> {
-        watch::Sender::new(0).subscribe()
+        self.head.subscribe()
     }
 }
 

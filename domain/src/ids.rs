@@ -77,18 +77,6 @@ pub mod system {
     pub const IMPORT: UserId = UserId(Uuid::from_u128(0x6d69_6c65_706f_5374_8000_0000_0000_0003));
 }
 
-impl ScheduleId {
-    /// The id of the schedule that follows a task's due date. There is one for each task, so it can be found without asking.
-    pub fn following(task: TaskId) -> Self {
-        Self(derived(&["schedule of task", &task.to_string()]))
-    }
-
-    /// The id to use where somebody has given this one to something else.
-    pub fn instead(self) -> Self {
-        Self(derived(&["instead of", &self.to_string()]))
-    }
-}
-
 /// An id that is the same whenever it is made from the same words.
 pub fn derived(words: &[&str]) -> Uuid {
     Uuid::new_v5(&DERIVED, words.join("/").as_bytes())

@@ -2,7 +2,7 @@
 
 use crate::event::{AggregateType, DecodeError, Event, Metadata};
 use crate::fields::Fields;
-use crate::ids::{ProjectId, ScheduleId, TaskId, UserId, derived, system};
+use crate::ids::{ProjectId, UserId, derived, system};
 use crate::project::{Project, ProjectError};
 use crate::rule::{CODES, Rule};
 use crate::schedule::{Schedule, ScheduleError};
@@ -328,17 +328,9 @@ fn an_id_is_the_text_of_its_uuid() {
 
 #[test]
 fn ids_that_are_stored_for_ever_never_change() {
-    let task = TaskId(uuid!("8d0f1b3a-6f0c-4c55-9d5e-2f1f6f4b7a10"));
-    assert_eq!(ScheduleId::following(task).to_string(), "c72ce6d4-2374-5707-84ca-b21795efe996");
     assert_eq!(derived(&["a", "b"]).to_string(), "030b9aed-60c0-507d-961c-40eaffb80b36");
     assert_eq!(
         [system::SCHEDULER, system::REACTIONS, system::IMPORT].map(|id: UserId| id.to_string()),
         ["6d696c65-706f-5374-8000-000000000001", "6d696c65-706f-5374-8000-000000000002", "6d696c65-706f-5374-8000-000000000003"]
     );
-}
-
-#[test]
-fn each_task_has_its_own_following_schedule() {
-    let [first, second] = [1, 2].map(|n| ScheduleId::following(TaskId(Uuid::from_u128(n))));
-    assert_ne!(first, second);
 }

@@ -39,6 +39,12 @@ pub async fn end_all(pool: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE milepost.leases SET expires_at = '-infinity'").execute(pool).await.map(|_| ())
 }
 
+/// Whether some node holds a lease at the moment.
+pub async fn is_held(pool: &PgPool, name: &str) -> Result<bool, sqlx::Error> {
+    let held = sqlx::query_scalar("SELECT EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND expires_at > clock_timestamp())");
+    held.bind(name).fetch_one(pool).await
+}
+
 /// Wants leases, and tells who is interested whether they are held.
 pub struct LeaseKeeper {
     pool: PgPool,

@@ -45,8 +45,10 @@ pub(crate) enum ApplyError {
 impl From<Error> for ApplyError {
     fn from(error: Error) -> Self {
         match &error {
-            // Data exceptions and broken constraints: the cause is an event, and waiting will not help.
-            Error::Database(refused) if refused.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) => {
+            // Data exceptions, broken constraints and exceeded limits: the cause is an event, and waiting will not help.
+            Error::Database(refused)
+                if refused.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class))) =>
+            {
                 Self::Data(error)
             }
             Error::Encode(_) => Self::Data(error),

@@ -28,6 +28,13 @@ pub struct DeadLetter {
     pub parked_at: DateTime<Utc>,
 }
 
+/// Why a parked event is skipped, and who says so.
+#[derive(Debug, Clone, Copy)]
+pub struct Skip<'a> {
+    pub reason: &'a str,
+    pub by: &'a str,
+}
+
 /// Trying again did not work.
 #[derive(Debug, Error)]
 pub enum RetryError {
@@ -54,11 +61,16 @@ pub async fn list(pool: &PgPool, name: Option<&str>) -> Result<Vec<DeadLetter>, 
     .await
 }
 
-/// Takes in the parked events of an aggregate, all or none. With `skip_first` the first is given up for good.
+/// Takes in the parked events of an aggregate, all or none. With `skip_first` the first is skipped for good, on the record.
 ///
 /// Events of other aggregates that change the same rows have been taken in since. So a version is built beside the live
 /// one, with every event in its place, and switched to.
-pub(crate) async fn retry<M: ReadModel>(works: &Works, aggregate: Uuid, skip_first: bool, tell: Tell<'_>) -> Result<usize, RetryError> {
+pub(crate) async fn retry<M: ReadModel>(
+    works: &Works,
+    aggregate: Uuid,
+    skip_first: Option<Skip<'_>>,
+    tell: Tell<'_>,
+) -> Result<usize, RetryError> {
     let live = registry::live(&works.pool, M::NAME).await?.ok_or(RetryError::NothingParked)?;
     if live.shape != registry::shape::<M>() {
         return Err(RetryError::Build(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() }));
@@ -73,10 +85,10 @@ pub(crate) async fn retry<M: ReadModel>(works: &Works, aggregate: Uuid, skip_fir
     .fetch_all(&works.pool)
     .await?;
     let Some(first) = parked.first() else { return Err(RetryError::NothingParked) };
-    let events = read_again(works, &parked[usize::from(skip_first)..]).await?;
+    let events = read_again(works, &parked[usize::from(skip_first.is_some())..]).await?;
     try_on::<M>(&works.pool, version, &events, *first).await?;
-    if skip_first {
-        skip::<M>(&works.pool, version, *first).await?;
+    if let Some(why) = skip_first {
+        skip::<M>(&works.pool, version, *first, why).await?;
     }
     lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
     builder::rebuild::<M>(works, tell).await.map_err(RetryError::Build)?;
@@ -110,16 +122,18 @@ async fn try_on<M: ReadModel>(pool: &PgPool, version: i32, events: &[Arc<Recorde
     })
 }
 
-/// Gives an event up, in this and all versions to come.
-async fn skip<M: ReadModel>(pool: &PgPool, version: i32, position: i64) -> Result<(), Error> {
+/// Skips an event, in this and all versions to come.
+async fn skip<M: ReadModel>(pool: &PgPool, version: i32, position: i64, why: Skip<'_>) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO milepost.projection_skipped_events (name, position, aggregate_id, event_type, error) \
-         SELECT name, position, aggregate_id, event_type, error FROM milepost.projection_dead_letters \
+        "INSERT INTO milepost.projection_skipped_events (name, position, aggregate_id, event_type, error, reason, skipped_by) \
+         SELECT name, position, aggregate_id, event_type, error, $4, $5 FROM milepost.projection_dead_letters \
          WHERE name = $1 AND version = $2 AND position = $3 ON CONFLICT DO NOTHING",
     )
     .bind(M::NAME)
     .bind(version)
     .bind(position)
+    .bind(why.reason)
+    .bind(why.by)
     .execute(pool)
     .await
     .map(|_| ())

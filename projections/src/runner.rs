@@ -2,7 +2,7 @@
 
 use crate::apply::{ApplyError, Batch, Fence, take_in};
 use crate::builder::{self, BuildError, Comparison, Rebuilt, Returned, Tell};
-use crate::dead_letters::{self, RetryError};
+use crate::dead_letters::{self, RetryError, Skip};
 use crate::lifecycle;
 use crate::log::Log;
 use crate::model::ReadModel;
@@ -101,7 +101,7 @@ pub trait Projection: Send + Sync {
     async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError>;
 
     /// Takes in what is parked of an aggregate; with `skip_first`, without its first event.
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: bool, tell: Tell<'_>) -> Result<usize, RetryError>;
+    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<usize, RetryError>;
 }
 
 struct Of<M>(PhantomData<M>);
@@ -178,7 +178,7 @@ impl<M: ReadModel> Projection for Of<M> {
         builder::verify::<M>(works, tell).await
     }
 
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: bool, tell: Tell<'_>) -> Result<usize, RetryError> {
+    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<usize, RetryError> {
         dead_letters::retry::<M>(works, aggregate, skip_first, tell).await
     }
 }

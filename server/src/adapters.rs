@@ -5,6 +5,7 @@ use api::graphql::RelayWatch;
 use api::http::Health;
 use application::notices::{Notice, NoticeName};
 use application::ports::{Deadlines, DueSchedule, EventLog, LogError};
+use application::reactions::Trouble;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::event::Fact;
@@ -116,6 +117,8 @@ pub struct NodeHealth {
     pub log: Arc<PostgresEventLog>,
     pub figures: &'static PrometheusHandle,
     pub relay: Option<watch::Receiver<RelayState>>,
+    /// What holds each reaction up on this node.
+    pub reactions: Vec<(&'static str, watch::Receiver<Trouble>)>,
     pub standstills: Standstills,
     /// Whether the database accepts writes, which this node tries every second.
     pub writes_refused: watch::Receiver<Option<WritesRefused>>,
@@ -157,6 +160,34 @@ fn to_build(versions: &[registry::Version], head: i64) -> Vec<Notice> {
         Notice::new(NoticeName::ReadModelBuilding, message)
     };
     projections::runner::all().into_iter().filter(waits).map(sentence).collect()
+}
+
+impl NodeHealth {
+    /// Reactions that wait on this node, and those that do not advance on whichever node.
+    async fn stuck_reactions(&self) -> Vec<Notice> {
+        let mut stuck = vec![];
+        for (name, trouble) in &self.reactions {
+            if let Some(trouble) = trouble.borrow().clone() {
+                let message = format!("the reaction {name} waits, and goes on by itself once this is over: {trouble}");
+                stuck.push(Notice::new(NoticeName::ReactionStuck, message));
+                continue;
+            }
+            let position = tokio::time::timeout(DATABASE_PATIENCE, registry::checkpoint(&self.pool, name)).await;
+            let Ok(Ok(position)) = position else { continue };
+            let (position, head) = (position.unwrap_or(0), *EventLog::head(&*self.log).borrow());
+            let stands = self.standstills.at(&format!("reaction {name}"), position, head);
+            if stands >= STANDSTILL {
+                let message = format!(
+                    "the reaction {name} has stood at position {position} for {} s, {} events behind the log; the log of the node that \
+                     reacts says why",
+                    stands.as_secs(),
+                    head - position
+                );
+                stuck.push(Notice::new(NoticeName::ReactionStuck, message));
+            }
+        }
+        stuck
+    }
 }
 
 impl Health for NodeHealth {
@@ -203,6 +234,7 @@ impl Health for NodeHealth {
             if let Some(trouble) = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone()) {
                 notices.push(Notice::new(NoticeName::RelayStuck, format!("the relay to Kafka is stuck: {trouble}")));
             }
+            notices.extend(self.stuck_reactions().await);
             if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
                 for projection in projections::runner::all() {
                     if let Fit::NotOurs(live) = projection.fit(&versions) {
@@ -215,12 +247,14 @@ impl Health for NodeHealth {
                 }
                 if let Ok(Ok(parked)) = tokio::time::timeout(DATABASE_PATIENCE, checkpoints::parked_counts(&self.pool)).await {
                     notices.extend(parked.into_iter().map(|(name, events)| {
-                        Notice::new(NoticeName::ReactionEventsParked, format!("{events} events of the reaction {name} are parked"))
+                        let see = "`milepost dead-letters list --source reactions` shows why";
+                        Notice::new(NoticeName::ReactionEventsParked, format!("{events} events of the reaction {name} are parked; {see}"))
                     }));
                 }
                 let kept = |version: &&registry::Version| version.state != VersionState::Old && version.dead_letters > 0;
                 for version in versions.iter().filter(kept) {
-                    let message = format!("{} events of the read model {} are parked", version.dead_letters, version.name);
+                    let see = "`milepost dead-letters list --source projections` shows why";
+                    let message = format!("{} events of the read model {} are parked; {see}", version.dead_letters, version.name);
                     notices.push(Notice::new(NoticeName::ReadModelEventsParked, message));
                 }
             }

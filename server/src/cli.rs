@@ -1,7 +1,7 @@
 //! The command line.
 
 use application::caller::Role;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use infrastructure::config::Flags;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub enum Command {
     Import(Import),
     /// Look after the read models
     Projections(Projections),
+    /// See what is parked, try it again, or skip it
+    DeadLetters(DeadLetters),
     /// Look after the Kafka topics
     Topics(Topics),
     /// Prove that what was published is what happened
@@ -152,15 +154,15 @@ pub enum ProjectionsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Events that a read model could not take in
+    /// Events that a read model could not take in: the same as `milepost dead-letters --source projections`
     DeadLetters {
         #[command(subcommand)]
-        what: DeadLettersCommand,
+        what: OfReadModelsCommand,
     },
 }
 
 #[derive(Debug, Subcommand)]
-pub enum DeadLettersCommand {
+pub enum OfReadModelsCommand {
     /// Every parked event
     List {
         /// Which read model; all if none is named
@@ -176,13 +178,108 @@ pub enum DeadLettersCommand {
         /// Whose events
         aggregate: Uuid,
     },
-    /// Give up the first parked event of an aggregate for good, and take in the rest
+    /// Skip the first parked event of an aggregate for good, and take in the rest
     Skip {
         /// Which read model
         name: String,
         /// Whose events
         aggregate: Uuid,
+        #[command(flatten)]
+        why: Why,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLetters {
+    #[command(subcommand)]
+    pub what: DeadLettersCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// Every parked event
+    List {
+        /// Only those of one source
+        #[arg(long)]
+        source: Option<Source>,
+        /// Only those of one read model or reaction
+        #[arg(long)]
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One parked event with all that is known of it
+    Show {
+        #[command(flatten)]
+        which: WhichLetter,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try a parked event again, and what waits behind it in its aggregate
+    Retry {
+        #[command(flatten)]
+        which: WhichLetter,
+    },
+    /// Skip a parked event for good, on the record, and go on with what waits behind it in its aggregate
+    Skip {
+        #[command(flatten)]
+        which: WhichLetter,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+/// What parks events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// Read models
+    Projections,
+    /// Reactions, which answer events with commands
+    Reactions,
+}
+
+#[derive(Debug, Args)]
+pub struct WhichLetter {
+    /// What has parked it
+    #[arg(long)]
+    pub source: Source,
+    /// Which read model or reaction, where several have parked it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Its position in the log
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    pub position: i64,
+}
+
+#[derive(Debug, Args)]
+pub struct Why {
+    /// Why it is skipped; kept with it for good, up to 500 characters
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: String,
+    /// Who skips it [default: the user of the operating system]
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+}
+
+impl Why {
+    /// Who skips it.
+    pub fn by(&self) -> String {
+        let user = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+        self.by.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned())
+    }
+}
+
+/// Most characters in the reason for skipping an event.
+pub const REASON_CHARS_MAX: usize = 500;
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why, in a few words".to_owned()),
+        text if text.chars().count() > REASON_CHARS_MAX => Err(format!("a reason has up to {REASON_CHARS_MAX} characters")),
+        text => Ok(text.to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -67,6 +67,7 @@ async fn run(command: Command, configuration: Configuration) -> Result<(), Failu
         Command::Migrate => commands::migrate::run(&configuration).await,
         Command::Import(arguments) => commands::import::run(arguments, &configuration).await,
         Command::Projections(arguments) => commands::projections::run(arguments, &configuration).await,
+        Command::DeadLetters(arguments) => commands::dead_letters::run(arguments, &configuration).await,
         Command::Topics(arguments) => commands::topics::run(arguments, &configuration).await,
         Command::Verify(arguments) => commands::verify::run(arguments, &configuration).await,
         Command::Events(arguments) => commands::events::run(arguments, &configuration).await,

@@ -123,7 +123,7 @@ impl Node {
         let mut leases = LeaseKeeper::new(&core.database);
         let mut workers = JoinSet::new();
         start_projections(&core, &mut leases, &mut workers);
-        start_reactions(&core, &mut leases, &mut workers);
+        let reactions = start_reactions(&core, &mut leases, &mut workers);
         start_scheduler(&core, &mut leases, &mut workers);
         let configured = !settings.kafka.bootstrap_servers.is_empty();
         let relay = match configured {
@@ -135,6 +135,7 @@ impl Node {
             log: Arc::clone(&core.log),
             figures: telemetry::figures(),
             relay: relay.as_ref().map(|relay| relay.state.clone()),
+            reactions,
             standstills: Standstills::default(),
             writes_refused: leases.refused(),
             stopping: stops.doors.subscribe(),
@@ -208,13 +209,22 @@ fn start_projections(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSe
     workers.spawn(async move { progress.follow(&pool).await });
 }
 
-fn start_reactions(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
+/// Starts the reactions, and gives what holds each of them up.
+fn start_reactions(
+    core: &Core,
+    leases: &mut LeaseKeeper,
+    workers: &mut JoinSet<()>,
+) -> Vec<(&'static str, watch::Receiver<reactions::Trouble>)> {
     let checkpoints: Arc<dyn Checkpoints> = Arc::new(PostgresCheckpoints::new(core.database.worker.clone()));
+    let mut troubles = vec![];
     for reaction in reactions::all() {
         let lease = leases.want(reactions::lease_name(reaction.name()));
         let (application, checkpoints) = (Arc::clone(&core.application), Arc::clone(&checkpoints));
-        workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease).await });
+        let (trouble, seen) = watch::channel(None);
+        troubles.push((reaction.name(), seen));
+        workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease, &trouble).await });
     }
+    troubles
 }
 
 fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {

@@ -3,11 +3,11 @@
 //! What is to be done is decided on the task as it is now, not on what the event says: the schedule ends up right
 //! whatever happened meanwhile, and a second run finds nothing to do.
 
-use super::{Reaction, because_of, key};
+use super::{Cause, Reaction};
 use crate::Application;
 use crate::error::CommandError;
 use async_trait::async_trait;
-use domain::event::{Event, Recorded};
+use domain::event::Event;
 use domain::ids::TaskId;
 use domain::task::{Status, TaskEvent};
 
@@ -34,12 +34,12 @@ impl Reaction for KeepScheduleInStepWithTask {
         }
     }
 
-    async fn react(&self, application: &Application, event: &Recorded) -> Result<(), CommandError> {
-        let task = TaskId(event.aggregate_id);
-        let due_changed = matches!(event.event, Event::Task(TaskEvent::TaskDueDateChanged(_)));
+    async fn react(&self, application: &Application, cause: &Cause<'_>) -> Result<(), CommandError> {
+        let task = TaskId(cause.event().aggregate_id);
+        let due_changed = matches!(cause.event().event, Event::Task(TaskEvent::TaskDueDateChanged(_)));
         if !due_changed && !application.may_have_follower(task).await? {
             return Ok(());
         }
-        application.follow(&because_of(event), Some(&key(self.name(), event)), task).await.map(|_| ())
+        application.follow(&cause.circumstances(), Some(&cause.key("follow", task.0)), task).await.map(|_| ())
     }
 }

@@ -1,15 +1,17 @@
 //! Follows the log for a reaction.
 
 use super::Reaction;
+use super::parked::Which;
 use crate::Application;
-use crate::error::CommandError;
+use crate::failure::with_causes;
 use crate::lease::lost;
 use crate::ports::{Checkpoints, LogError, Parked};
 use domain::event::Fact;
 use futures::{StreamExt, stream};
+use metrics::Gauge;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -18,147 +20,173 @@ pub const BATCH_FACTS_MAX: usize = 500;
 /// Most aggregates whose events are answered at the same time.
 pub const AGGREGATES_AT_ONCE: usize = 64;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-/// How often parked events are tried again where nothing new comes.
-const TRY_PARKED_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a parked event is to be tried again, while there is any.
+const LOOK_AT_PARKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Answers events while the lease is held. Returns when nobody will hold it any more.
+/// What holds a reaction up on this node, if anything does: what it waits for without bound.
+pub type Trouble = Option<String>;
+
+/// Answers events while the lease is held, and tells what holds it up. Returns when nobody will hold the lease any more.
 pub async fn run(
     application: &Application,
     checkpoints: &dyn Checkpoints,
     reaction: &dyn Reaction,
     mut lease: watch::Receiver<Option<i64>>,
+    trouble: &watch::Sender<Trouble>,
 ) {
+    let worker = Worker { application, checkpoints, reaction, trouble, figures: Figures::of(reaction.name()) };
     loop {
-        if lease.wait_for(Option::is_some).await.is_err() {
-            return;
-        }
+        let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
+        let Ok(Some(epoch)) = held else { return };
         tokio::select! {
-            result = follow(application, checkpoints, reaction) => {
-                if let Err(error) = result {
-                    tracing::warn!(reaction.name = reaction.name(), %error, "a reaction was interrupted; going on");
-                }
-                tokio::time::sleep(RETRY_PAUSE).await;
-            }
-            () = lost(&mut lease) => {}
+            () = worker.work() => {}
+            () = lost(&mut lease, epoch) => {}
+        }
+        // Another node reacts now, and knows.
+        worker.trouble.send_replace(None);
+        worker.figures.lag.set(0.0);
+        worker.figures.parked.set(0.0);
+    }
+}
+
+/// One reaction at work.
+pub(super) struct Worker<'a> {
+    pub(super) application: &'a Application,
+    pub(super) checkpoints: &'a dyn Checkpoints,
+    pub(super) reaction: &'a dyn Reaction,
+    pub(super) figures: Figures,
+    trouble: &'a watch::Sender<Trouble>,
+}
+
+pub(super) struct Figures {
+    lag: Gauge,
+    pub(super) parked: Gauge,
+}
+
+impl Figures {
+    fn of(reaction: &'static str) -> Self {
+        Self {
+            lag: metrics::gauge!("milepost_reaction_lag_events", "reaction" => reaction),
+            parked: metrics::gauge!("milepost_reaction_parked_events", "reaction" => reaction),
         }
     }
 }
 
-async fn follow(application: &Application, checkpoints: &dyn Checkpoints, reaction: &dyn Reaction) -> Result<(), LogError> {
-    let mut position = checkpoints.load(reaction.name()).await?;
-    let mut waiting = try_parked(application, checkpoints, reaction).await?;
-    let mut head = application.log().head();
-    loop {
-        let facts = application.log().after(position, BATCH_FACTS_MAX).await?;
-        let lag = metrics::gauge!("milepost_reaction_lag_events", "reaction" => reaction.name());
-        let Some(last) = facts.last().map(|fact| fact.position) else {
-            lag.set(0.0);
-            tokio::select! {
-                grows = async { head.wait_for(|head| *head > position).await.is_ok() } => if !grows { return Ok(()) },
-                () = tokio::time::sleep(TRY_PARKED_EVERY), if !waiting.is_empty() => {
-                    waiting = try_parked(application, checkpoints, reaction).await?;
-                }
-            }
-            continue;
-        };
-        let parked = react_to(application, reaction, &facts, &waiting).await;
-        if !checkpoints.advance(reaction.name(), position, last, &parked).await? {
-            return Ok(());
-        }
-        waiting.extend(parked.iter().map(|event| event.aggregate_id));
-        metrics::gauge!("milepost_reaction_parked_events", "reaction" => reaction.name()).increment(parked.len() as f64);
-        position = last;
-        lag.set((*head.borrow() - position).max(0) as f64);
-    }
-}
-
-/// Tries again what is parked. Gives the aggregates that still wait.
-async fn try_parked(application: &Application, checkpoints: &dyn Checkpoints, reaction: &dyn Reaction) -> Result<HashSet<Uuid>, LogError> {
-    let mut waiting = HashSet::new();
-    let parked = checkpoints.parked(reaction.name()).await?;
-    let still = metrics::gauge!("milepost_reaction_parked_events", "reaction" => reaction.name());
-    still.set(parked.len() as f64);
-    for parked in parked {
-        if waiting.contains(&parked.aggregate_id) {
-            continue;
-        }
-        let facts = application.log().after(parked.position - 1, 1).await?;
-        match facts.first() {
-            Some(fact) if react_to_one(application, reaction, fact).await.is_err() => {
-                waiting.insert(parked.aggregate_id);
-            }
-            Some(_) | None => {
-                checkpoints.release(reaction.name(), parked.position).await?;
-                still.decrement(1.0);
-            }
+impl Worker<'_> {
+    /// Says what holds the reaction up, in the log when that begins and ends.
+    pub(super) fn say(&self, trouble: Trouble) {
+        let (name, before) = (self.reaction.name(), self.trouble.send_replace(trouble.clone()));
+        match (before, trouble) {
+            (None, Some(error)) => tracing::warn!(reaction.name = name, error, "the reaction {name} waits, and goes on as soon as it can"),
+            (Some(_), None) => tracing::info!(reaction.name = name, "the reaction {name} goes on"),
+            (None, None) | (Some(_), Some(_)) => {}
         }
     }
-    Ok(waiting)
-}
 
-/// Answers facts: those of one aggregate in order, those of different ones at the same time. Gives those to be parked.
-async fn react_to(application: &Application, reaction: &dyn Reaction, facts: &[Arc<Fact>], waiting: &HashSet<Uuid>) -> Vec<Parked> {
-    let mut by_aggregate: HashMap<Uuid, Vec<&Fact>> = HashMap::new();
-    for fact in facts {
-        // One that cannot be read may be of those that are listened to.
-        if fact.recorded.as_ref().map_or(true, |recorded| reaction.listens_to(&recorded.event)) {
-            by_aggregate.entry(fact.aggregate_id).or_default().push(fact);
-        }
+    pub(super) fn dice(&self) -> u64 {
+        self.application.new_id().as_u128() as u64
     }
-    let answers: Vec<_> = by_aggregate
-        .into_iter()
-        .map(|(aggregate, facts)| react_in_order(application, reaction, aggregate, facts, waiting.contains(&aggregate)))
-        .collect();
-    stream::iter(answers).buffer_unordered(AGGREGATES_AT_ONCE).concat().await
-}
 
-/// Answers facts of one aggregate. Gives those to be parked: the first that cannot be dealt with, and all behind it.
-async fn react_in_order(
-    application: &Application,
-    reaction: &dyn Reaction,
-    aggregate_id: Uuid,
-    facts: Vec<&Fact>,
-    mut waits: bool,
-) -> Vec<Parked> {
-    let mut parked = vec![];
-    for fact in facts {
-        let error = match waits {
-            true => String::new(),
-            false => match react_to_one(application, reaction, fact).await {
-                Ok(()) => continue,
-                Err(error) => error,
-            },
-        };
-        waits = true;
-        parked.push(Parked { position: fact.position, aggregate_id, error });
-    }
-    parked
-}
-
-/// Tries until it is settled: a passing failure is no reason to leave something out. Fails where this program cannot do it.
-async fn react_to_one(application: &Application, reaction: &dyn Reaction, fact: &Fact) -> Result<(), String> {
-    let parked = |error: String| {
+    pub(super) fn log_parked(&self, position: i64, aggregate_id: Uuid, error: &str) {
         tracing::error!(
-            reaction.name = reaction.name(),
-            event.position = fact.position,
-            event.aggregate_id = %fact.aggregate_id,
+            reaction.name = self.reaction.name(),
+            event.position = position,
+            event.aggregate_id = %aggregate_id,
             error,
-            "an event is parked: its aggregate waits in this reaction until a node takes over that can deal with it"
+            "event {position} is parked: its aggregate waits in the reaction {}, everything else goes on",
+            self.reaction.name(),
         );
-        error
-    };
-    let event = fact.recorded.as_ref().map_err(|error| parked(error.to_string()))?;
-    loop {
-        match reaction.react(application, event).await {
-            Ok(()) => return Ok(()),
-            Err(CommandError::Broken(error @ (LogError::Corrupt(_) | LogError::Rejected(_)))) => return Err(parked(error.to_string())),
-            // What the database does not let us do today, somebody will allow.
-            Err(error) if error.is_passing() || matches!(error, CommandError::Broken(_)) => tokio::time::sleep(RETRY_PAUSE).await,
-            Err(error) => {
-                tracing::error!(reaction.name = reaction.name(), event.position = fact.position, %error, "a reaction is refused and passed over");
-                metrics::counter!("milepost_reaction_refused_total", "reaction" => reaction.name()).increment(1);
+    }
+
+    /// Follows the log until it is stopped.
+    async fn work(&self) {
+        let mut which = Which::All;
+        loop {
+            if let Err(error) = self.follow(&mut which).await {
+                self.say(Some(with_causes(&error)));
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn follow(&self, which: &mut Which) -> Result<(), LogError> {
+        let (name, log) = (self.reaction.name(), self.application.log());
+        let mut position = self.checkpoints.load(name).await?;
+        let mut waiting = self.try_parked(*which).await?;
+        let mut looked_at = Instant::now();
+        *which = Which::Due;
+        let mut head = log.head();
+        loop {
+            if !waiting.is_empty() && looked_at.elapsed() >= LOOK_AT_PARKED_EVERY {
+                waiting = self.try_parked(Which::Due).await?;
+                looked_at = Instant::now();
+            }
+            let facts = log.after(position, BATCH_FACTS_MAX).await?;
+            if self.trouble.borrow().is_some() {
+                self.say(None);
+            }
+            let Some(last) = facts.last().map(|fact| fact.position) else {
+                self.figures.lag.set(0.0);
+                tokio::select! {
+                    grows = async { head.wait_for(|head| *head > position).await.is_ok() } => if !grows { return Ok(()) },
+                    () = tokio::time::sleep(LOOK_AT_PARKED_EVERY), if !waiting.is_empty() => {}
+                }
+                continue;
+            };
+            let parked = self.showing_lag(position, &mut head, self.react_to(&facts, &waiting)).await;
+            if !self.checkpoints.advance(name, position, last, &parked).await? {
                 return Ok(());
             }
+            waiting.extend(parked.iter().map(|event| event.aggregate_id));
+            self.figures.parked.increment(parked.len() as f64);
+            position = last;
         }
+    }
+
+    /// Shows how far behind the log a position is while something is done: it may take long, or never end.
+    async fn showing_lag<T>(&self, position: i64, head: &mut watch::Receiver<i64>, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            self.figures.lag.set((*head.borrow_and_update() - position).max(0) as f64);
+            tokio::select! {
+                done = &mut work => return done,
+                Ok(()) = head.changed() => {}
+            }
+        }
+    }
+
+    /// Answers facts: those of one aggregate in order, those of different ones at the same time. Gives those to be parked.
+    async fn react_to(&self, facts: &[Arc<Fact>], waiting: &HashSet<Uuid>) -> Vec<Parked> {
+        let mut by_aggregate: HashMap<Uuid, Vec<&Fact>> = HashMap::new();
+        for fact in facts {
+            // One that cannot be read may be of those that are listened to.
+            if fact.recorded.as_ref().map_or(true, |recorded| self.reaction.listens_to(&recorded.event)) {
+                by_aggregate.entry(fact.aggregate_id).or_default().push(fact);
+            }
+        }
+        let answers: Vec<_> =
+            by_aggregate.into_iter().map(|(aggregate, facts)| self.react_in_order(facts, waiting.contains(&aggregate))).collect();
+        stream::iter(answers).buffer_unordered(AGGREGATES_AT_ONCE).concat().await
+    }
+
+    /// Answers facts of one aggregate. Gives those to be parked: the first that is stuck, and all behind it.
+    async fn react_in_order(&self, facts: Vec<&Fact>, mut waits: bool) -> Vec<Parked> {
+        let mut parked = vec![];
+        for fact in facts {
+            let failed = match waits {
+                true => None,
+                false => match self.settle(fact).await {
+                    Ok(()) => continue,
+                    Err(failed) => Some(failed),
+                },
+            };
+            if let Some(failed) = &failed {
+                self.log_parked(fact.position, fact.aggregate_id, &failed.error);
+            }
+            waits = true;
+            let (position, aggregate_id, event_type) = (fact.position, fact.aggregate_id, fact.event_type.clone());
+            parked.push(Parked { position, aggregate_id, event_type, failed });
+        }
+        parked
     }
 }

@@ -16,7 +16,7 @@ pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
 use crate::postgres::{Database, STATEMENT_WITHIN, WORKER_ROLE, log_error, no_answer, options_for, within};
 use appender::Appender;
-use application::ports::{Appended, CommandKey, EventLog, LogError, Settled, Unit};
+use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, Settled, Unit};
 use async_trait::async_trait;
 use batch::EncodedUnit;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
@@ -163,6 +163,19 @@ impl EventLog for PostgresEventLog {
         .bind(ids)
         .fetch_all(&self.database.worker);
         within(versions).await.map_err(log_error)
+    }
+
+    async fn holder(&self, workspace: WorkspaceId, claim: &Claim) -> Result<Option<Uuid>, LogError> {
+        let holder: Option<String> =
+            sqlx::query_scalar("SELECT held_by FROM milepost.claims WHERE workspace_id = $1 AND kind = $2 AND value = $3")
+                .bind(workspace.0)
+                .bind(claim.kind)
+                .bind(&claim.value)
+                .fetch_optional(&self.database.worker)
+                .await
+                .map_err(log_error)?;
+        let holder = holder.map(|id| Uuid::parse_str(&id)).transpose();
+        holder.map_err(|error| LogError::Corrupt(Arc::new(error)))
     }
 
     async fn settled(&self, workspace: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError> {

@@ -1,6 +1,7 @@
 //! What the command line can ask for.
 
 pub mod config;
+pub mod dead_letters;
 pub mod dev;
 pub mod events;
 pub mod import;

@@ -1,7 +1,6 @@
 //! `milepost projections`: look after the read models.
 
-mod dead_letters;
-
+use super::dead_letters;
 use super::table::{self, thousands};
 use crate::cli::{Projections, ProjectionsCommand};
 use crate::exit::Failure;
@@ -31,20 +30,20 @@ pub async fn run(arguments: Projections, configuration: &Configuration) -> Resul
         ProjectionsCommand::Cancel { name } => cancel(&core, &name).await,
         ProjectionsCommand::DropOld { name } => drop_old(&core, &name).await,
         ProjectionsCommand::Verify { name, json } => verify(&core, name.as_deref(), json).await,
-        ProjectionsCommand::DeadLetters { what } => dead_letters::run(&core, what).await,
+        ProjectionsCommand::DeadLetters { what } => dead_letters::of_read_models(&core, what).await,
     };
     core.close().await;
     result
 }
 
-fn named(name: &str) -> Result<Arc<dyn Projection>, Failure> {
+pub(super) fn named(name: &str) -> Result<Arc<dyn Projection>, Failure> {
     let projections = all();
     let names: Vec<_> = projections.iter().map(|projection| projection.name()).collect();
     let known = format!("there is no read model {name:?}; there are {}", names.join(", "));
     projections.into_iter().find(|projection| projection.name() == name).ok_or_else(|| Failure::wrong_use(known))
 }
 
-fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(super) fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::of_database("the read models cannot be looked after", error)
 }
 
@@ -101,7 +100,7 @@ fn as_json(version: &Version, head: i64) -> Value {
     })
 }
 
-fn bar(name: &str, head: i64) -> ProgressBar {
+pub(super) fn bar(name: &str, head: i64) -> ProgressBar {
     let bar = ProgressBar::new(head.max(0) as u64).with_prefix(name.to_owned());
     let template = "{prefix:16} {bar:32} {percent:>3}%  {human_pos} of {human_len} events, {per_sec}, {eta} left{msg}";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -109,7 +108,7 @@ fn bar(name: &str, head: i64) -> ProgressBar {
 }
 
 /// Shows how far a build is.
-fn show(bar: &ProgressBar) -> impl Fn(Built) + Sync + '_ {
+pub(super) fn show(bar: &ProgressBar) -> impl Fn(Built) + Sync + '_ {
     |built| {
         bar.set_length(built.head.max(0) as u64);
         let begins = bar.position() == 0;
@@ -122,7 +121,7 @@ fn show(bar: &ProgressBar) -> impl Fn(Built) + Sync + '_ {
     }
 }
 
-fn build_failed(error: BuildError) -> Failure {
+pub(super) fn build_failed(error: BuildError) -> Failure {
     match error {
         error @ (BuildError::Busy
         | BuildError::Dropped
@@ -137,7 +136,7 @@ fn build_failed(error: BuildError) -> Failure {
 }
 
 /// Holds the lease for building a read model while something is done. Ctrl-C ends it in order.
-async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut keeper = LeaseKeeper::new(&core.database);
     let mut lease = keeper.want(format!("projection/{name}/build"));
     let (stop, stopping) = watch::channel(false);

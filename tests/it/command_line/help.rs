@@ -50,6 +50,10 @@ async fn every_command_and_every_flag_is_explained() {
         "projections dead-letters list",
         "projections dead-letters retry",
         "projections dead-letters skip",
+        "dead-letters list",
+        "dead-letters show",
+        "dead-letters retry",
+        "dead-letters skip",
         "topics list",
         "topics diff",
         "topics apply",
@@ -92,7 +96,8 @@ async fn help_tells_units_defaults_and_where_a_setting_may_come_from() {
 async fn what_lists_can_print_json() {
     for (command, help) in all_help().await {
         let lists = command.ends_with(" list")
-            || ["projections verify", "topics diff", "verify kafka", "events tail", "config show"].contains(&command.as_str());
+            || ["dead-letters show", "projections verify", "topics diff", "verify kafka", "events tail", "config show"]
+                .contains(&command.as_str());
         if lists {
             assert!(help.contains("--json"), "{command}");
         }
@@ -117,6 +122,10 @@ async fn wrong_use_is_named_and_ends_with_status_two() {
         (&["config"], vec!["Usage:", "show"]),
         (&["projections", "rebuild"], vec!["required arguments", "<NAME>"]),
         (&["projections", "dead-letters", "skip", "task_list", "mine"], vec!["<AGGREGATE>", "mine"]),
+        (&["dead-letters", "skip", "--source", "reactions", "7"], vec!["required arguments", "--reason <TEXT>"]),
+        (&["dead-letters", "skip", "--source", "reactions", "7", "--reason", " "], vec!["--reason", "say why"]),
+        (&["dead-letters", "retry", "--source", "reaction", "7"], vec!["'reaction'", "projections, reactions"]),
+        (&["dead-letters", "retry", "--source", "reactions", "0"], vec!["0 is not in 1.."]),
         (&["verify", "kafka", "--wait", "long"], vec!["--wait", "long"]),
         (&["events", "tail", "extra"], vec!["unexpected argument 'extra'"]),
     ] {

@@ -247,14 +247,18 @@ fn every_route_has_its_line() {
 }
 
 /// Commands of the binary that act on an installation. They ask for the database or the key of tokens, and for no role.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 22] = [
+    &["dead-letters", "list"],
+    &["dead-letters", "retry", "--source", "reactions", "7"],
+    &["dead-letters", "show", "--source", "reactions", "7"],
+    &["dead-letters", "skip", "--source", "reactions", "7", "--reason", "none"],
     &["events", "tail"],
     &["import", "/dev/null", "--workspace", "01a1fe05-3b13-7003-bb0e-6d493934740b"],
     &["migrate"],
     &["projections", "cancel", "task_list"],
     &["projections", "dead-letters", "list"],
     &["projections", "dead-letters", "retry", "task_list", "01a1fe05-3b13-7003-bb0e-6d493934740b"],
-    &["projections", "dead-letters", "skip", "task_list", "01a1fe05-3b13-7003-bb0e-6d493934740b"],
+    &["projections", "dead-letters", "skip", "task_list", "01a1fe05-3b13-7003-bb0e-6d493934740b", "--reason", "none"],
     &["projections", "drop-old", "task_list"],
     &["projections", "list"],
     &["projections", "rebuild", "task_list"],

@@ -146,7 +146,7 @@ async fn parked_events_are_worth_a_notice() {
         body["notices"][0]["message"].as_str().map(str::to_owned)
     })
     .await;
-    assert_eq!(notice, "1 events of the read model task_list are parked");
+    assert_eq!(notice, "1 events of the read model task_list are parked; `milepost dead-letters list --source projections` shows why");
     app.stop().await;
 }
 
@@ -198,8 +198,10 @@ async fn figures_are_given_as_prometheus_reads_them() {
     let project = app.client.project().await;
     app.client.must("taskCreate", "id", json!({ "projectId": project, "title": "Late", "due": due })).await;
     // What comes only when something goes wrong need not be there; it is described if it is.
-    let when_wrong =
-        |name: &str| ["internal_errors", "lost", "overloaded", "parked", "refused", "released", "troubles"].iter().any(|word| name.contains(word));
+    let when_wrong = |name: &str| {
+        let words = ["internal_errors", "failed", "lost", "overloaded", "parked", "refused", "released", "troubles"];
+        words.iter().any(|word| name.contains(word))
+    };
     let page = until("all figures are there", || async {
         let answer = send(&app.client.base, Method::GET, "/metrics", &[], "").await;
         let found = families(&answer.text);

@@ -1,7 +1,7 @@
 //! A poison event parks its own aggregate in the read models that cannot take it; everything else goes on.
 
 use super::{content, live, plant, projection};
-use projections::dead_letters::{DeadLetter, RetryError, list};
+use projections::dead_letters::{DeadLetter, RetryError, Skip, list};
 use serde_json::json;
 use sqlx::PgPool;
 use tests::app::TestApp;
@@ -69,17 +69,38 @@ async fn rows_that_the_database_refuses_park_their_aggregate_and_a_retry_takes_t
 
     let sick_id: Uuid = sick.parse().expect("an id");
     let works = &app.core().works;
-    match projection("task_list").retry(works, sick_id, false, &|_| {}).await {
+    match projection("task_list").retry(works, sick_id, None, &|_| {}).await {
         // Only the last of the aggregate's rows is written, and the constraint does not mind that one.
         Ok(taken) => assert_eq!(taken, 3),
         Err(error) => panic!("{error}"),
     }
     assert_eq!(letters(&pool, "task_list").await, []);
     assert_eq!(titles(&app).await, ["well again", "very well", "still third"]);
-    let again = projection("task_list").retry(works, sick_id, false, &|_| {}).await;
+    let again = projection("task_list").retry(works, sick_id, None, &|_| {}).await;
     assert!(matches!(again, Err(RetryError::NothingParked)), "{again:?}");
     let compared = projection("task_list").verify(works, &|_| {}).await.expect("it can be compared");
     assert!(compared.equal);
+    app.stop().await;
+}
+
+/// What makes an index entry of a title that is too large for the index.
+const NO_LARGE_ENTRY: &str = "CREATE FUNCTION milepost.entry_of(title text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ \
+    SELECT CASE title WHEN 'poison' THEN (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 2000) n) ELSE title END $$; \
+    CREATE INDEX ON milepost.task_list_v1 (milepost.entry_of(title))";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_exceeds_a_limit_of_the_database_parks_its_aggregate_and_no_other() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let project = app.client.project().await;
+    let (sick, well) = (app.client.task(&project, "sick").await, app.client.task(&project, "well").await);
+    app.settled().await;
+    plant(&pool, NO_LARGE_ENTRY).await;
+    let poison = rename(&app, &sick, "poison").await;
+    rename(&app, &well, "very well").await;
+    app.settled().await;
+    assert_eq!(positions(&letters(&pool, "task_list").await), [(poison, true)]);
+    assert_eq!(titles(&app).await, ["sick", "very well"]);
     app.stop().await;
 }
 
@@ -127,8 +148,14 @@ async fn a_retry_that_fails_changes_nothing_and_a_skip_gives_up_the_first_only()
     let listed: serde_json::Value = serde_json::from_str(&out.stdout).expect("JSON");
     assert_eq!(listed[0]["position"], json!(poison.to_string()));
     assert_eq!((&listed[1]["position"], &listed[1]["error"]), (&moved["position"], &json!(null)));
-    let out = milepost(&app, &["projections", "dead-letters", "skip", "task_list", &sick]).await;
+    let why = ["--reason", "it was only a test", "--by", "Anna"];
+    let out = milepost(&app, &[&["projections", "dead-letters", "skip", "task_list", &sick][..], &why].concat()).await;
     assert_eq!(out.status, 0, "{}", out.stderr);
+    let skipped: (i64, String, String) = sqlx::query_as("SELECT position, reason, skipped_by FROM milepost.projection_skipped_events")
+        .fetch_one(&pool)
+        .await
+        .expect("it is on record");
+    assert_eq!(skipped, (poison, "it was only a test".to_owned(), "Anna".to_owned()));
     assert_eq!(letters(&pool, "task_list").await, []);
     let found = app.client.data("{ tasks { nodes { title priority } } }", json!({})).await;
     assert_eq!(found["tasks"]["nodes"], json!([{ "title": "sick", "priority": "LOW" }]));
@@ -200,14 +227,20 @@ async fn an_event_that_cannot_be_read_parks_its_aggregate_wherever_it_matters_un
     assert_eq!(titles(&app).await, ["sick", "very well"]);
 
     let (works, sick) = (&app.core().works, sick.parse().expect("an id"));
-    let retried = projection("task_list").retry(works, sick, false, &|_| {}).await;
+    let retried = projection("task_list").retry(works, sick, None, &|_| {}).await;
     assert!(matches!(&retried, Err(RetryError::StillPoison { position, .. }) if *position == unreadable), "{retried:?}");
     // A rebuild meets the same event, and parks it as well.
     let rebuilt = projection("task_list").rebuild(works, &|_| {}).await.expect("it is rebuilt all the same");
     assert_eq!(live(&pool, "task_list").await.0, rebuilt.version);
     assert_eq!(titles(&app).await, ["sick", "very well"]);
     for name in ["task_list", "activity"] {
-        assert_eq!(projection(name).retry(works, sick, true, &|_| {}).await.expect("it is skipped"), 0);
+        assert_eq!(
+            projection(name)
+                .retry(works, sick, Some(Skip { reason: "of another program", by: "a test" }), &|_| {})
+                .await
+                .expect("it is skipped"),
+            0
+        );
         assert_eq!(live_letters(&pool, name).await, 0, "{name}");
     }
     app.stop().await;

@@ -21,6 +21,14 @@ pub(super) struct Fact {
     pub(super) at: DateTime<Utc>,
 }
 
+impl Fact {
+    /// The task that a schedule begins to follow here, if it does.
+    pub(super) fn follows(&self) -> Option<Uuid> {
+        let follows = self.kind == "schedule_created" && self.body["subject"]["kind"] == "task_due_date";
+        follows.then(|| read(&self.body["subject"]["task_id"]))
+    }
+}
+
 /// A deadline that was announced.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Firing {
@@ -128,6 +136,10 @@ impl Books {
             "task_status_changed" => self.task(*id).closed = body["to"] == "cancelled",
             "task_deleted" => self.task(*id).gone = true,
             "schedule_created" => {
+                if let Some(task) = fact.follows() {
+                    let another = self.accounts.values().find(|account| account.follows && account.task == Some(task));
+                    assert!(another.is_none(), "a task has one follower: {fact:?} {another:?}");
+                }
                 let due = due_of(&body["due"]);
                 let account = Account {
                     project: named("project_id"),

@@ -12,7 +12,7 @@ async fn follower(app: &TestApp, task: Uuid) -> Value {
 }
 
 async fn parked(pool: &PgPool) -> Vec<(Uuid, bool)> {
-    sqlx::query_as("SELECT aggregate_id, error <> '' FROM milepost.parked_events ORDER BY position")
+    sqlx::query_as("SELECT aggregate_id, error IS NOT NULL FROM milepost.parked_events ORDER BY position")
         .fetch_all(pool)
         .await
         .expect("parked events can be read")

@@ -7,7 +7,6 @@ use application::error::CommandError;
 use application::reactions;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use domain::ids::{ScheduleId, TaskId};
 use futures::future::{join, join_all};
 use infrastructure::checkpoints::PostgresCheckpoints;
 use serde_json::{Value, json};
@@ -52,7 +51,7 @@ struct Follower {
     due: DateTime<Utc>,
 }
 
-/// Every schedule that there is.
+/// Every schedule that follows a task, by the task.
 type Found = BTreeMap<Uuid, Follower>;
 
 impl Task {
@@ -182,7 +181,9 @@ async fn create(scene: &Scene, app: &TestApp, projects: &[(Uuid, bool)], project
 }
 
 async fn found(scene: &Scene) -> Found {
-    let rows = sqlx::query("SELECT id, state, due_revision::bigint, title, due_at FROM milepost.schedules").fetch_all(&scene.pool).await;
+    let rows = sqlx::query("SELECT task_id, state, due_revision::bigint, title, due_at FROM milepost.schedules WHERE follows_task")
+        .fetch_all(&scene.pool)
+        .await;
     let life = |state: &str| match state {
         "met" => "met",
         "deleted" => "deleted",
@@ -193,10 +194,6 @@ async fn found(scene: &Scene) -> Found {
         (row.get::<Uuid, _>(0), follower)
     };
     rows.expect("the read model can be read").iter().map(follower).collect()
-}
-
-fn following(task: &Task) -> Uuid {
-    ScheduleId::following(TaskId(task.id)).0
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,7 +217,7 @@ async fn a_schedule_that_sees_each_state_of_its_task_does_what_the_model_does() 
         tasks.iter_mut().for_each(Task::follow);
         let found = found(&scene).await;
         for task in &tasks {
-            assert_eq!(found.get(&following(task)), task.follower.as_ref(), "{task:?}");
+            assert_eq!(found.get(&task.id), task.follower.as_ref(), "{task:?}");
         }
         let open = projects.iter().position(|(_, rests)| !rests);
         if let (Some(project), true) = (open, tasks.iter().filter(|task| !task.gone).count() < TASKS) {
@@ -229,14 +226,18 @@ async fn a_schedule_that_sees_each_state_of_its_task_does_what_the_model_does() 
         scene.moved_to(scene.now() + TimeDelta::hours(dice.below(40) as i64)).await;
     }
     audit(&scene.pool, scene.now()).await;
-    let mut events: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+    let (mut events, mut followers): (BTreeMap<Uuid, Vec<String>>, BTreeMap<Uuid, Uuid>) = (BTreeMap::new(), BTreeMap::new());
     for fact in log(&scene.pool).await {
+        if let Some(task) = fact.follows() {
+            assert_eq!(followers.insert(task, fact.id), None, "a task has one follower");
+        }
         if !["deadline_approaching", "deadline_overdue"].contains(&fact.kind.as_str()) {
             events.entry(fact.id).or_default().push(fact.kind);
         }
     }
     for task in &tasks {
-        assert_eq!(events.remove(&following(task)).unwrap_or_default(), task.events, "{task:?}");
+        let of_follower = followers.get(&task.id).and_then(|id| events.remove(id));
+        assert_eq!(of_follower.unwrap_or_default(), task.events, "{task:?}");
     }
     app.stop().await;
 }
@@ -247,8 +248,8 @@ fn react_without_asking(workers: &mut JoinSet<()>, app: &TestApp) {
         let application = Arc::clone(&app.core().application);
         let checkpoints = PostgresCheckpoints::new(app.core().database.worker.clone());
         workers.spawn(async move {
-            let (_held, lease) = watch::channel(Some(1));
-            reactions::run(&application, &checkpoints, &*reaction, lease).await;
+            let ((_held, lease), (trouble, _seen)) = (watch::channel(Some(1)), watch::channel(None));
+            reactions::run(&application, &checkpoints, &*reaction, lease, &trouble).await;
         });
     }
 }
@@ -277,7 +278,7 @@ async fn nodes_that_all_react_while_tasks_go_on_changing_leave_each_schedule_rig
     audit(&scene.pool, scene.now()).await;
     let found = found(&scene).await;
     for task in &tasks {
-        assert!(task.may_have(found.get(&following(task))), "{task:?} has {:?}", found.get(&following(task)));
+        assert!(task.may_have(found.get(&task.id)), "{task:?} has {:?}", found.get(&task.id));
     }
     workers.shutdown().await;
     for node in nodes {

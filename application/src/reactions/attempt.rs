@@ -1,0 +1,74 @@
+//! One event, tried until it is settled or found to be stuck.
+
+use super::runner::Worker;
+use super::{Cause, parked};
+use crate::failure::{Class, class, with_causes, words_of};
+use crate::ports::Failed;
+use domain::event::Fact;
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+/// How often an event is tried before its aggregate is parked, where its failure may pass. One that stays is parked at once.
+pub const TRIES_MAX: u32 = 5;
+/// So long after its first failure, the next failure of such an event is the last one: others wait behind slow failures.
+pub const TRY_FOR_MAX: Duration = Duration::from_secs(10);
+/// Longest time of one try.
+pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
+/// The pause after the first failure; it doubles with each.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// Longest pause between tries, however long they go on.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Why an event could not be dealt with.
+pub(super) struct Failure {
+    pub(super) class: Class,
+    pub(super) error: String,
+}
+
+impl Worker<'_> {
+    /// Tries until the event is settled: what says nothing about the event is no reason to leave it out. Fails where this
+    /// event is stuck although the log takes other commands.
+    pub(super) async fn settle(&self, fact: &Fact) -> Result<(), Failed> {
+        let (mut tries, mut failures, mut since) = (0, 0, None);
+        loop {
+            let Err(Failure { class, error }) = self.attempt(fact).await else { return Ok(()) };
+            let is_about_the_event = match class {
+                Class::Waits => false,
+                Class::Unclear => self.application.takes_commands().await,
+                Class::MayPass | Class::Stays => true,
+            };
+            if is_about_the_event {
+                tries += 1;
+                since = since.or(Some(Instant::now()));
+            } else {
+                self.say(Some(error.clone()));
+                since = None;
+            }
+            let took_too_long = since.is_some_and(|since| since.elapsed() > TRY_FOR_MAX);
+            if class == Class::Stays || tries >= TRIES_MAX || took_too_long {
+                return Err(Failed { error, tries, again_after: parked::pause(tries, self.dice()) });
+            }
+            tokio::time::sleep(pause(failures, self.dice())).await;
+            failures += 1;
+        }
+    }
+
+    /// Tries once. A panic is a failure of this event and of nothing else.
+    pub(super) async fn attempt(&self, fact: &Fact) -> Result<(), Failure> {
+        let stays = |error: String| Failure { class: Class::Stays, error };
+        let event = fact.recorded.as_ref().map_err(|error| stays(error.to_string()))?;
+        let cause = Cause { reaction: self.reaction.name(), event };
+        let reacting = AssertUnwindSafe(self.reaction.react(self.application, &cause)).catch_unwind();
+        match tokio::time::timeout(ATTEMPT_WITHIN, reacting).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(Failure { class: class(&error), error: with_causes(&error) }),
+            Ok(Err(panic)) => Err(stays(words_of(&*panic))),
+            Err(_) => Err(Failure { class: Class::Unclear, error: format!("it took longer than {} s", ATTEMPT_WITHIN.as_secs()) }),
+        }
+    }
+}
+
+fn pause(failures: u32, dice: u64) -> Duration {
+    parked::with_jitter(PAUSE_MIN.saturating_mul(1 << failures.min(10)).min(PAUSE_MAX), dice)
+}

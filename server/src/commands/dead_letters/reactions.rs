@@ -1,0 +1,104 @@
+//! Events that a reaction could not answer. The node that reacts tries them; here it is only told to.
+
+use super::{Letter, Parking};
+use crate::cli::{Source, Why};
+use crate::exit::Failure;
+use crate::wire::Core;
+use application::reactions::{all, lease_name};
+use async_trait::async_trait;
+use infrastructure::checkpoints::{self, ParkedEvent, parked_events};
+use infrastructure::leases::is_held;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the node that reacts is waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+pub(super) struct Reactions;
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::of_database("the parked events cannot be looked after", error)
+}
+
+#[async_trait]
+impl Parking for Reactions {
+    fn what(&self) -> &'static str {
+        "reaction"
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        all().iter().map(|reaction| reaction.name()).collect()
+    }
+
+    async fn letters(&self, core: &Core) -> Result<Vec<Letter>, Failure> {
+        let parked = parked_events(&core.database.worker, None).await.map_err(|error| refused(&error))?;
+        Ok(parked.into_iter().map(letter).collect())
+    }
+
+    async fn retry(&self, core: &Core, first: &Letter) -> Result<(), Failure> {
+        let (pool, name, position) = (&core.database.worker, &first.name, first.position);
+        checkpoints::retry_now(pool, name, position).await.map_err(|error| refused(&error))?;
+        if !is_held(pool, &lease_name(name)).await.map_err(|error| refused(&error))? {
+            say!("{name}: event {position} is tried as soon as a node serves; none does at the moment");
+            return Ok(());
+        }
+        outcome(core, first).await
+    }
+
+    async fn skip(&self, core: &Core, first: &Letter, why: &Why) -> Result<(), Failure> {
+        let (pool, name, position) = (&core.database.worker, &first.name, first.position);
+        let skipped = checkpoints::skip(pool, name, position, &why.reason, &why.by()).await.map_err(|error| refused(&error))?;
+        match skipped {
+            true => {
+                say!(
+                    "{name}: event {position} of {} is skipped; what waits behind it is tried by the node that reacts",
+                    first.aggregate_id
+                );
+                Ok(())
+            }
+            false => Err(Failure::no(format!("event {position} is no longer parked in {name}"))),
+        }
+    }
+}
+
+fn letter(parked: ParkedEvent) -> Letter {
+    Letter {
+        source: Source::Reactions,
+        name: parked.name,
+        version: None,
+        position: parked.position,
+        aggregate_id: parked.aggregate_id,
+        event_type: parked.event_type,
+        error: parked.error,
+        tries: Some(parked.tries),
+        parked_at: parked.parked_at,
+        next_try_at: Some(parked.next_try_at),
+    }
+}
+
+/// Waits until the node that reacts has tried what is parked of an aggregate, and says what came of it.
+async fn outcome(core: &Core, first: &Letter) -> Result<(), Failure> {
+    let (name, position, aggregate) = (&first.name, first.position, first.aggregate_id);
+    let until = Instant::now() + ANSWER_WITHIN;
+    loop {
+        let parked = parked_events(&core.database.worker, Some((name, aggregate))).await.map_err(|error| refused(&error))?;
+        let Some(now) = parked.first() else {
+            say!("{name}: everything of {aggregate} that was parked is dealt with");
+            return Ok(());
+        };
+        match &now.error {
+            Some(error) if now.position > position || Some(now.tries) > first.tries => {
+                return Err(Failure::no(format!("event {} still cannot be dealt with: {error}", now.position)));
+            }
+            Some(_) | None => {}
+        }
+        if Instant::now() > until {
+            let seconds = ANSWER_WITHIN.as_secs();
+            return Err(Failure::no(format!(
+                "{name}: no node has tried event {position} within {seconds} s; it is tried as soon as one can"
+            )));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
