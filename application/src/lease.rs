@@ -16,7 +16,9 @@ mod tests {
     /// Whether work under epoch 7 ends when the lease shows these epochs, one after the other, before anybody looks.
     fn ends_after(epochs: &[Option<i64>]) -> bool {
         let (shown, mut lease) = watch::channel(Some(7));
-        epochs.iter().for_each(|epoch| drop(shown.send_replace(*epoch)));
+        for epoch in epochs {
+            shown.send_replace(*epoch);
+        }
         lost(&mut lease, 7).now_or_never().is_some()
     }
 

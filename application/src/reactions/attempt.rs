@@ -15,6 +15,19 @@ pub const TRIES_MAX: u32 = 5;
 pub const TRY_FOR_MAX: Duration = Duration::from_secs(10);
 /// Longest time of one try.
 pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
+/// How long things may take: as above, but in tests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) try_for: Duration,
+    pub(super) attempt_within: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { try_for: TRY_FOR_MAX, attempt_within: ATTEMPT_WITHIN }
+    }
+}
+
 /// The pause after the first failure; it doubles with each.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Longest pause between tries, however long they go on.
@@ -38,6 +51,7 @@ impl Worker<'_> {
                 Class::Unclear => self.application.takes_commands().await,
                 Class::MayPass | Class::Stays => true,
             };
+            let took_too_long = since.is_some_and(|since: Instant| since.elapsed() > self.patience.try_for);
             if is_about_the_event {
                 tries += 1;
                 since = since.or(Some(Instant::now()));
@@ -45,8 +59,7 @@ impl Worker<'_> {
                 self.say(Some(error.clone()));
                 since = None;
             }
-            let took_too_long = since.is_some_and(|since| since.elapsed() > TRY_FOR_MAX);
-            if class == Class::Stays || tries >= TRIES_MAX || took_too_long {
+            if class == Class::Stays || tries >= TRIES_MAX || is_about_the_event && took_too_long {
                 return Err(Failed { error, tries, again_after: parked::pause(tries, self.dice()) });
             }
             tokio::time::sleep(pause(failures, self.dice())).await;
@@ -60,11 +73,11 @@ impl Worker<'_> {
         let event = fact.recorded.as_ref().map_err(|error| stays(error.to_string()))?;
         let cause = Cause { reaction: self.reaction.name(), event };
         let reacting = AssertUnwindSafe(self.reaction.react(self.application, &cause)).catch_unwind();
-        match tokio::time::timeout(ATTEMPT_WITHIN, reacting).await {
+        match tokio::time::timeout(self.patience.attempt_within, reacting).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(Failure { class: class(&error), error: with_causes(&error) }),
             Ok(Err(panic)) => Err(stays(words_of(&*panic))),
-            Err(_) => Err(Failure { class: Class::Unclear, error: format!("it took longer than {} s", ATTEMPT_WITHIN.as_secs()) }),
+            Err(_) => Err(Failure { class: Class::Unclear, error: format!("it took longer than {:?}", self.patience.attempt_within) }),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Follows the log for a reaction.
 
 use super::Reaction;
+use super::attempt::Patience;
 use super::parked::Which;
 use crate::Application;
 use crate::failure::with_causes;
@@ -31,22 +32,11 @@ pub async fn run(
     application: &Application,
     checkpoints: &dyn Checkpoints,
     reaction: &dyn Reaction,
-    mut lease: watch::Receiver<Option<i64>>,
+    lease: watch::Receiver<Option<i64>>,
     trouble: &watch::Sender<Trouble>,
 ) {
-    let worker = Worker { application, checkpoints, reaction, trouble, figures: Figures::of(reaction.name()) };
-    loop {
-        let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
-        let Ok(Some(epoch)) = held else { return };
-        tokio::select! {
-            () = worker.work() => {}
-            () = lost(&mut lease, epoch) => {}
-        }
-        // Another node reacts now, and knows.
-        worker.trouble.send_replace(None);
-        worker.figures.lag.set(0.0);
-        worker.figures.parked.set(0.0);
-    }
+    let figures = Figures::of(reaction.name());
+    Worker { application, checkpoints, reaction, trouble, figures, patience: Patience::default() }.run(lease).await;
 }
 
 /// One reaction at work.
@@ -55,7 +45,8 @@ pub(super) struct Worker<'a> {
     pub(super) checkpoints: &'a dyn Checkpoints,
     pub(super) reaction: &'a dyn Reaction,
     pub(super) figures: Figures,
-    trouble: &'a watch::Sender<Trouble>,
+    pub(super) patience: Patience,
+    pub(super) trouble: &'a watch::Sender<Trouble>,
 }
 
 pub(super) struct Figures {
@@ -64,7 +55,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    fn of(reaction: &'static str) -> Self {
+    pub(super) fn of(reaction: &'static str) -> Self {
         Self {
             lag: metrics::gauge!("milepost_reaction_lag_events", "reaction" => reaction),
             parked: metrics::gauge!("milepost_reaction_parked_events", "reaction" => reaction),
@@ -73,6 +64,22 @@ impl Figures {
 }
 
 impl Worker<'_> {
+    /// Works while the lease is held. Returns when nobody will hold it any more.
+    pub(super) async fn run(&self, mut lease: watch::Receiver<Option<i64>>) {
+        loop {
+            let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
+            let Ok(Some(epoch)) = held else { return };
+            tokio::select! {
+                () = self.work() => {}
+                () = lost(&mut lease, epoch) => {}
+            }
+            // Another node reacts now, and knows.
+            self.trouble.send_replace(None);
+            self.figures.lag.set(0.0);
+            self.figures.parked.set(0.0);
+        }
+    }
+
     /// Says what holds the reaction up, in the log when that begins and ends.
     pub(super) fn say(&self, trouble: Trouble) {
         let (name, before) = (self.reaction.name(), self.trouble.send_replace(trouble.clone()));

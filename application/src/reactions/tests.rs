@@ -1,5 +1,7 @@
 //! What one event meets never stops another's, and each command of a reaction is carried out once.
 
+use super::attempt::Patience;
+use super::runner::{Figures, Worker};
 use super::*;
 use crate::ports::{Checkpoints, Failed, FirstParked, LogError, Parked};
 use crate::testing::{MemoryLog, node, project, send, task};
@@ -98,6 +100,7 @@ struct Scripted {
 enum Told {
     Fail(CommandError),
     Panic,
+    Hang,
 }
 
 impl Scripted {
@@ -126,6 +129,7 @@ impl Reaction for Scripted {
         match told {
             Some(Told::Fail(error)) => return Err(error),
             Some(Told::Panic) => panic!("a broken rule"),
+            Some(Told::Hang) => std::future::pending().await,
             None => {}
         }
         self.answered.lock().expect("no panic").push(about);
@@ -161,8 +165,15 @@ impl Scene {
 
     /// Reacts until something else is done.
     async fn react_until(&self, what: &str, holds: impl Fn(&Notes) -> bool) {
+        self.react_with(Patience::default(), what, holds).await;
+    }
+
+    async fn react_with(&self, patience: Patience, what: &str, holds: impl Fn(&Notes) -> bool) {
         let (_held, lease) = watch::channel(Some(1));
-        let reacting = pin!(run(&self.node, &self.notes, &self.reaction, lease, &self.trouble));
+        let figures = Figures::of("scripted");
+        let (application, checkpoints, reaction, trouble) = (&self.node, &self.notes, &self.reaction, &self.trouble);
+        let worker = Worker { application, checkpoints, reaction, trouble, figures, patience };
+        let reacting = pin!(worker.run(lease));
         let waiting = pin!(self.notes.until(what, holds));
         assert!(matches!(select(waiting, reacting).await, Either::Left(_)), "{what}: it stopped reacting");
     }
@@ -218,6 +229,25 @@ async fn what_says_nothing_about_an_event_is_waited_for_and_told() {
     let told = told.await.expect("no panic").expect("it was told").expect("a trouble");
     assert!(told.contains("too many commands") || told.contains("a read takes too long"), "{told}");
     assert_eq!(*scene.trouble.borrow(), None, "it is over");
+}
+
+#[tokio::test]
+async fn slow_failures_and_tries_without_an_end_hold_others_up_for_a_bounded_time() {
+    let done = |notes: &Notes| *notes.position.lock().expect("no panic") == 4;
+    let scene = Scene::new().await;
+    scene.reaction.tell(scene.sick, TRIES_MAX as usize, || Told::Fail(CommandError::Contended));
+    let patience = Patience { try_for: Duration::from_millis(1), ..Patience::default() };
+    scene.react_with(patience, "all is answered or parked", done).await;
+    assert_eq!(scene.notes.tries(), [(2, Some(2)), (4, None)], "the failure after the time is the last one");
+
+    let scene = Scene::new().await;
+    scene.reaction.tell(scene.sick, TRIES_MAX as usize, || Told::Hang);
+    let patience = Patience { attempt_within: Duration::from_millis(10), ..Patience::default() };
+    scene.react_with(patience, "all is answered or parked", done).await;
+    assert_eq!((scene.notes.tries(), scene.reaction.answered()), (vec![(2, Some(TRIES_MAX)), (4, None)], vec![scene.well]));
+    let error = scene.notes.parked.lock().expect("no panic")[&2].failed.clone().expect("it failed").error;
+    assert_eq!(error, "it took longer than 10ms");
+    assert_eq!(Patience::default().try_for.min(Patience::default().attempt_within), TRY_FOR_MAX);
 }
 
 #[tokio::test]
