@@ -181,14 +181,9 @@ pub(crate) fn parse(bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>
         false => reject(format!("the line is no JSON: {error}"), lossy()),
     })?;
     let read: Result<ImportLine, _> = serde_json::from_value(record.clone()).map_err(|error| with_hint(error.to_string()));
-    let command_id = match &read {
-        Ok(read) => Some(read.command_id),
-        Err(_) => record["commandId"].as_str().and_then(|id| Uuid::parse_str(id).ok()),
-    };
-    let (read, id) = match (read, command_id) {
-        (read, Some(id)) => (read, id),
-        (Ok(_), None) => return Err(reject("missing field `commandId`".to_owned(), record)),
-        (Err(message), None) => return Err(reject(message, record)),
+    let Some(id) = record["commandId"].as_str().and_then(|id| Uuid::parse_str(id).ok()) else {
+        let message = read.err().unwrap_or_else(|| "commandId must be a UUID".to_owned());
+        return Err(reject(message, record));
     };
     let given = read.as_ref().map_or((None, None), |read| (read.actor, read.at));
     let actor = given.0.map_or(caller.actor, UserId);
