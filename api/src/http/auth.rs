@@ -1,14 +1,16 @@
 //! Who is asking: bearer tokens, verified strictly.
 //!
 //! A token is a JWT, HS256 with the configured key. Everything else about it is required or refused: algorithm, issuer,
-//! audience, expiry, not-before, and our own claims. What its header says about keys is ignored.
+//! audience, expiry, not-before, and our own claims. What its header says about keys is ignored; an extension that its
+//! header calls critical is refused.
 
 use crate::graphql::TOKEN_BYTES_MAX;
 use application::caller::{Caller, Role};
 use domain::ids::{UserId, WorkspaceId};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation, decode, encode};
 use moka::sync::Cache;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
@@ -21,21 +23,24 @@ pub const VERIFIED_MAX: u64 = 10_000;
 /// Longest time a verified token is remembered.
 const VERIFIED_FOR: Duration = Duration::from_secs(60);
 
-/// What a token says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claims {
+/// What a token says beside what [`Validation`] looks at. Times are a `NumericDate` of RFC 7519: seconds since 1970,
+/// which may have a fraction; `aud` is a text or a list of texts.
+#[derive(Debug, Deserialize)]
+struct Claims {
     /// The actor.
-    pub sub: Uuid,
+    sub: Uuid,
     /// The workspace.
-    pub ws: Uuid,
+    ws: Uuid,
     /// The role in the workspace.
-    pub role: Role,
-    pub iss: String,
-    pub aud: String,
-    /// When it ends, in seconds since 1970.
-    pub exp: u64,
-    /// When it was made, in seconds since 1970.
-    pub iat: u64,
+    role: Role,
+    /// One text: validation would take a list.
+    #[serde(rename = "iss")]
+    _iss: String,
+    /// When it ends.
+    exp: f64,
+    /// When it was made.
+    #[serde(rename = "iat")]
+    _iat: f64,
 }
 
 /// Why a token is not accepted.
@@ -62,7 +67,7 @@ pub struct Tokens {
     validation: Validation,
     issuer: String,
     audience: String,
-    verified: Cache<[u8; 32], (Caller, u64)>,
+    verified: Cache<[u8; 32], (Caller, f64)>,
 }
 
 impl Tokens {
@@ -86,16 +91,16 @@ impl Tokens {
 
     /// Makes a token for somebody.
     pub fn issue(&self, caller: &Caller, lasts: Duration) -> Result<String, jsonwebtoken::errors::Error> {
-        let now = now_s();
-        let claims = Claims {
-            sub: caller.actor.0,
-            ws: caller.workspace.0,
-            role: caller.role,
-            iss: self.issuer.clone(),
-            aud: self.audience.clone(),
-            exp: now + lasts.as_secs(),
-            iat: now,
-        };
+        let now = now();
+        let claims = json!({
+            "sub": caller.actor.0,
+            "ws": caller.workspace.0,
+            "role": caller.role,
+            "iss": self.issuer,
+            "aud": self.audience,
+            "exp": (now + lasts).as_secs(),
+            "iat": now.as_secs(),
+        });
         encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
     }
 
@@ -112,11 +117,16 @@ impl Tokens {
         }
         let hash: [u8; 32] = Sha256::digest(token).into();
         if let Some((caller, expires)) = self.verified.get(&hash)
-            && expires + LEEWAY_S > now_s()
+            && expires + LEEWAY_S as f64 > now().as_secs_f64()
         {
             return Ok(caller);
         }
-        let claims = decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| refusal(error.kind()))?.claims;
+        let TokenData { header, claims } =
+            decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| refusal(error.kind()))?;
+        // What it names there must be understood, and none of it is (RFC 7515, 4.1.11).
+        if header.crit.is_some() {
+            return Err(Refused::Invalid("its header has crit, and no extension of JWS is understood here"));
+        }
         let caller = Caller { actor: UserId(claims.sub), workspace: WorkspaceId(claims.ws), role: claims.role };
         self.verified.insert(hash, (caller, claims.exp));
         Ok(caller)
@@ -140,6 +150,7 @@ fn refusal(kind: &jsonwebtoken::errors::ErrorKind) -> Refused {
     }
 }
 
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// Time since 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

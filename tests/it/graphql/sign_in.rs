@@ -108,6 +108,14 @@ async fn every_wrong_token_is_refused_with_its_reason() {
         ("an actor that is no UUID", with("sub", json!("me")), "sub and ws are UUIDs"),
         ("a workspace that is no UUID", with("ws", json!(7)), "sub and ws are UUIDs"),
         ("an expiry that is no number", with("exp", json!("tomorrow")), "not one of ours"),
+        ("an expiry before 1970", with("exp", json!(-1)), "not one of ours"),
+        ("a start that is no number", with("nbf", json!("now")), "not one of ours"),
+        ("a fraction of a second too late", with("exp", json!(now() as f64 - 6.75)), "expired"),
+        ("a fraction of a second too early", with("nbf", json!(now() as f64 + 60.5)), "not valid yet"),
+        ("several audiences, none of them ours", with("aud", json!(["elsewhere", "nowhere"])), "audience"),
+        ("no audience at all", with("aud", json!([])), "audience"),
+        ("an audience that is no text", with("aud", json!([7])), "are required"),
+        ("several issuers", with("iss", json!(["milepost", "elsewhere"])), "are required"),
         ("too long", with("more", json!("x".repeat(8 * 1024))), "at most 8192 bytes"),
     ] {
         assert_refused(&ask(&app, Some(format!("Bearer {token}").as_bytes())).await, reason, what);
@@ -118,6 +126,41 @@ async fn every_wrong_token_is_refused_with_its_reason() {
         assert_refused(&ask(&app, Some(header.as_bytes())).await, "must be Bearer", &header);
     }
     assert_refused(&ask(&app, Some(b"Bearer \xff\xfe")).await, "not one of ours", "no text");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audiences_and_times_are_read_as_the_standard_has_them() {
+    let app = TestApp::start().await;
+    for (claim, value) in [
+        ("aud", json!(["elsewhere", "milepost"])),
+        ("aud", json!(["milepost"])),
+        ("exp", json!(now() as f64 + 3_600.25)),
+        ("iat", json!(now() as f64 - 0.5)),
+        ("nbf", json!(now() as f64 - 0.001)),
+        ("exp", json!(4.0e9)),
+    ] {
+        let token = with(claim, value.clone());
+        // The second time it is one that is remembered.
+        for time in 0..2 {
+            let answer = ask(&app, Some(format!("Bearer {token}").as_bytes())).await;
+            assert_eq!(answer.status, 200, "{claim} {value}, time {time}: {}", answer.text);
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_token_calls_critical_is_not_passed_over() {
+    let app = TestApp::start().await;
+    for critical in [vec!["exp"], vec!["b64"], vec!["https://example.org/only-on-mondays", "b64"], vec![]] {
+        let mut header = Header::new(Algorithm::HS256);
+        critical.iter().for_each(|name| header.extras.insert(*name, true));
+        header.crit = Some(critical.into_iter().map(str::to_owned).collect());
+        let token = encode(&header, &claims(), &EncodingKey::from_secret(SECRET.as_bytes())).expect("a token can be made");
+        let answer = ask(&app, Some(format!("Bearer {token}").as_bytes())).await;
+        assert_refused(&answer, "crit", &format!("{:?}", header.crit));
+    }
     app.stop().await;
 }
 
