@@ -16,6 +16,7 @@ use domain::fields::Fields;
 use domain::ids::ProjectId;
 use domain::issued::Issued;
 use domain::rule::{ID_TAKEN, NOT_FOUND, Rule};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
@@ -338,12 +339,16 @@ impl Executor {
             Some(expected) if expected == current_version => vec![],
             Some(expected) if expected > current_version || expected < 1 => vec!["version"],
             Some(expected) => {
-                let wished = handling.fields();
-                let since = self.log.stream_after(own.id, expected).await?;
-                let mut names: Vec<_> = since.iter().flat_map(|recorded| recorded.event.fields().shared(&wished)).collect();
-                names.sort_unstable();
-                names.dedup();
-                names
+                let fields = handling.fields();
+                let (mut names, mut seen) = (BTreeSet::new(), expected);
+                // In steps, of which nothing but the names is retained: a stream has no bound.
+                while seen < current_version {
+                    let since = self.log.stream_after(own.id, seen).await?;
+                    let Some(last) = since.last() else { break };
+                    seen = last.version;
+                    names.extend(since.iter().flat_map(|recorded| recorded.event.fields().shared(&fields)));
+                }
+                names.into_iter().collect()
             }
         };
         Ok((!conflicting_fields.is_empty()).then_some(CommandError::Conflict { current_version, conflicting_fields }))

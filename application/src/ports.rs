@@ -18,10 +18,12 @@ pub trait EventLog: Send + Sync {
     /// Appends a unit, all or nothing, or says why not.
     async fn append(&self, unit: Unit) -> Result<Appended, LogError>;
 
-    /// The events of an aggregate, oldest first. None if there is no such aggregate of this kind.
-    async fn stream(&self, kind: AggregateType, id: Uuid) -> Result<Vec<Event>, LogError>;
+    /// The next events of an aggregate of this kind after a version, oldest first. Streams have no bound, so they are read
+    /// in steps that have one.
+    async fn stream(&self, kind: AggregateType, id: Uuid, after: i64) -> Result<Step, LogError>;
 
-    /// The events of an aggregate after a version, with their circumstances.
+    /// The next events of an aggregate after a version, with their circumstances: a bounded step as well, which is empty
+    /// only if there are none.
     async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError>;
 
     /// The current version of each aggregate, 0 for one that is not there.
@@ -38,6 +40,14 @@ pub trait EventLog: Send + Sync {
 
     /// The highest position known to this node. It moves when something is appended, here or elsewhere.
     fn head(&self) -> watch::Receiver<i64>;
+}
+
+/// A part of a stream.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub events: Vec<Event>,
+    /// Whether there may be more after these.
+    pub more: bool,
 }
 
 /// What one command appends.

@@ -109,10 +109,16 @@ impl States {
         }
         let mut state = A::default();
         let mut version = 0;
-        for event in self.log.stream(A::KIND, id).await? {
-            if let Some(event) = A::own_event(event) {
-                state.apply(event);
+        loop {
+            let step = self.log.stream(A::KIND, id, version).await?;
+            for event in step.events {
+                if let Some(event) = A::own_event(event) {
+                    state.apply(event);
+                }
                 version += 1;
+            }
+            if !step.more {
+                break;
             }
         }
         let loaded = Versioned { id, version, state: Arc::new(state), cached: false };

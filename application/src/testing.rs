@@ -5,7 +5,7 @@ use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::commands::Command;
 use crate::error::CommandError;
 use crate::executor::Outcome;
-use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Ids, LogError, RefusedLine, Settled, Unit};
+use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Ids, LogError, RefusedLine, Settled, Step, Unit};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Fact, Recorded};
@@ -19,6 +19,9 @@ use uuid::Uuid;
 
 /// When everything happens, unless a test says otherwise.
 pub(crate) const NOW: &str = "2031-03-01T12:00:00Z";
+
+/// Most events of a step of a stream: few, so that every test of a longer history reads several.
+pub(crate) const STEP_EVENTS: usize = 3;
 
 /// Somebody of the one workspace, with a role.
 pub(crate) fn caller(role: Role) -> Caller {
@@ -158,14 +161,16 @@ impl EventLog for MemoryLog {
         }
     }
 
-    async fn stream(&self, kind: AggregateType, id: Uuid) -> Result<Vec<Event>, LogError> {
-        let events = self.stream_after(id, 0).await?.into_iter().map(|recorded| recorded.event.clone());
-        Ok(events.filter(|event| event.aggregate_type() == kind).collect())
+    async fn stream(&self, kind: AggregateType, id: Uuid, after: i64) -> Result<Step, LogError> {
+        let events = self.stream_after(id, after).await?.into_iter().map(|recorded| recorded.event.clone());
+        let events: Vec<Event> = events.filter(|event| event.aggregate_type() == kind).collect();
+        Ok(Step { more: events.len() == STEP_EVENTS, events })
     }
 
     async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
         let kept = self.kept.lock().expect("no panic");
-        Ok(kept.events.iter().filter(|event| event.aggregate_id == id && event.version > version).cloned().collect())
+        let after = kept.events.iter().filter(|event| event.aggregate_id == id && event.version > version);
+        Ok(after.take(STEP_EVENTS).cloned().collect())
     }
 
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {

@@ -8,9 +8,8 @@ use super::error::{UserError, failure, log_failure};
 use super::scalars::{Position, version};
 use application::executor::Outcome;
 use async_graphql::{Context, Error, ErrorExtensions, Result, Value, value};
-use domain::event::Recorded;
 use projections::model::{ReadModel, Rows};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// How much of the time that a request has left may go into reading the entity of a payload.
@@ -160,15 +159,18 @@ where
     if known >= outcome.version {
         return Ok(row);
     }
-    let fresh = outcome.recorded.first().is_some_and(|first| first.version == known + 1);
-    let missing: Vec<Arc<Recorded>> = match fresh {
-        true => outcome.recorded.clone(),
-        false => {
-            let log = ctx.services().application.log();
-            log.stream_after(outcome.aggregate_id, known).await.map_err(log_failure)?
-        }
-    };
     let mut rows = Rows::<M>::with(row.map(|row| (key, row)));
-    missing.iter().for_each(|event| rows.apply(event));
+    if outcome.recorded.first().is_some_and(|first| first.version == known + 1) {
+        outcome.recorded.iter().for_each(|event| rows.apply(event));
+        return Ok(rows.rows().get(&key).cloned());
+    }
+    // In steps: a stream has no bound, and a read model may be far behind.
+    let (log, mut seen) = (ctx.services().application.log(), known);
+    loop {
+        let step = log.stream_after(outcome.aggregate_id, seen).await.map_err(log_failure)?;
+        let Some(last) = step.last() else { break };
+        seen = last.version;
+        step.iter().for_each(|event| rows.apply(event));
+    }
     Ok(rows.rows().get(&key).cloned())
 }

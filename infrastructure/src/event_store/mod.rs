@@ -14,18 +14,13 @@ pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNIT
 pub use reads::READ_BYTES_MAX;
 pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
-use crate::postgres::{Database, STATEMENT_WITHIN, WORKER_ROLE, log_error, no_answer, options_for, within};
+use crate::postgres::{Database, WORKER_ROLE, log_error, options_for, within};
 use appender::Appender;
-use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, Settled, Unit};
+use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, Settled, Step, Unit};
 use async_trait::async_trait;
 use batch::EncodedUnit;
-use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
-use domain::event::{AggregateType, Event, Fact, Recorded};
+use domain::event::{AggregateType, Fact, Recorded};
 use domain::ids::WorkspaceId;
-use domain::project::Project;
-use domain::schedule::Schedule;
-use domain::task::Task;
-use postgres_es::PostgresEventRepository;
 use reads::Which;
 use sqlx::Row;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,13 +30,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+/// Most events of one aggregate that are read at once, if they do not come to [`READ_BYTES_MAX`] before.
+pub const STEP_EVENTS_MAX: usize = 4_096;
 /// How long a refusal is told of. Whether the next append would be refused as well, only the next one tells.
 pub const TROUBLE_LASTS: Duration = Duration::from_secs(60);
 
 /// The log: appends through one appender per node, reads through the pool.
 pub struct PostgresEventLog {
     database: Database,
-    stock: PostgresEventRepository,
     appender: Mutex<Option<Arc<Appender>>>,
     tail: Arc<Tail>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -57,15 +53,7 @@ impl PostgresEventLog {
             Appender::start(options_for(&database.options, "appender", database.node), WORKER_ROLE, Arc::clone(&tail));
         let listening = signal::listen(database.worker.clone(), Arc::clone(&tail));
         let telling = signal::tell(database.worker.clone(), tail.head());
-        // The snapshot table is named because the stock crate wants a name; it is never read or made.
-        let stock = PostgresEventRepository::new(database.worker.clone()).with_tables("milepost.events", "milepost.snapshots");
-        Ok(Self {
-            stock,
-            database,
-            appender: Mutex::new(Some(Arc::new(appender))),
-            tail,
-            tasks: Mutex::new(vec![appending, listening, telling]),
-        })
+        Ok(Self { database, appender: Mutex::new(Some(Arc::new(appender))), tail, tasks: Mutex::new(vec![appending, listening, telling]) })
     }
 
     /// Takes no more units and returns once everything accepted is answered.
@@ -105,28 +93,13 @@ impl PostgresEventLog {
         Ok((read.facts.into_iter().map(|(fact, _)| fact).collect(), to))
     }
 
-    async fn stock_events(&self, kind: AggregateType, id: Uuid) -> Result<Vec<SerializedEvent>, LogError> {
-        let id = id.to_string();
-        let events = async {
-            match kind {
-                AggregateType::Project => self.stock.get_events::<Project>(&id).await,
-                AggregateType::Task => self.stock.get_events::<Task>(&id).await,
-                AggregateType::Schedule => self.stock.get_events::<Schedule>(&id).await,
-            }
-        };
-        let events = tokio::time::timeout(STATEMENT_WITHIN, events).await;
-        events.map_err(|_| log_error(no_answer()))?.map_err(stock_error)
-    }
-}
-
-/// The stock crate wraps what went wrong.
-fn stock_error(error: PersistenceError) -> LogError {
-    match error {
-        PersistenceError::UnknownError(cause) | PersistenceError::ConnectionError(cause) => match cause.downcast::<sqlx::Error>() {
-            Ok(error) => log_error(*error),
-            Err(cause) => LogError::Corrupt(Arc::from(cause)),
-        },
-        error @ (PersistenceError::OptimisticLockError | PersistenceError::DeserializationError(_)) => LogError::Corrupt(Arc::new(error)),
+    /// The next events of an aggregate after a version, and whether that is all of them.
+    async fn step(&self, id: Uuid, kind: Option<AggregateType>, after: i64) -> Result<(Vec<Arc<Recorded>>, bool), LogError> {
+        let (id, kind) = (id.to_string(), kind.map(AggregateType::word));
+        let which = Which::OfAggregate { id: &id, kind };
+        let read = within(reads::forward(&self.database.worker, which, after, STEP_EVENTS_MAX)).await.map_err(log_error)?;
+        let recorded = read.facts.into_iter().map(|(fact, _)| fact.recorded.clone()).collect::<Result<_, _>>();
+        Ok((recorded.map_err(|error| LogError::Corrupt(Arc::new(error)))?, read.whole))
     }
 }
 
@@ -138,20 +111,13 @@ impl EventLog for PostgresEventLog {
         appender.ok_or_else(closing)?.append(EncodedUnit::new(unit)).await
     }
 
-    async fn stream(&self, kind: AggregateType, id: Uuid) -> Result<Vec<Event>, LogError> {
-        self.stock_events(kind, id)
-            .await?
-            .into_iter()
-            .map(|stored| Event::decode_value(&stored.aggregate_type, &stored.event_type, &stored.event_version, stored.payload))
-            .collect::<Result<_, _>>()
-            .map_err(|error| LogError::Corrupt(Arc::new(error)))
+    async fn stream(&self, kind: AggregateType, id: Uuid, after: i64) -> Result<Step, LogError> {
+        let (recorded, whole) = self.step(id, Some(kind), after).await?;
+        Ok(Step { events: recorded.iter().map(|recorded| recorded.event.clone()).collect(), more: !whole })
     }
 
     async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
-        let sql = format!("SELECT {} FROM milepost.events WHERE aggregate_id = $1 AND sequence > $2 ORDER BY sequence", rows::COLUMNS);
-        let rows =
-            within(sqlx::query(&sql).bind(id.to_string()).bind(version).fetch_all(&self.database.worker)).await.map_err(log_error)?;
-        rows.iter().map(rows::recorded).collect()
+        Ok(self.step(id, None, version).await?.0)
     }
 
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {

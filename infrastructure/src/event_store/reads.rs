@@ -1,9 +1,11 @@
-//! Reading forward, in bounded pieces: six read models, reactions and the relay of a node may do so at once.
+//! Reading forward, in bounded pieces: six read models, reactions and the relay of a node may do so at once, and each
+//! command may have a long stream to fold.
 
 use super::rows;
 use domain::event::Fact;
 use futures::TryStreamExt;
-use sqlx::PgPool;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
 use std::sync::Arc;
 
 /// A read ends with the event that brings it to so many bytes, by the length of what is stored.
@@ -15,7 +17,15 @@ const FIRST_ROWS: usize = 64;
 #[derive(Clone, Copy)]
 pub(super) enum Which<'a> {
     All,
-    OfTypes { until: i64, types: &'a [&'static str] },
+    OfTypes {
+        until: i64,
+        types: &'a [&'static str],
+    },
+    /// Of one aggregate; of this kind only, if one is given. What they follow is then a version.
+    OfAggregate {
+        id: &'a str,
+        kind: Option<&'static str>,
+    },
 }
 
 /// What was read.
@@ -28,7 +38,7 @@ pub(super) struct Read {
     pub(super) whole: bool,
 }
 
-/// Reads what follows a position: at most so many rows, and no more bytes than one event beyond [`READ_BYTES_MAX`].
+/// Reads what follows a position, or a version: at most so many rows, and no more bytes than one event beyond [`READ_BYTES_MAX`].
 pub(super) async fn forward(pool: &PgPool, which: Which<'_>, mut after: i64, limit: usize) -> Result<Read, sqlx::Error> {
     let sql = which.sql();
     let (mut read, mut wanted) = (Read::default(), FIRST_ROWS.min(limit));
@@ -38,11 +48,12 @@ pub(super) async fn forward(pool: &PgPool, which: Which<'_>, mut after: i64, lim
         let mut rows = match which {
             Which::All => query,
             Which::OfTypes { until, types } => query.bind(until).bind(types),
+            Which::OfAggregate { id, kind } => query.bind(id).bind(kind),
         }
         .fetch(pool);
         while let Some(row) = rows.try_next().await? {
             let (fact, bytes) = (rows::fact(&row)?, rows::bytes(&row));
-            after = fact.position;
+            after = which.place(&row)?;
             read.bytes += bytes;
             read.facts.push((fact, bytes));
             if read.bytes >= READ_BYTES_MAX {
@@ -61,10 +72,19 @@ pub(super) async fn forward(pool: &PgPool, which: Which<'_>, mut after: i64, lim
 
 impl Which<'_> {
     fn sql(self) -> String {
-        let further = match self {
-            Self::All => "",
-            Self::OfTypes { .. } => "AND position <= $3 AND event_type = ANY($4) ",
+        let (place, further) = match self {
+            Self::All => ("position", ""),
+            Self::OfTypes { .. } => ("position", "AND position <= $3 AND event_type = ANY($4) "),
+            Self::OfAggregate { .. } => ("sequence", "AND aggregate_id = $3 AND ($4 IS NULL OR aggregate_type = $4) "),
         };
-        format!("SELECT {} FROM milepost.events WHERE position > $1 {further}ORDER BY position LIMIT $2", rows::COLUMNS)
+        format!("SELECT {} FROM milepost.events WHERE {place} > $1 {further}ORDER BY {place} LIMIT $2", rows::COLUMNS)
+    }
+
+    /// What the next row must come after.
+    fn place(self, row: &PgRow) -> Result<i64, sqlx::Error> {
+        row.try_get(match self {
+            Self::All | Self::OfTypes { .. } => rows::POSITION,
+            Self::OfAggregate { .. } => rows::VERSION,
+        })
     }
 }

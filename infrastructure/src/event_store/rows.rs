@@ -1,6 +1,5 @@
 //! Rows of the log, read back as facts.
 
-use application::ports::LogError;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Fact, Metadata, Recorded};
 use domain::ids::WorkspaceId;
@@ -13,12 +12,17 @@ use uuid::Uuid;
 pub(crate) const COLUMNS: &str = "position, workspace_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, \
                                   payload::text, metadata::text, recorded_at";
 
+/// Where the position stands among them.
+pub(super) const POSITION: usize = 0;
+/// Where the version of the aggregate stands among them.
+pub(super) const VERSION: usize = 4;
+
 /// About what a fact takes beside its texts.
 pub(crate) const FACT_BYTES: usize = 256;
 
 /// A row as a fact. A payload that does not read is a fact as well; a row that does not read is an error.
 pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
-    let position: i64 = row.try_get(0)?;
+    let position: i64 = row.try_get(POSITION)?;
     let aggregate_id: &str = row.try_get(3)?;
     let aggregate_id = Uuid::parse_str(aggregate_id).map_err(|error| Error::Decode(Box::new(error)))?;
     let event_type: &str = row.try_get(6)?;
@@ -27,7 +31,7 @@ pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
         .and_then(|event| Metadata::decode(metadata).map(|metadata| (event, metadata)));
     let workspace_id: Uuid = row.try_get(1)?;
     let recorded_at: DateTime<Utc> = row.try_get(10)?;
-    let (version, event_id) = (row.try_get(4)?, row.try_get(5)?);
+    let (version, event_id) = (row.try_get(VERSION)?, row.try_get(5)?);
     let recorded = decoded.map(|(event, metadata)| {
         let workspace_id = WorkspaceId(workspace_id);
         Arc::new(Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event })
@@ -39,10 +43,4 @@ pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
 pub(crate) fn bytes(row: &PgRow) -> usize {
     let length = |column: usize| row.try_get::<&str, _>(column).map_or(0, str::len);
     FACT_BYTES + length(8) + length(9)
-}
-
-/// A row whose event must read.
-pub(crate) fn recorded(row: &PgRow) -> Result<Arc<Recorded>, LogError> {
-    let fact = fact(row).map_err(|error| LogError::Corrupt(Arc::new(error)))?;
-    fact.recorded.clone().map_err(|error| LogError::Corrupt(Arc::new(error)))
 }

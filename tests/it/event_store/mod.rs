@@ -5,6 +5,7 @@ mod appender;
 mod interrupted;
 mod large;
 mod line;
+mod long_streams;
 mod migrations;
 mod model;
 mod once;

@@ -45,7 +45,7 @@ async fn assert_same<A: Aggregate>(nodes: &Nodes, repository: &PostgresEventRepo
     let stock: Vec<SerializedEvent> = repository.get_events::<A>(&id.to_string()).await.expect("the stock crate reads");
     let types: Vec<&str> = stock.iter().map(|event| event.event_type.as_str()).collect();
     assert_eq!(types, names);
-    let ours = nodes.log().stream(kind, id).await.expect("our log reads");
+    let ours = nodes.log().stream(kind, id, 0).await.expect("our log reads").events;
     let recorded = nodes.log().stream_after(id, 0).await.expect("our log reads");
     assert_eq!((stock.len(), recorded.len()), (ours.len(), ours.len()));
     for ((stock, ours), recorded) in stock.into_iter().zip(ours).zip(recorded) {
@@ -90,7 +90,7 @@ where
 async fn the_stock_store_folds_our_events_to_the_same_state() {
     let nodes = Nodes::start(1).await;
     let (project, task, schedule) = history(&nodes.cores[0]).await;
-    let events = async |kind, id| nodes.log().stream(kind, id).await.expect("our log reads");
+    let events = async |kind, id| nodes.log().stream(kind, id, 0).await.expect("our log reads").events;
     let of_project = events(AggregateType::Project, project).await.into_iter().filter_map(|event| match event {
         Event::Project(event) => Some::<ProjectEvent>(event),
         _ => None,
