@@ -57,7 +57,10 @@ pub struct Pools {
     pub service: u32,
 }
 
-/// What one request may ask for.
+/// Least size of the greatest answer.
+const ANSWER_BYTES_MIN: usize = 1024 * 1024;
+
+/// What one request may ask for, and what may be under way.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Limits {
     pub body_bytes: usize,
@@ -69,8 +72,16 @@ pub struct Limits {
     pub directives: usize,
     pub cost: usize,
     pub page_rows: usize,
+    pub answer_values: usize,
+    pub answer_bytes: usize,
+    pub principal_requests: usize,
+    pub principal_bytes: usize,
+    pub node_requests: usize,
+    pub node_bytes: usize,
+    pub connections: usize,
     pub timeout_ms: u64,
     pub headers_timeout_ms: u64,
+    pub write_timeout_ms: u64,
     pub position_wait_ms: u64,
 }
 
@@ -256,10 +267,25 @@ impl Configuration {
             ("limits.selections", limits.selections),
             ("limits.root_fields", limits.root_fields),
             ("limits.cost", limits.cost),
+            ("limits.answer_values", limits.answer_values),
+            ("limits.principal_requests", limits.principal_requests),
+            ("limits.node_requests", limits.node_requests),
+            ("limits.connections", limits.connections),
         ] {
             expect(allowed > 0, key, &allowed.to_string(), "at least 1");
         }
-        for (key, ms) in [("limits.timeout_ms", limits.timeout_ms), ("limits.headers_timeout_ms", limits.headers_timeout_ms)] {
+        // Less would not hold one entity, and what is held for a request is at most its body, its rows and its answer.
+        expect(limits.answer_bytes >= ANSWER_BYTES_MIN, "limits.answer_bytes", &limits.answer_bytes.to_string(), "at least 1048576 bytes");
+        let one = limits.body_bytes.saturating_add(limits.answer_bytes.saturating_mul(2));
+        let of_one = format!("at least {one} bytes: one body and two answers of the greatest size");
+        expect(limits.principal_bytes >= one, "limits.principal_bytes", &limits.principal_bytes.to_string(), &of_one);
+        let of_principal = format!("at least {} bytes: what one principal may have", limits.principal_bytes);
+        expect(limits.node_bytes >= limits.principal_bytes, "limits.node_bytes", &limits.node_bytes.to_string(), &of_principal);
+        for (key, ms) in [
+            ("limits.timeout_ms", limits.timeout_ms),
+            ("limits.headers_timeout_ms", limits.headers_timeout_ms),
+            ("limits.write_timeout_ms", limits.write_timeout_ms),
+        ] {
             expect((100..=3_600_000).contains(&ms), key, &ms.to_string(), "100 to 3600000 milliseconds");
         }
         errors.extend(self.check_kafka(kafka));

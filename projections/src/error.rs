@@ -1,6 +1,7 @@
 //! Why a question was not answered.
 
 use crate::page::ForeignCursor;
+use crate::reads::TooMuch;
 use thiserror::Error;
 
 /// A question that was not answered.
@@ -12,6 +13,9 @@ pub enum QueryError {
     /// The caller: a value that no row can have, so that the database does not even compare.
     #[error("a text of the question holds the character U+0000, which no stored text has")]
     Value(#[source] sqlx::Error),
+    /// The caller: what the answer is made of is more than one request may have.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// Us, for a moment: the database is not there, or has too much to do.
     #[error("the database cannot be reached")]
     Unavailable(#[source] sqlx::Error),

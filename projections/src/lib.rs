@@ -28,6 +28,7 @@ pub mod model;
 pub mod models;
 pub mod progress;
 pub mod pulse;
+pub mod reads;
 pub mod registry;
 pub mod runner;
 mod sql;

@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod cli;
 pub mod commands;
 pub mod exit;
+pub mod open_files;
 pub mod seed;
 pub mod standstill;
 pub mod telemetry;

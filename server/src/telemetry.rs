@@ -25,9 +25,14 @@ const fn metric(name: &'static str, kind: &'static str, labels: &'static str, he
 }
 
 /// Every figure. `docs/METRICS.md` is made from this list, and a check compares it with the code.
-pub const METRICS: [Metric; 24] = [
+pub const METRICS: [Metric; 29] = [
+    metric("milepost_api_connections", "gauge", "", "Connections of clients."),
+    metric("milepost_api_held_bytes", "gauge", "", "Bytes of bodies, rows and answers that are in memory for requests."),
     metric("milepost_api_internal_errors_total", "counter", "", "Requests that met something the service cannot handle."),
+    metric("milepost_api_overloads_total", "counter", "`limit`", "Requests turned away because too much was under way."),
     metric("milepost_api_request_duration_seconds", "histogram", "", "Time to execute a GraphQL request."),
+    metric("milepost_api_requests", "gauge", "", "Requests under way, until their answers are written."),
+    metric("milepost_api_write_timeouts_total", "counter", "", "Connections closed because the client did not take its answer."),
     metric("milepost_append_batch_units", "histogram", "", "Commands that one statement appended."),
     metric("milepost_append_duration_seconds", "histogram", "", "Time of one append statement."),
     metric("milepost_append_events_total", "counter", "", "Events that this node appended."),

@@ -270,8 +270,16 @@ pub fn limits(settings: &Settings) -> Limits {
         directives: limits.directives,
         cost: limits.cost,
         page_rows: limits.page_rows,
+        answer_values: limits.answer_values,
+        answer_bytes: limits.answer_bytes,
+        principal_requests: limits.principal_requests,
+        principal_bytes: limits.principal_bytes,
+        node_requests: limits.node_requests,
+        node_bytes: limits.node_bytes,
+        connections: limits.connections,
         timeout: Duration::from_millis(limits.timeout_ms),
         headers_timeout: Duration::from_millis(limits.headers_timeout_ms),
+        write_timeout: Duration::from_millis(limits.write_timeout_ms),
         position_wait: Duration::from_millis(limits.position_wait_ms),
     }
 }

@@ -1,8 +1,9 @@
 //! What resolvers work with.
 
-use super::error::{bad_input, internal, limit_exceeded, not_reached, unanswered};
+use super::error::{bad_input, internal, limit_exceeded, not_reached};
 use super::limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, Limits, PAGE_ROWS_DEFAULT};
 use super::loaders::Loaders;
+use super::meter::Reader;
 use super::payload::Stored;
 use super::scalars::Position;
 use application::Application;
@@ -16,7 +17,6 @@ use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
 use futures::future::BoxFuture;
 use projections::Pool;
-use projections::error::QueryError;
 use projections::page::Window;
 use projections::progress::Progress;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub(crate) trait ContextExt<'a> {
     fn services(&self) -> &'a Arc<Services>;
     fn asked(&self) -> &'a Asked;
     fn loaders(&self) -> &'a DataLoader<Loaders>;
+    /// For reading lists: what is read is counted.
+    fn reader(&self) -> Reader;
 
     fn workspace(&self) -> WorkspaceId {
         self.asked().caller.workspace
@@ -80,6 +82,10 @@ impl<'a> ContextExt<'a> for Context<'a> {
 
     fn loaders(&self) -> &'a DataLoader<Loaders> {
         self.data_unchecked()
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.services(), self.data_unchecked())
     }
 }
 
@@ -187,14 +193,6 @@ impl Paging {
         };
         Ok(Window { limit, backward, after: self.after, before: self.before, total })
     }
-}
-
-/// The answer of a loader: what it found, or why it could not look.
-pub(crate) fn loaded<T>(result: Result<Option<T>, Arc<QueryError>>) -> Result<Option<T>> {
-    result.map_err(|error| match Arc::try_unwrap(error) {
-        Ok(error) => unanswered(error),
-        Err(shared) => internal(&*shared),
-    })
 }
 
 /// What a field inside a list, by `nodes` or by `edges`, is asked for.

@@ -1,6 +1,7 @@
 //! The one place where failures become answers.
 
 use super::scalars::Position;
+use crate::load::{Overload, RETRY_AFTER};
 use application::commands::Refusal;
 use application::error::CommandError;
 use application::ports::{LogError, RefusedLine};
@@ -20,9 +21,12 @@ pub const CODES: [(&str, &str); 13] = [
         "A field that the command sets has changed since `expectedVersion`; see `currentVersion` and `conflictingFields`.",
     ),
     ("COMMAND_ID_REUSED", "The `commandId` was used for another request."),
-    ("LIMIT_EXCEEDED", "The request goes beyond the limit named in `limit`; see `value` and `allowed`."),
+    ("LIMIT_EXCEEDED", "The request, or its answer, goes beyond the limit named in `limit`; see `value` and `allowed`."),
     ("POSITION_NOT_REACHED", "Read models did not reach `minPosition` in time; try again."),
-    ("OVERLOADED", "Too many commands are waiting; try again after `retryAfterMs`."),
+    (
+        "OVERLOADED",
+        "Too much is under way: commands that wait, or what `limit` names, of the caller (status 429) or of the node (status 503). Try again after `retryAfterMs`.",
+    ),
     (
         "UNAVAILABLE",
         "Something the service needs is not there, took too long, or has no room left on its disk; the message says which. Sending a command again with the same `commandId` is safe. At the entity of a payload: the command is stored, and only the entity cannot be read. `stored` lists commands of the request that are stored though their payloads are missing.",
@@ -49,6 +53,17 @@ pub(crate) fn limit_exceeded(limit: &'static str, value: usize, allowed: usize) 
         extensions.set("limit", limit);
         extensions.set("value", value as u64);
         extensions.set("allowed", allowed as u64);
+    })
+}
+
+/// There is no room for a request at the moment.
+pub(crate) fn overloaded(overload: Overload) -> Error {
+    let Overload { limit, allowed, .. } = overload;
+    metrics::counter!("milepost_api_overloads_total", "limit" => limit).increment(1);
+    failure("OVERLOADED", overload.to_string()).extend_with(|_, extensions| {
+        extensions.set("limit", limit);
+        extensions.set("allowed", allowed as u64);
+        extensions.set("retryAfterMs", u64::try_from(RETRY_AFTER.as_millis()).unwrap_or(u64::MAX));
     })
 }
 
@@ -81,6 +96,9 @@ pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
     match error.into() {
         QueryError::Cursor(cursor) => bad_input(&[cursor.given_as], cursor.to_string()),
         error @ QueryError::Value(_) => bad_input(&[], error.to_string()),
+        error @ QueryError::TooMuch(_) => {
+            failure("LIMIT_EXCEEDED", error.to_string()).extend_with(|_, extensions| extensions.set("limit", "answerBytes"))
+        }
         error @ QueryError::Unavailable(_) => {
             unavailable("the service cannot reach its database at the moment; try again".to_owned(), Some(&error))
         }

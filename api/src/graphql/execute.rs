@@ -1,13 +1,16 @@
 //! One request from its text to its answer.
 
 use super::context::{Asked, Services};
-use super::error::{bad_input, failure, internal};
-use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTOR, PARSED_FOR, PARSED_QUERY_BYTES_MAX};
+use super::error::{bad_input, failure, internal, limit_exceeded};
+use super::limits::{ERRORS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTOR, PARSED_FOR, PARSED_QUERY_BYTES_MAX};
 use super::loaders::Loaders;
+use super::meter::{Meter, Metered, Reader, Stopped};
 use super::nulls::Shapes;
 use super::order::Order;
 use super::payload::{Deadline, Stored};
+use super::sizes::Sizes;
 use super::{Built, builder, doubled, guard, sdl, variables};
+use crate::load::{Load, Overload, Underway};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
@@ -37,25 +40,34 @@ pub struct Executed {
     pub response: Response,
     /// Whether execution began. If it did not, the request as a whole was wrong.
     pub began: bool,
+    /// Whether commands were carried out, so that there is something to say even where the answer is too large.
+    pub(crate) carried_out: bool,
+    /// What there was no room for.
+    pub(crate) overload: Option<Overload>,
+    stored: Arc<Stored>,
 }
 
 /// The executable schema.
 pub struct GraphQL {
     schema: Built,
+    /// The same schema, for answers that can be large: they are counted while they are made.
+    metered: Built,
     shapes: Shapes,
     parsed: Parsed,
     services: Arc<Services>,
+    load: Arc<Load>,
 }
 
 impl GraphQL {
     /// Builds the schema.
     pub fn new(services: Arc<Services>) -> Self {
         let limits = services.limits;
-        let schema = builder()
-            .data(Arc::clone(&services))
-            .limit_recursive_depth(limits.introspection_depth.max(limits.depth) + FRAGMENTS_INSIDE_MAX)
-            .finish();
-        Self { shapes: Shapes::of(&sdl()), parsed: Parsed::default(), schema, services }
+        let deepest = limits.introspection_depth.max(limits.depth) + FRAGMENTS_INSIDE_MAX;
+        let builder = || builder().data(Arc::clone(&services)).limit_recursive_depth(deepest);
+        let (schema, metered) = (builder().finish(), builder().extension(Metered).finish());
+        let load = Load::new(limits, services.pool.options().get_max_connections());
+        let sdl = sdl();
+        Self { shapes: Shapes::of(&sdl), parsed: Parsed::of(Sizes::of(&sdl)), schema, metered, services, load }
     }
 
     /// What the API needs of the service.
@@ -63,21 +75,44 @@ impl GraphQL {
         &self.services
     }
 
-    /// Executes a request, unless that takes too long. Mutations are refused where only reading is allowed, as in GET.
-    pub async fn execute(&self, sent: GraphQLRequest, asked: Asked, only_read: bool, until: tokio::time::Instant) -> Executed {
+    /// What is under way.
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
+    /// Executes a request, unless that takes too long or too much. Mutations are refused where only reading is allowed, as
+    /// in GET.
+    pub(crate) async fn execute(&self, sent: GraphQLRequest, asked: Asked, underway: &Arc<Underway>, how: How) -> Executed {
         let started = Instant::now();
         let (query, name) = (sent.query.clone(), sent.operation_name.clone().filter(|name| !name.is_empty()));
-        let (request, order) = match prepare(sent, only_read, &self.services.limits, &self.parsed) {
+        let limits = &self.services.limits;
+        let Prepared { request, order, large, carries_out } = match prepare(sent, how.only_read, limits, &self.parsed) {
             Ok(prepared) => prepared,
-            Err(error) => return Executed { response: Response::from_errors(vec![*error]), began: false },
+            Err(error) => return Executed::refused(Response::from_errors(vec![*error])),
         };
-        let loaders =
-            Loaders { pool: self.services.pool.clone(), workspace: asked.caller.workspace, now: self.services.application.clock().now() };
+        let meter = Arc::new(Meter::new(limits, carries_out, Arc::clone(underway)));
+        let reader = Reader::new(&self.services, &meter);
+        let loaders = Loaders { reader, workspace: asked.caller.workspace, now: self.services.application.clock().now() };
         let stored = Arc::new(Stored::default());
-        let request = request.data(asked).data(Deadline(until)).data(Arc::clone(&stored)).data(DataLoader::new(loaders, tokio::spawn));
-        let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
-        let mut response = match tokio::time::timeout_at(until, execution).await {
-            Ok(Ok(response)) => response,
+        let request = request.data(asked).data(Deadline(how.until)).data(Arc::clone(&stored)).data(Arc::clone(&meter));
+        let request = request.data(DataLoader::new(loaders, tokio::spawn));
+        let schema = if large { &self.metered } else { &self.schema };
+        // It is large, and must not be moved about on the stack.
+        let execution = AssertUnwindSafe(meter.in_slices(Box::pin(schema.execute(request)))).catch_unwind();
+        let ended = tokio::time::timeout_at(how.until, async {
+            let _turn = if large { underway.making().await } else { None };
+            tokio::select! {
+                biased;
+                stopped = meter.stop() => Ok(Response::from_errors(vec![of_the_whole(stopped.error())])),
+                response = execution => response,
+            }
+        });
+        let mut response = match ended.await {
+            // What was read for it may have been too much as well.
+            Ok(Ok(response)) => match meter.stopped().filter(|_| !carries_out) {
+                Some(stopped) => Response::from_errors(vec![of_the_whole(stopped.error())]),
+                None => response,
+            },
             Ok(Err(panic)) => {
                 let words =
                     panic.downcast_ref::<&str>().map(|words| (*words).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
@@ -97,52 +132,85 @@ impl GraphQL {
         let began = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
         self.shapes.put_nulls(&query, name.as_deref(), &mut response);
         order.apply(&mut response.data);
-        Executed { response: coded(response), began }
+        let overload = match meter.stopped() {
+            Some(Stopped::Overload(overload)) if !carries_out => Some(overload),
+            _ => None,
+        };
+        Executed { response: bounded(coded(response)), began, carried_out: carries_out, overload, stored }
+    }
+}
+
+/// How a request is executed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    /// Mutations are refused.
+    pub(crate) only_read: bool,
+    pub(crate) until: tokio::time::Instant,
+}
+
+impl Executed {
+    /// The error instead of an answer that is too large, with the commands that are stored all the same.
+    pub(crate) fn too_large(&self, bytes: usize, allowed: usize) -> async_graphql::Error {
+        self.stored.told_by(limit_exceeded("answerBytes", bytes, allowed))
+    }
+
+    /// A request that as a whole was wrong.
+    fn refused(response: Response) -> Self {
+        Self { response, began: false, carried_out: false, overload: None, stored: Arc::default() }
     }
 }
 
 /// Queries that were parsed before: programs send the same few texts again and again, with other variables.
-pub(super) struct Parsed(Cache<String, Arc<ExecutableDocument>>);
-
-impl Default for Parsed {
-    fn default() -> Self {
-        let weigh = |query: &String, _: &Arc<ExecutableDocument>| u32::try_from(query.len() * PARSED_FACTOR).unwrap_or(u32::MAX);
-        Self(Cache::builder().weigher(weigh).max_capacity(PARSED_BYTES_MAX).time_to_idle(PARSED_FOR).build())
-    }
+pub(super) struct Parsed {
+    documents: Cache<String, Arc<ExecutableDocument>>,
+    sizes: Sizes,
 }
 
 impl Parsed {
-    /// The document of a query that is not too much. With other variables it may be, so that is looked at each time.
-    fn document(&self, query: &str, variables: &Variables, limits: &Limits) -> Result<ExecutableDocument, Box<ServerError>> {
+    /// None yet, of a schema whose fields have these sizes.
+    pub(super) fn of(sizes: Sizes) -> Self {
+        let weigh = |query: &String, _: &Arc<ExecutableDocument>| u32::try_from(query.len() * PARSED_FACTOR).unwrap_or(u32::MAX);
+        let documents = Cache::builder().weigher(weigh).max_capacity(PARSED_BYTES_MAX).time_to_idle(PARSED_FOR).build();
+        Self { documents, sizes }
+    }
+
+    /// The document of a query that is not too much, and whether its answer can be large. With other variables that may be
+    /// otherwise, so it is looked at each time.
+    fn document(&self, query: &str, variables: &Variables, limits: &Limits) -> Result<(ExecutableDocument, bool), Box<ServerError>> {
         let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
-        if let Some(document) = self.0.get(query) {
-            guard::check(&document, variables, limits).map_err(refuse)?;
-            return Ok((*document).clone());
+        if let Some(document) = self.documents.get(query) {
+            let large = guard::check(&document, variables, limits, &self.sizes).map_err(refuse)?;
+            return Ok(((*document).clone(), large));
         }
         guard::check_text(query, limits).map_err(refuse)?;
         if let Some(name) = doubled::field(query) {
             return Err(refuse(bad_input(&[], format!("the field {name:?} is given twice in one object of the query"))));
         }
         let document = parse_query(query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
-        guard::check(&document, variables, limits).map_err(refuse)?;
+        let large = guard::check(&document, variables, limits, &self.sizes).map_err(refuse)?;
         if query.len() <= PARSED_QUERY_BYTES_MAX {
-            self.0.insert(query.to_owned(), Arc::new(document.clone()));
+            self.documents.insert(query.to_owned(), Arc::new(document.clone()));
         }
-        Ok(document)
+        Ok((document, large))
     }
 }
 
+/// A request that can be executed.
+pub(super) struct Prepared {
+    request: Request,
+    order: Order,
+    /// Whether its answer can be large.
+    large: bool,
+    /// Whether it is a mutation.
+    carries_out: bool,
+}
+
 /// Parses, checks the limits, and takes out variables that were left out.
-pub(super) fn prepare(
-    sent: GraphQLRequest,
-    only_read: bool,
-    limits: &Limits,
-    parsed: &Parsed,
-) -> Result<(Request, Order), Box<ServerError>> {
+pub(super) fn prepare(sent: GraphQLRequest, only_read: bool, limits: &Limits, parsed: &Parsed) -> Result<Prepared, Box<ServerError>> {
     let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
     let variables = sent.variables.unwrap_or_default();
     let name = sent.operation_name.filter(|name| !name.is_empty());
-    let mut document = parsed.document(&sent.query, &variables, limits)?;
+    let (mut document, large) = parsed.document(&sent.query, &variables, limits)?;
     let Some(operation) = guard::operation(&document, name.as_deref()) else {
         let message = match &name {
             Some(name) => format!("there is no operation {name:?} in the query"),
@@ -150,7 +218,8 @@ pub(super) fn prepare(
         };
         return Err(refuse(bad_input(&["operationName"], message)));
     };
-    if only_read && operation.ty != OperationType::Query {
+    let carries_out = operation.ty != OperationType::Query;
+    if only_read && carries_out {
         return Err(refuse(failure("METHOD_NOT_ALLOWED", "only queries are answered to GET; send mutations by POST")));
     }
     if let Some((variable, message)) = variables::wrong(&document, operation, &variables) {
@@ -165,7 +234,7 @@ pub(super) fn prepare(
         request = request.operation_name(name);
     }
     request.set_parsed_query(document);
-    Ok((request, order.unwrap_or_default()))
+    Ok(Prepared { request, order: order.unwrap_or_default(), large, carries_out })
 }
 
 /// An error about the request as a whole: it has no place in the query.
@@ -178,6 +247,16 @@ fn of_the_whole(error: async_graphql::Error) -> ServerError {
 fn with_code(mut error: ServerError, code: &str) -> ServerError {
     error.extensions.get_or_insert_default().set("code", code);
     error
+}
+
+/// No more errors than an answer may have.
+fn bounded(mut response: Response) -> Response {
+    let errors = response.errors.len();
+    if errors > ERRORS_MAX {
+        response.errors.truncate(ERRORS_MAX - 1);
+        response.errors.push(of_the_whole(limit_exceeded("errors", errors, ERRORS_MAX)));
+    }
+    response
 }
 
 /// Errors that validation and scalars gave have no code yet: they are about what the caller sent.

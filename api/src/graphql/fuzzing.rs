@@ -2,31 +2,16 @@
 
 use super::event::EventFilter;
 use super::execute::{GraphQLRequest, Parsed, prepare};
-use super::limits::Limits;
 use super::project::ProjectFilter;
 use super::schedule::{DeadlineFilter, ScheduleFilter};
+use super::sizes::Sizes;
 use super::task::TaskFilter;
+use super::testing::LIMITS;
 use async_graphql::{InputType, Result, Value};
 use projections::fuzzing::Filter;
 use std::sync::LazyLock;
-use std::time::Duration;
 
-const LIMITS: Limits = Limits {
-    body_bytes: 512 * 1024,
-    tokens: 5_000,
-    depth: 12,
-    introspection_depth: 20,
-    selections: 2_000,
-    root_fields: 15,
-    directives: 16,
-    cost: 5_000,
-    page_rows: 200,
-    timeout: Duration::from_secs(10),
-    headers_timeout: Duration::from_secs(10),
-    position_wait: Duration::from_secs(5),
-};
-
-static PARSED: LazyLock<Parsed> = LazyLock::new(Parsed::default);
+static PARSED: LazyLock<Parsed> = LazyLock::new(|| Parsed::of(Sizes::of(&super::sdl())));
 
 /// A filter in JSON becomes a statement that holds nothing of it other than as a value, or is refused in words. It is tried
 /// as the filter of every list; how many took it.

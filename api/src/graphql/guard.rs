@@ -4,20 +4,29 @@
 //! on the parsed document with each fragment looked at once, and additions that stop at the top.
 
 use super::error::{bad_input, limit_exceeded};
-use super::limits::{FRAGMENTS_INSIDE_MAX, Limits, PAGE_ROWS_DEFAULT};
+use super::limits::{
+    FRAGMENTS_INSIDE_MAX, INTROSPECTION_LISTS_MAX, Limits, NAME_BYTES_MAX, OPERATIONS_MAX, PAGE_ROWS_DEFAULT, SMALL_ANSWER_BYTES,
+    SMALL_ANSWER_VALUES,
+};
+use super::sizes::{PAGES, Sizes};
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Error, Name, Value as ConstValue, Variables};
 use async_graphql_value::Value;
+use projections::deadline_log::FIRINGS_OF_MAX;
 use std::collections::HashMap;
 
-/// Fields whose rows can be many, by their `first` and `last`.
-const LISTS: [&str; 7] = ["tasks", "projects", "schedules", "deadlines", "events", "history", "comments"];
+/// The lists of introspection.
+const INTROSPECTION_LISTS: [&str; 9] =
+    ["types", "directives", "fields", "args", "inputFields", "enumValues", "interfaces", "possibleTypes", "locations"];
 
 /// Checks the text of a query: its tokens, and how deep its brackets go, since the parser follows them.
 pub(crate) fn check_text(query: &str, limits: &Limits) -> Result<(), Error> {
-    let (tokens, nesting) = scan(query.as_bytes());
+    let Scanned { tokens, nesting, name_bytes } = scan(query.as_bytes());
     if tokens > limits.tokens {
         return Err(limit_exceeded("tokens", tokens, limits.tokens));
+    }
+    if name_bytes > NAME_BYTES_MAX {
+        return Err(limit_exceeded("nameBytes", name_bytes, NAME_BYTES_MAX));
     }
     let deepest = 2 * limits.introspection_depth.max(limits.depth) + 8;
     if nesting > deepest {
@@ -26,9 +35,18 @@ pub(crate) fn check_text(query: &str, limits: &Limits) -> Result<(), Error> {
     Ok(())
 }
 
-/// Counts lexical tokens, and how deep brackets go.
-fn scan(text: &[u8]) -> (usize, usize) {
-    let (mut tokens, mut nesting, mut deepest, mut at) = (0, 0_usize, 0, 0);
+/// What a text comes to before it is parsed.
+struct Scanned {
+    /// Lexical tokens.
+    tokens: usize,
+    /// How deep brackets go.
+    nesting: usize,
+    /// The longest word.
+    name_bytes: usize,
+}
+
+fn scan(text: &[u8]) -> Scanned {
+    let (mut tokens, mut nesting, mut deepest, mut longest, mut at) = (0, 0_usize, 0, 0, 0);
     while at < text.len() {
         match text[at] {
             b' ' | b'\t' | b'\r' | b'\n' | b',' | 0xEF | 0xBB | 0xBF => at += 1,
@@ -40,7 +58,9 @@ fn scan(text: &[u8]) -> (usize, usize) {
             byte if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') => {
                 tokens += 1;
                 let part_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+');
-                at += 1 + text[at + 1..].iter().take_while(|byte| part_of_word(byte)).count();
+                let length = 1 + text[at + 1..].iter().take_while(|byte| part_of_word(byte)).count();
+                longest = longest.max(length);
+                at += length;
             }
             byte => {
                 tokens += 1;
@@ -56,7 +76,7 @@ fn scan(text: &[u8]) -> (usize, usize) {
             }
         }
     }
-    (tokens, deepest)
+    Scanned { tokens, nesting: deepest, name_bytes: longest }
 }
 
 /// The place behind a string that begins here: in quotes, or in blocks of three.
@@ -93,9 +113,15 @@ pub(crate) fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>
     }
 }
 
-/// Checks a parsed query.
-pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<(), Error> {
-    let mut counter = Counter { document, numbers: numbers(document, variables), limits, fragments: HashMap::new(), open_fragments: 0 };
+/// Checks a parsed query. Says whether its answer can be large.
+pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits, sizes: &Sizes) -> Result<bool, Error> {
+    let operations = document.operations.iter().count();
+    if operations > OPERATIONS_MAX {
+        return Err(limit_exceeded("operations", operations, OPERATIONS_MAX));
+    }
+    let mut counter =
+        Counter { document, numbers: numbers(document, variables), limits, sizes, fragments: HashMap::new(), open_fragments: 0 };
+    let mut large = false;
     // Every operation is looked at: also one that is not executed is validated.
     for (_, operation) in document.operations.iter() {
         let weight = counter.set(&operation.node.selection_set.node, false)?;
@@ -103,13 +129,14 @@ pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits
         if weight.width > limits.root_fields {
             return Err(limit_exceeded("rootFields", weight.width, limits.root_fields));
         }
+        large |= weight.is_large(limits);
     }
     // As are fragments that nobody spreads.
     for (name, fragment) in &document.fragments {
         let introspection = fragment.node.type_condition.node.on.node.starts_with("__");
         counter.fragment(name, introspection)?.check(limits)?;
     }
-    Ok(())
+    Ok(large)
 }
 
 /// What a selection comes to.
@@ -122,12 +149,19 @@ struct Weight {
     depth: usize,
     /// Deepest nesting below `__schema` and `__type`.
     introspection_depth: usize,
+    /// Most lists of introspection inside one another.
+    introspection_lists: usize,
     cost: usize,
+    /// Most values that the answer can have.
+    values: usize,
+    /// Most bytes that the answer can have.
+    bytes: usize,
 }
 
 impl Weight {
     /// A spread by itself. It counts, since fragments without fields can multiply as well.
-    const SPREAD: Self = Self { width: 0, selections: 1, depth: 0, introspection_depth: 0, cost: 0 };
+    const SPREAD: Self =
+        Self { width: 0, selections: 1, depth: 0, introspection_depth: 0, introspection_lists: 0, cost: 0, values: 0, bytes: 0 };
 
     fn and(self, other: Self) -> Self {
         Self {
@@ -135,8 +169,17 @@ impl Weight {
             selections: self.selections.saturating_add(other.selections),
             depth: self.depth.max(other.depth),
             introspection_depth: self.introspection_depth.max(other.introspection_depth),
+            introspection_lists: self.introspection_lists.max(other.introspection_lists),
             cost: self.cost.saturating_add(other.cost),
+            values: self.values.saturating_add(other.values),
+            bytes: self.bytes.saturating_add(other.bytes),
         }
+    }
+
+    fn is_large(self, limits: &Limits) -> bool {
+        self.introspection_depth > 0
+            || self.values > SMALL_ANSWER_VALUES.min(limits.answer_values)
+            || self.bytes > SMALL_ANSWER_BYTES.min(limits.answer_bytes)
     }
 
     fn check(self, limits: &Limits) -> Result<(), Error> {
@@ -144,6 +187,7 @@ impl Weight {
             ("selections", self.selections, limits.selections),
             ("depth", self.depth, limits.depth),
             ("introspectionDepth", self.introspection_depth, limits.introspection_depth),
+            ("introspectionLists", self.introspection_lists, INTROSPECTION_LISTS_MAX),
             ("cost", self.cost, limits.cost),
         ] {
             if value > allowed {
@@ -174,6 +218,7 @@ struct Counter<'a> {
     document: &'a ExecutableDocument,
     numbers: HashMap<&'a Name, i64>,
     limits: &'a Limits,
+    sizes: &'a Sizes,
     /// By name and whether it is below introspection; `None` while it is being counted.
     fragments: HashMap<(&'a Name, bool), Option<Weight>>,
     /// How many fragments are being counted inside one another.
@@ -200,22 +245,32 @@ impl<'a> Counter<'a> {
     fn field(&mut self, field: &'a Field, introspection: bool) -> Result<Weight, Error> {
         let below = introspection || matches!(field.name.node.as_str(), "__schema" | "__type");
         let inner = self.set(&field.selection_set.node, below)?;
-        let rows = self.rows(field)?;
+        let name = field.name.node.as_str();
+        let (rows, size) = (self.rows(field)?, self.sizes.get(name));
+        let most = if PAGES.contains(&name) { rows } else { size.rows };
+        let one = if field.selection_set.node.items.is_empty() { size.bytes } else { inner.bytes.saturating_add("{},".len()) };
+        let key = field.response_key().node.len().saturating_add("\"\":[],".len());
         let deeper = |depth: usize, here: bool| if here { depth.saturating_add(1) } else { depth };
         Ok(Weight {
             width: 1,
             selections: inner.selections.saturating_add(1),
             depth: deeper(inner.depth, !below),
             introspection_depth: deeper(inner.introspection_depth, below),
-            // Introspection costs no rows.
+            introspection_lists: deeper(inner.introspection_lists, introspection && INTROSPECTION_LISTS.contains(&name)),
+            // Introspection reads no rows. Its lists are counted while the answer is made.
             cost: if below { 1 } else { inner.cost.saturating_mul(rows).saturating_add(1) },
+            values: inner.values.saturating_add(1).saturating_mul(most).saturating_add(1),
+            bytes: one.saturating_mul(most).saturating_add(key),
         })
     }
 
     /// How many rows a field may be asked for.
     fn rows(&self, field: &Field) -> Result<usize, Error> {
-        if !LISTS.contains(&field.name.node.as_str()) {
-            return Ok(1);
+        match field.name.node.as_str() {
+            // The one list without a page that is read for each row.
+            "firings" => return Ok(FIRINGS_OF_MAX),
+            name if PAGES.contains(&name) => {}
+            _ => return Ok(1),
         }
         let asked =
             ["first", "last"].into_iter().find_map(|name| Some((name, self.number(field.get_argument(name).map(|value| &value.node)?)?)));

@@ -15,20 +15,29 @@ pub mod fuzzing;
 mod guard;
 mod limits;
 mod loaders;
+mod meter;
 mod nulls;
 mod order;
 mod payload;
 mod project;
 mod scalars;
 mod schedule;
+mod sizes;
 mod status;
 mod task;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod testing;
 mod variables;
 
 pub use context::{Asked, RelayWatch, Services};
 pub use error::CODES;
+pub(crate) use error::overloaded;
+pub(crate) use execute::How;
 pub use execute::{Executed, GraphQL, GraphQLRequest};
-pub use limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PAGE_ROWS_DEFAULT, SORT_LEVELS_MAX, TOKEN_BYTES_MAX};
+pub use limits::{
+    ERRORS_MAX, FILTER_ITEMS_MAX, FILTER_PARTS_MAX, FRAGMENTS_INSIDE_MAX, INTROSPECTION_LISTS_MAX, Limits, NAME_BYTES_MAX, OPERATIONS_MAX,
+    PAGE_ROWS_DEFAULT, SORT_LEVELS_MAX, TOKEN_BYTES_MAX, WRITTEN_BYTES_MIN,
+};
 
 use application::commands::Patch;
 use async_graphql::{EmptySubscription, MaybeUndefined, MergedObject, Schema, SchemaBuilder};

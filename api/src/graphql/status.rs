@@ -105,7 +105,7 @@ impl StatusQueries {
             Some(NodeKind::Project) => Project::load(ctx, ProjectId(id), position).await?.map(Node::Project),
             Some(NodeKind::Task) => Task::load(ctx, TaskId(id), position).await?.map(Node::Task),
             Some(NodeKind::Schedule) => {
-                let row = super::context::loaded(ctx.loaders().load_one(ScheduleId(id)).await)?;
+                let row = ctx.loaders().load_one(ScheduleId(id)).await?;
                 row.map(|row| Node::Schedule(Schedule::of_row(row, position)))
             }
             Some(NodeKind::Comment) => {

@@ -1,12 +1,16 @@
 //! GraphQL over HTTP, as the specification of the GraphQL foundation wants it.
 
 use super::auth::{Refused, Tokens};
+use super::held::{Held, written};
 use super::negotiate::{Answer, answer, is_json};
-use crate::graphql::{Asked, GraphQL, GraphQLRequest, Limits};
+use crate::graphql::{Asked, GraphQL, GraphQLRequest, How, Limits, overloaded};
+use crate::load::{Overload, RETRY_AFTER, Underway};
 use application::json;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use bytes::Bytes;
 use futures::TryStreamExt;
 use serde::Serialize;
 use serde_json::Value;
@@ -31,14 +35,26 @@ pub(super) struct GraphQLDoor {
 /// A request that cannot even be tried.
 struct Unfit {
     status: StatusCode,
-    code: &'static str,
     message: String,
-    /// The limit that it goes beyond, what it has, and what is allowed.
-    limit: Option<(&'static str, usize, usize)>,
+    /// With the code, and what belongs to it.
+    extensions: Value,
 }
 
 fn unfit(status: StatusCode, code: &'static str, message: impl Into<String>) -> Unfit {
-    Unfit { status, code, message: message.into(), limit: None }
+    Unfit { status, message: message.into(), extensions: serde_json::json!({ "code": code }) }
+}
+
+fn of_error(status: StatusCode, error: async_graphql::Error) -> Unfit {
+    Unfit { status, message: error.message, extensions: serde_json::json!(error.extensions) }
+}
+
+/// There is no room for it at the moment.
+fn turned_away(overload: Overload) -> Unfit {
+    of_error(status_of(overload), overloaded(overload))
+}
+
+fn status_of(overload: Overload) -> StatusCode {
+    if overload.of_node { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::TOO_MANY_REQUESTS }
 }
 
 pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Request<Body>) -> Response<Body> {
@@ -55,30 +71,71 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
         Err(unfit) => return refuse(format, &unfit),
     };
     let correlation_id = asked.correlation_id;
-    let (sent, only_read) = match parts.method {
-        Method::GET => (from_query(parts.uri.query().unwrap_or_default()), true),
-        Method::POST if is_json(text(header::CONTENT_TYPE)) => (from_body(body, &parts.headers, &limits, until).await, false),
-        Method::POST => {
-            let message = "the body must be application/json in UTF-8; say so in the header Content-Type";
-            (Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message)), false)
-        }
-        _ => (Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "use POST, or GET for queries")), false),
-    };
-    let mut response = match sent {
-        Err(unfit) => refuse(format, &unfit),
-        Ok(sent) => {
-            let executed = door.graphql.execute(sent, asked, only_read, until).await;
-            let status = status(format, &executed.response, executed.began);
-            // Where nothing was executed, there is no data, not even null.
-            let data = executed.began.then_some(&executed.response.data);
-            let value = Answered { data, errors: &executed.response.errors };
-            respond(format, status, &value)
+    let mut response = match door.graphql.load().enter(&asked.caller) {
+        Ok(underway) => answered(&door, Sent { parts: &parts, body, asked, format, until }, &underway).await,
+        Err(overload) => {
+            take_in(body).await;
+            refuse(format, &turned_away(overload))
         }
     };
     if let Ok(value) = HeaderValue::from_str(&correlation_id.to_string()) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     response
+}
+
+/// Answers whatever was asked with what there is no room for.
+pub(super) async fn turn_away(body: Body, overload: Overload) -> Response<Body> {
+    take_in(body).await;
+    refuse(Answer::Json, &turned_away(overload))
+}
+
+/// Reads a body that is not looked at: most clients look for an answer only when they have sent everything.
+async fn take_in(body: Body) {
+    let _ = tokio::time::timeout(RETRY_AFTER, discard(&mut body.into_data_stream())).await;
+}
+
+/// A request of somebody.
+struct Sent<'a> {
+    parts: &'a Parts,
+    body: Body,
+    asked: Asked,
+    format: Answer,
+    until: Instant,
+}
+
+async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) -> Response<Body> {
+    let Sent { parts, body, asked, format, until } = sent;
+    let limits = door.graphql.services().limits;
+    let is_json = || is_json(parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()));
+    let (sent, only_read) = match parts.method {
+        Method::GET => (from_query(parts.uri.query().unwrap_or_default()), true),
+        Method::POST if is_json() => (from_body(body, &parts.headers, Reading { limits: &limits, until, underway }).await, false),
+        Method::POST => {
+            let message = "the body must be application/json in UTF-8; say so in the header Content-Type";
+            (Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message)), false)
+        }
+        _ => (Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "use POST, or GET for queries")), false),
+    };
+    let sent = match sent {
+        Err(unfit) => return refuse(format, &unfit),
+        Ok(sent) => sent,
+    };
+    let executed = door.graphql.execute(sent, asked, underway, How { only_read, until }).await;
+    let status = executed.overload.map_or_else(|| status(format, &executed.response, executed.began), status_of);
+    // Where nothing was executed, there is no data, not even null.
+    let data = executed.began.then_some(&executed.response.data);
+    match written(&Answered { data, errors: &executed.response.errors }, limits.answer_bytes) {
+        Ok(bytes) => match Held::new(bytes, underway, executed.carried_out) {
+            Ok(held) => respond(format, status, Bytes::from_owner(held)),
+            Err(overload) => refuse(format, &turned_away(overload)),
+        },
+        Err(bytes) => refuse(format, &of_error(StatusCode::OK, executed.too_large(bytes, limits.answer_bytes))),
+    }
+}
+
+fn exceeding(limit: &str, value: usize, allowed: usize) -> Value {
+    serde_json::json!({ "code": "LIMIT_EXCEEDED", "limit": limit, "value": value, "allowed": allowed })
 }
 
 /// What is written. Not by way of a map, since fields are to be in the order of the query.
@@ -128,14 +185,31 @@ fn is_traceparent(text: &str) -> bool {
     matches!(parts.as_slice(), [version, trace, span, flags] if hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2))
 }
 
-async fn from_body(body: Body, headers: &HeaderMap, limits: &Limits, until: Instant) -> Result<GraphQLRequest, Unfit> {
+/// Under what circumstances a body is read.
+struct Reading<'a> {
+    limits: &'a Limits,
+    until: Instant,
+    underway: &'a Underway,
+}
+
+async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Result<GraphQLRequest, Unfit> {
+    let Reading { limits, until, underway } = reading;
     let limit = limits.body_bytes;
-    let too_long = |length: usize| Unfit {
-        limit: Some(("bodyBytes", length, limit)),
-        ..unfit(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("bodyBytes is {length}, and {limit} is allowed"))
+    let too_long = |length: usize| {
+        let message = format!("bodyBytes is {length}, and {limit} is allowed");
+        Unfit { extensions: exceeding("bodyBytes", length, limit), ..unfit(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", message) }
     };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut pieces = body.into_data_stream();
+    if let Some(coding) =
+        headers.get_all(header::CONTENT_ENCODING).iter().find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
+        let coding = String::from_utf8_lossy(coding.as_bytes()).chars().take(60).collect::<String>();
+        let message =
+            format!("the header Content-Encoding is {coding:?}: bodies are not decoded; send the JSON as it is, without that header");
+        return Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message));
+    }
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if let Some(length) = announced.filter(|length| *length > limit) {
         // Who asks first whether to send it has not sent it.
         if !headers.contains_key(header::EXPECT) {
@@ -143,8 +217,12 @@ async fn from_body(body: Body, headers: &HeaderMap, limits: &Limits, until: Inst
         }
         return Err(too_long(length));
     }
-    let bytes = match tokio::time::timeout_at(until, read_all(&mut pieces, limit)).await {
-        Ok(Ok(Some(bytes))) => bytes,
+    let bytes = match tokio::time::timeout_at(until, read_all(&mut pieces, limit, underway)).await {
+        Ok(Ok(Some(Ok(bytes)))) => bytes,
+        Ok(Ok(Some(Err(overload)))) => {
+            let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
+            return Err(turned_away(overload));
+        }
         // Of a body that does not say how long it is, no more is kept than tells that it is too long.
         Ok(Ok(None)) => {
             let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
@@ -163,16 +241,23 @@ async fn from_body(body: Body, headers: &HeaderMap, limits: &Limits, until: Inst
     read(value)
 }
 
-/// The whole body, or nothing if it has more bytes than allowed.
-async fn read_all(pieces: &mut BodyDataStream, limit: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+/// The whole body, unless there is no room for it at the moment; or nothing if it has more bytes than allowed.
+async fn read_all(
+    pieces: &mut BodyDataStream,
+    limit: usize,
+    underway: &Underway,
+) -> Result<Option<Result<Vec<u8>, Overload>>, axum::Error> {
     let mut bytes = vec![];
     while let Some(piece) = pieces.try_next().await? {
         if piece.len() > limit - bytes.len() {
             return Ok(None);
         }
+        if let Err(overload) = underway.hold(piece.len()) {
+            return Ok(Some(Err(overload)));
+        }
         bytes.extend_from_slice(&piece);
     }
-    Ok(Some(bytes))
+    Ok(Some(Ok(bytes)))
 }
 
 /// Reads the rest of a body that is refused: most clients look for an answer only when they have sent everything.
@@ -262,15 +347,14 @@ fn bad_request(message: String) -> Unfit {
 }
 
 fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
-    let mut extensions = serde_json::json!({ "code": unfit.code });
-    if let Some((limit, value, allowed)) = unfit.limit {
-        extensions = serde_json::json!({ "code": unfit.code, "limit": limit, "value": value, "allowed": allowed });
-    }
-    let body = serde_json::json!({ "errors": [{ "message": unfit.message, "extensions": extensions }] });
-    let mut response = respond(format, unfit.status, &body);
+    let body = serde_json::json!({ "errors": [{ "message": unfit.message, "extensions": unfit.extensions }] });
+    let mut response = respond(format, unfit.status, body.to_string().into());
     let headers = response.headers_mut();
     if unfit.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if unfit.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if unfit.status == StatusCode::REQUEST_TIMEOUT {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -278,12 +362,15 @@ fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
     response
 }
 
-fn respond(format: Answer, status: StatusCode, body: &impl Serialize) -> Response<Body> {
-    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
+fn respond(format: Answer, status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+    }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("POST, GET"));
     }

@@ -7,7 +7,9 @@ pub mod fuzzing;
 mod graphiql;
 mod graphql;
 mod health;
+mod held;
 mod negotiate;
+mod patient;
 mod router;
 
 pub use health::Health;

@@ -3,6 +3,9 @@
 use domain::rule::Rule;
 use domain::values::InvalidValue;
 
+/// Most refusals of one input. A list of thousands of wrong values is told of by its first ones.
+pub const REFUSALS_MAX: usize = 100;
+
 /// Why a wish was refused: a code for programs, a sentence for people, and the place in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -31,11 +34,10 @@ impl Checks {
         match parsed {
             Ok(value) => Some(value),
             Err(invalid) => {
-                self.refusals.push(Refusal {
-                    code: invalid.code,
-                    message: invalid.message,
-                    path: path.split('.').map(str::to_owned).collect(),
-                });
+                if self.refusals.len() < REFUSALS_MAX {
+                    let path = path.split('.').map(str::to_owned).collect();
+                    self.refusals.push(Refusal { code: invalid.code, message: invalid.message, path });
+                }
                 None
             }
         }

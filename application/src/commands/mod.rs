@@ -10,7 +10,7 @@ mod schedule;
 mod task;
 mod wire;
 
-pub use checks::Refusal;
+pub use checks::{REFUSALS_MAX, Refusal};
 pub use patch::Patch;
 pub use project::{ProjectCollaboratorInput, ProjectCollaboratorRemoveInput, ProjectCreateInput, ProjectInput, ProjectUpdateInput};
 pub use schedule::{ScheduleCreateInput, ScheduleInput, ScheduleRescheduleInput, ScheduleUpdateInput, ThresholdInput};

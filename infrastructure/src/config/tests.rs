@@ -81,26 +81,59 @@ fn a_limit_that_would_leave_nothing_to_ask_is_refused() {
             directives: 0,
             cost: 0,
             page_rows: 0,
+            answer_values: 0,
+            answer_bytes: 0,
+            principal_requests: 0,
+            principal_bytes: 0,
+            node_requests: 0,
+            node_bytes: 0,
+            connections: 0,
             timeout_ms: 0,
             headers_timeout_ms: 0,
+            write_timeout_ms: 0,
             position_wait_ms: 0,
         };
     });
     let mut refused: Vec<_> = zero.iter().map(|error| error.split_once(" is \"0\": expected ").expect("its value")).collect();
     refused.sort_unstable();
     let expected = [
+        ("limits.answer_bytes", "at least 1048576 bytes"),
+        ("limits.answer_values", "at least 1"),
         ("limits.body_bytes", "at least 1"),
+        ("limits.connections", "at least 1"),
         ("limits.cost", "at least 1"),
         ("limits.depth", "at least 1"),
         ("limits.headers_timeout_ms", "100 to 3600000 milliseconds"),
+        ("limits.node_requests", "at least 1"),
         ("limits.page_rows", "1 to 10000 rows"),
+        ("limits.principal_requests", "at least 1"),
         ("limits.root_fields", "at least 1"),
         ("limits.selections", "at least 1"),
         ("limits.timeout_ms", "100 to 3600000 milliseconds"),
         ("limits.tokens", "at least 1"),
+        ("limits.write_timeout_ms", "100 to 3600000 milliseconds"),
     ];
     // No introspection, no directives and no waiting can be meant.
     assert_eq!(refused, expected);
+}
+
+#[test]
+fn what_may_be_in_memory_holds_at_least_one_request_of_the_greatest_size() {
+    let with = |principal, node| {
+        wrong_settings(|Settings { limits, .. }| {
+            limits.body_bytes = 1_000_000;
+            limits.answer_bytes = 2_000_000;
+            limits.principal_bytes = principal;
+            limits.node_bytes = node;
+        })
+    };
+    assert_eq!(with(5_000_000, 5_000_000), Vec::<String>::new());
+    let of_one = "expected at least 5000000 bytes: one body and two answers of the greatest size";
+    assert_eq!(with(4_999_999, 5_000_000), [format!("limits.principal_bytes is \"4999999\": {of_one}")]);
+    assert_eq!(
+        with(6_000_000, 5_000_000),
+        ["limits.node_bytes is \"5000000\": expected at least 6000000 bytes: what one principal may have"]
+    );
 }
 
 #[test]

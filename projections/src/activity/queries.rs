@@ -3,6 +3,7 @@
 use super::summary;
 use crate::error::QueryError;
 use crate::filter::{Conditions, TimeComparator};
+use crate::reads::{Reads, all};
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Metadata};
 use domain::ids::WorkspaceId;
@@ -76,9 +77,9 @@ fn read(row: &PgRow) -> Result<EventRow, Error> {
     })
 }
 
-async fn page(mut query: QueryBuilder<'static, Postgres>, pool: &PgPool, limit: usize) -> Result<EventPage, Error> {
+async fn page(mut query: QueryBuilder<'static, Postgres>, reads: &impl Reads, limit: usize) -> Result<EventPage, QueryError> {
     query.push(format!(" LIMIT {}", limit + 1));
-    let found = query.build().fetch_all(pool).await?;
+    let found = all(reads, query.build()).await?;
     let rows = found.iter().take(limit).map(read).collect::<Result<_, _>>()?;
     Ok(EventPage { rows, has_next: found.len() > limit })
 }
@@ -100,23 +101,23 @@ pub(crate) fn events_statement(workspace: Option<WorkspaceId>, filter: &EventFil
 
 /// The events of a workspace after a position, from the log. Without a workspace those of all, for admins.
 pub async fn list_events(
-    pool: &PgPool,
+    reads: &impl Reads,
     workspace: Option<WorkspaceId>,
     filter: &EventFilter,
     after: i64,
     limit: usize,
 ) -> Result<EventPage, QueryError> {
-    Ok(page(events_statement(workspace, filter, after), pool, limit).await?)
+    Ok(page(events_statement(workspace, filter, after), reads, limit).await?)
 }
 
 /// What happened to one thing after a position.
-pub async fn history(pool: &PgPool, workspace: WorkspaceId, subject: Uuid, after: i64, limit: usize) -> Result<EventPage, QueryError> {
+pub async fn history(reads: &impl Reads, workspace: WorkspaceId, subject: Uuid, after: i64, limit: usize) -> Result<EventPage, QueryError> {
     let mut query = QueryBuilder::new(format!(
         "SELECT {EVENT} FROM milepost.activity a JOIN milepost.events e ON e.position = a.position WHERE a.subject_id = "
     ));
     query.push_bind(subject).push(" AND a.workspace_id = ").push_bind(workspace.0);
     query.push(" AND a.position > ").push_bind(after).push(" ORDER BY a.position");
-    Ok(page(query, pool, limit).await?)
+    Ok(page(query, reads, limit).await?)
 }
 
 /// An event by its id.

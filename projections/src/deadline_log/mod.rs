@@ -12,7 +12,7 @@ mod tests;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
-pub use queries::{FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
+pub use queries::{FIRINGS_OF_MAX, FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
 pub(crate) use store::{COLUMNS, read as read_row};
 
 use crate::model::ReadModel;

@@ -4,6 +4,7 @@ use super::FiringRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::reads::{Reads, all};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::select_list;
 use domain::ids::{ScheduleId, WorkspaceId};
@@ -68,7 +69,7 @@ pub(crate) fn page_statement(
 
 /// A page of the firings in a workspace, the oldest first.
 pub async fn list_firings(
-    pool: &PgPool,
+    reads: &impl Reads,
     workspace: WorkspaceId,
     filter: &FiringFilter,
     window: &Window,
@@ -80,7 +81,7 @@ pub async fn list_firings(
         let schedule = selection.schedule.then(|| schedules::read_row(row, from + super::COLUMNS.len())).transpose()?;
         Ok(FiringView { firing, schedule })
     };
-    let found = read_list(&query.build().fetch_all(pool).await?, read)?;
+    let found = read_list(&all(reads, query.build()).await?, read)?;
     Ok(List { sort: &KEYS, window }.page(found, |view| vec![KeyValue::Int(view.firing.position)]))
 }
 
@@ -92,12 +93,17 @@ pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Res
     Ok(row.map(|row| super::read_row(&row, 0)).transpose()?)
 }
 
-/// The firings of these schedules, the oldest first.
-pub async fn firings_of(pool: &PgPool, workspace: WorkspaceId, schedules: &[ScheduleId]) -> Result<Vec<FiringRow>, QueryError> {
+/// Most firings that are shown beside a schedule: more than one due revision can have. All are in [`list_firings`].
+pub const FIRINGS_OF_MAX: usize = 25;
+
+/// The latest firings of each of these schedules, the oldest first.
+pub async fn firings_of(reads: &impl Reads, workspace: WorkspaceId, schedules: &[ScheduleId]) -> Result<Vec<FiringRow>, QueryError> {
     let schedules: Vec<_> = schedules.iter().map(|id| id.0).collect();
-    let list = select_list("f", super::COLUMNS);
-    let sql =
-        format!("SELECT {list} FROM milepost.deadline_log f WHERE f.schedule_id = ANY($1) AND f.workspace_id = $2 ORDER BY f.position");
-    let rows = sqlx::query(&sql).bind(schedules).bind(workspace.0).fetch_all(pool).await?;
+    let sql = format!(
+        "SELECT l.* FROM unnest($1::uuid[]) s(id) CROSS JOIN LATERAL (SELECT {list} FROM milepost.deadline_log f \
+         WHERE f.schedule_id = s.id AND f.workspace_id = $2 ORDER BY f.position DESC LIMIT {FIRINGS_OF_MAX}) l ORDER BY l.position",
+        list = select_list("f", super::COLUMNS)
+    );
+    let rows = all(reads, sqlx::query(&sql).bind(schedules).bind(workspace.0)).await?;
     Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }

@@ -4,6 +4,7 @@ use super::ProjectRow;
 use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator};
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::reads::{Reads, all};
 use crate::sql::select_list_of;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WorkspaceId};
@@ -166,7 +167,7 @@ pub(crate) fn page_statement(
 
 /// A page of the projects of a workspace, by key.
 pub async fn list_projects(
-    pool: &PgPool,
+    reads: &impl Reads,
     workspace: WorkspaceId,
     filter: &ProjectFilter,
     window: &Window,
@@ -175,7 +176,7 @@ pub async fn list_projects(
 ) -> Result<Page<ProjectView>, QueryError> {
     let mut query = page_statement(workspace, filter, window, selection, now)?;
     let (source, list) = (Source { selection, now }, List { sort: &BY_KEY, window });
-    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from))?;
+    let found = read_list(&all(reads, query.build()).await?, |row, from| source.read(row, from))?;
     Ok(list.page(found, |view| vec![KeyValue::Text(view.project.key.clone()), KeyValue::Uuid(view.project.id.0)]))
 }
 
@@ -211,7 +212,7 @@ pub async fn project_by_key(
 
 /// Projects by id, each with the number of its overdue tasks.
 pub async fn find_projects(
-    pool: &PgPool,
+    reads: &impl Reads,
     workspace: WorkspaceId,
     ids: &[ProjectId],
     now: DateTime<Utc>,
@@ -221,6 +222,6 @@ pub async fn find_projects(
     source.push_from(&mut query);
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     query.push(" WHERE p.id = ANY(").push_bind(ids).push(") AND p.workspace_id = ").push_bind(workspace.0);
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = all(reads, query.build()).await?;
     Ok(rows.iter().map(|row| source.read(row, 0)).collect::<Result<_, Error>>()?)
 }

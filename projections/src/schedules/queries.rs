@@ -5,6 +5,7 @@ use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TimeComparator};
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, Beside, ProjectRow};
+use crate::reads::{Reads, all};
 use crate::sql::select_list;
 use crate::task_list::{self, TaskRow};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -113,7 +114,7 @@ pub(crate) fn page_statement(
 
 /// A page of the schedules of a workspace, by due moment.
 pub async fn list_schedules(
-    pool: &PgPool,
+    reads: &impl Reads,
     workspace: WorkspaceId,
     filter: &ScheduleFilter,
     window: &Window,
@@ -122,7 +123,7 @@ pub async fn list_schedules(
     let mut query = page_statement(workspace, filter, window, selection)?;
     let list = List { sort: &BY_DUE, window };
     let mut projects = Beside::default();
-    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| selection.read(row, from, &mut projects))?;
+    let found = read_list(&all(reads, query.build()).await?, |row, from| selection.read(row, from, &mut projects))?;
     Ok(list.page(found, |view| vec![KeyValue::Time(view.schedule.due.at), KeyValue::Uuid(view.schedule.id.0)]))
 }
 
@@ -140,23 +141,23 @@ pub async fn find_schedule(
 }
 
 /// Schedules by id, hidden or not: what fired was listed before the schedule was hidden.
-pub async fn find_schedules(pool: &PgPool, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, QueryError> {
+pub async fn find_schedules(reads: &impl Reads, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     let list = select_list("s", super::COLUMNS);
     let sql = format!("SELECT {list} FROM milepost.schedules s WHERE s.id = ANY($1) AND s.workspace_id = $2");
-    let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
+    let rows = all(reads, sqlx::query(&sql).bind(ids).bind(workspace.0)).await?;
     Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }
 
 /// The schedules that follow these tasks.
-pub async fn schedules_of_tasks(pool: &PgPool, workspace: WorkspaceId, tasks: &[TaskId]) -> Result<Vec<ScheduleRow>, QueryError> {
+pub async fn schedules_of_tasks(reads: &impl Reads, workspace: WorkspaceId, tasks: &[TaskId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let tasks: Vec<_> = tasks.iter().map(|id| id.0).collect();
     let list = select_list("s", super::COLUMNS);
     let sql = format!(
         "SELECT {list} FROM milepost.schedules s \
          WHERE s.task_id = ANY($1) AND s.follows_task AND s.state <> 'deleted' AND NOT s.hidden AND s.workspace_id = $2"
     );
-    let rows = sqlx::query(&sql).bind(tasks).bind(workspace.0).fetch_all(pool).await?;
+    let rows = all(reads, sqlx::query(&sql).bind(tasks).bind(workspace.0)).await?;
     Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }
 

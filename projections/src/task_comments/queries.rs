@@ -3,6 +3,7 @@
 use super::CommentRow;
 use crate::error::QueryError;
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::reads::{Reads, all};
 use crate::sql::select_list;
 use domain::ids::{CommentId, TaskId, WorkspaceId};
 use sqlx::postgres::PgPool;
@@ -35,15 +36,20 @@ pub(crate) fn page_statement(
 }
 
 /// A page of the comments on a task, the oldest first.
-pub async fn list_comments(pool: &PgPool, workspace: WorkspaceId, task: TaskId, window: &Window) -> Result<Page<CommentRow>, QueryError> {
+pub async fn list_comments(
+    reads: &impl Reads,
+    workspace: WorkspaceId,
+    task: TaskId,
+    window: &Window,
+) -> Result<Page<CommentRow>, QueryError> {
     let mut query = page_statement(workspace, task, window)?;
-    let found = read_list(&query.build().fetch_all(pool).await?, super::read_row)?;
+    let found = read_list(&all(reads, query.build()).await?, super::read_row)?;
     Ok(List { sort: &KEYS, window }.page(found, key_values))
 }
 
 /// The first page of the comments of each of several tasks, in one statement.
 pub async fn first_comments(
-    pool: &PgPool,
+    reads: &impl Reads,
     workspace: WorkspaceId,
     tasks: &[TaskId],
     window: &Window,
@@ -61,7 +67,7 @@ pub async fn first_comments(
         limit = window.limit + 1,
     );
     let ids: Vec<_> = tasks.iter().map(|task| task.0).collect();
-    let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
+    let rows = all(reads, sqlx::query(&sql).bind(ids).bind(workspace.0)).await?;
     let mut found: HashMap<TaskId, Vec<_>> = HashMap::new();
     for (row, comment) in rows.iter().zip(read_list(&rows, super::read_row)?) {
         found.entry(TaskId(row.try_get(2 + super::COLUMNS.len())?)).or_default().push(comment);

@@ -5,6 +5,7 @@ use crate::error::QueryError;
 use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
 use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, Beside, ProjectRow, ProjectSelection};
+use crate::reads::{Reads, all};
 use crate::schedules::{self, ScheduleRow};
 use crate::sql::{select_list, select_list_of};
 use chrono::{DateTime, Utc};
@@ -255,7 +256,7 @@ pub(crate) fn page_statement(
 
 /// A page of the tasks of a workspace.
 pub async fn list_tasks(
-    pool: &PgPool,
+    reads: &impl Reads,
     workspace: WorkspaceId,
     filter: &TaskFilter,
     sort: &[TaskSort],
@@ -266,7 +267,7 @@ pub async fn list_tasks(
     let (mut query, keys) = page_statement(workspace, filter, sort, window, selection, now)?;
     let (source, list) = (Source { selection, now }, List { sort: &keys, window });
     let mut projects = Beside::default();
-    let found = read_list(&query.build().fetch_all(pool).await?, |row, from| source.read(row, from, &mut projects))?;
+    let found = read_list(&all(reads, query.build()).await?, |row, from| source.read(row, from, &mut projects))?;
     Ok(list.page(found, |view| keys.iter().map(|key| sort_value(key.name, &view.task)).collect()))
 }
 
@@ -304,10 +305,10 @@ pub async fn task_by_key(
 }
 
 /// Tasks by id, without the hidden ones.
-pub async fn find_tasks(pool: &PgPool, workspace: WorkspaceId, ids: &[TaskId]) -> Result<Vec<TaskRow>, QueryError> {
+pub async fn find_tasks(reads: &impl Reads, workspace: WorkspaceId, ids: &[TaskId]) -> Result<Vec<TaskRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     let list = select_list("t", super::COLUMNS);
     let sql = format!("SELECT {list} FROM milepost.task_list t WHERE t.id = ANY($1) AND t.workspace_id = $2 AND NOT t.hidden");
-    let rows = sqlx::query(&sql).bind(ids).bind(workspace.0).fetch_all(pool).await?;
+    let rows = all(reads, sqlx::query(&sql).bind(ids).bind(workspace.0)).await?;
     Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
 }

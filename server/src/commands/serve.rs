@@ -5,6 +5,7 @@ use super::stop::{STOP_WITHIN, stop_signals, unless_told};
 use super::token::require_secret;
 use crate::cli::Serve;
 use crate::exit::Failure;
+use crate::open_files;
 use crate::wire::{Core, Node};
 use infrastructure::config::{Configuration, Settings};
 use infrastructure::kafka::catalogue::Catalogue;
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), Failure> {
     let settings = &configuration.settings;
     require_secret(&configuration)?;
+    open_files::make_room(settings);
     let catalogue = Catalogue::read(&settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
     // The port first: a second node on it should find out before it does anything.
     let listener = TcpListener::bind(&settings.listen)

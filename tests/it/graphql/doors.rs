@@ -110,6 +110,23 @@ async fn only_json_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compressed_body_is_refused_as_such() {
+    let app = TestApp::start().await;
+    let query = body("{ __typename }", &json!({}));
+    for coding in ["gzip", "deflate", "br", "zstd", "x-gzip", "gzip, identity"] {
+        let headers = [("content-type", "application/json"), ("content-encoding", coding)];
+        let refused = ask(&app, Method::POST, "/graphql", &headers, query.clone()).await;
+        assert_eq!((refused.status, refused.code().as_str()), (415, "BAD_USER_INPUT"), "{coding}: {}", refused.text);
+        assert_eq!(refused.header("accept-encoding"), "identity", "{coding}");
+        let message = refused.json()["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(message.contains("Content-Encoding") && message.contains(coding), "{message}");
+    }
+    let headers = [("content-type", "application/json"), ("content-encoding", "Identity")];
+    assert_eq!(ask(&app, Method::POST, "/graphql", &headers, query).await.status, 200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_in_what_the_client_accepts() {
     let app = TestApp::start().await;
     for (accept, expected) in [

@@ -199,7 +199,7 @@ async fn figures_are_given_as_prometheus_reads_them() {
     app.client.must("taskCreate", "id", json!({ "projectId": project, "title": "Late", "due": due })).await;
     // What comes only when something goes wrong need not be there; it is described if it is.
     let when_wrong = |name: &str| {
-        let words = ["internal_errors", "failed", "lost", "overloaded", "parked", "refused", "released", "troubles"];
+        let words = ["internal_errors", "failed", "lost", "overload", "parked", "refused", "released", "timeouts", "troubles"];
         words.iter().any(|word| name.contains(word))
     };
     let page = until("all figures are there", || async {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The limits of a new installation. Times are in milliseconds.
-const DEFAULTS: [(&str, usize); 16] = [
+const DEFAULTS: [(&str, usize); 28] = [
     ("bodyBytes", 524_288),
     ("tokens", 5_000),
     ("depth", 12),
@@ -21,14 +21,35 @@ const DEFAULTS: [(&str, usize); 16] = [
     ("directives", 16),
     ("cost", 5_000),
     ("pageRows", 200),
+    ("answerValues", 200_000),
+    ("answerBytes", 16_777_216),
+    ("principalRequests", 256),
+    ("principalBytes", 67_108_864),
+    ("nodeRequests", 1_024),
+    ("nodeBytes", 268_435_456),
+    ("connections", 2_048),
+    ("nameBytes", 256),
+    ("operations", 50),
+    ("introspectionLists", 3),
+    ("errors", 100),
     ("fragmentDepth", 24),
     ("sortLevels", 6),
     ("filterParts", 200),
     ("filterItems", 1_000),
     ("timeoutMs", 10_000),
     ("headersTimeoutMs", 30_000),
+    ("writeTimeoutMs", 30_000),
     ("positionWaitMs", 5_000),
 ];
+
+/// Limits of answers and of what is under way. `answer_size.rs` and `overload.rs` are about them.
+const NOT_OF_REQUESTS: [&str; 8] =
+    ["answerValues", "answerBytes", "principalRequests", "principalBytes", "nodeRequests", "nodeBytes", "connections", "errors"];
+
+/// Whether it is a limit of what one request says.
+fn is_of_requests(limit: &str) -> bool {
+    !limit.ends_with("Ms") && !NOT_OF_REQUESTS.contains(&limit)
+}
 
 /// A body that comes to exactly so much of what a limit counts. A limit without one fails the tests.
 fn request(limit: &str, amount: usize) -> String {
@@ -46,6 +67,14 @@ fn request(limit: &str, amount: usize) -> String {
         "directives" => format!("{{viewer{{actorId{}}}}}", " @include(if:true)".repeat(amount)),
         "cost" => costly(amount),
         "pageRows" => format!("{{tasks(first:{amount}){{nodes{{id}}}}}}"),
+        "nameBytes" => format!("{{viewer{{{}:actorId}}}}", "a".repeat(amount)),
+        "operations" => {
+            let query: String = (0..amount).map(|number| format!("query q{number}{{viewer{{actorId}}}}")).collect();
+            return json!({ "query": query, "operationName": "q0" }).to_string();
+        }
+        "introspectionLists" => {
+            format!("{{__schema{{types{{{}name{}}}}}}}", "fields{type{".repeat(amount - 1), "}}".repeat(amount - 1))
+        }
         "fragmentDepth" => nested_fragments(amount),
         "sortLevels" => format!("{{tasks(sort:[{}]){{nodes{{id}}}}}}", "{field:TITLE}".repeat(amount)),
         "filterParts" => format!("{{tasks(filter:{{text:\"{}\"}}){{totalCount}}}}", "w ".repeat(amount - 1)),
@@ -91,7 +120,7 @@ fn nested_fragments(count: usize) -> String {
 
 /// Sends what just passes and what just does not, for all limits that are counted.
 async fn probe(app: &TestApp, limits: &Limits) {
-    for (limit, allowed) in limits.named().into_iter().filter(|(limit, _)| !limit.ends_with("Ms")) {
+    for (limit, allowed) in limits.named().into_iter().filter(|(limit, _)| is_of_requests(limit)) {
         let passes = post(&app.client, request(limit, allowed)).await;
         // No query can have so many directives and be valid, since each may stand once.
         let at_most_invalid = limit == "directives" && passes.code() == "BAD_USER_INPUT";
@@ -139,9 +168,13 @@ async fn limits_are_settings() {
     };
     let app = TestApp::start_with(how).await;
     let limits = limits_of(&app);
-    let counted = |(limit, allowed): &(&str, usize)| !limit.ends_with("Ms") && DEFAULTS.contains(&(*limit, *allowed));
+    let counted = |(limit, allowed): &(&str, usize)| is_of_requests(limit) && DEFAULTS.contains(&(*limit, *allowed));
     let same: Vec<_> = limits.named().into_iter().filter(counted).map(|(limit, _)| limit).collect();
-    assert_eq!(same, ["fragmentDepth", "sortLevels", "filterParts", "filterItems"], "these are no settings");
+    assert_eq!(
+        same,
+        ["nameBytes", "operations", "introspectionLists", "fragmentDepth", "sortLevels", "filterParts", "filterItems"],
+        "these are not settings"
+    );
     probe(&app, &limits).await;
     app.stop().await;
 }

@@ -2,6 +2,7 @@
 
 mod absent_variables;
 mod access;
+mod answer_size;
 mod any_input;
 mod audits;
 mod command_ids;
@@ -17,10 +18,12 @@ mod health;
 mod introspection;
 mod limits;
 mod lists;
+mod lost_reads;
 mod mutations;
 mod nulls;
 mod one_statement;
 mod order;
+mod overload;
 mod pages;
 mod positions;
 mod proxy;

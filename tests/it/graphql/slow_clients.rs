@@ -17,19 +17,19 @@ async fn impatient() -> TestApp {
 }
 
 /// The head of a request with so many bytes to come.
-fn head(client: &Client, length: usize) -> String {
+pub(super) fn head(client: &Client, length: usize) -> String {
     format!(
         "POST /graphql HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
         client.token
     )
 }
 
-async fn connected(client: &Client) -> TcpStream {
+pub(super) async fn connected(client: &Client) -> TcpStream {
     TcpStream::connect(client.base.trim_start_matches("http://")).await.expect("the node listens")
 }
 
 /// Everything that comes until the node closes the connection.
-async fn until_closed(stream: &mut TcpStream) -> String {
+pub(super) async fn until_closed(stream: &mut TcpStream) -> String {
     let mut answer = vec![];
     let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
     let _ = closed.expect("the node closes the connection");
@@ -37,7 +37,7 @@ async fn until_closed(stream: &mut TcpStream) -> String {
 }
 
 /// The status line of an answer, and its body.
-fn parts(answer: &str) -> (&str, Value) {
+pub(super) fn parts(answer: &str) -> (&str, Value) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     (head.lines().next().unwrap_or_default(), serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}")))
 }
@@ -111,6 +111,22 @@ async fn who_sends_far_too_much_is_told_so_all_the_same() {
         let answer = until_closed(&mut stream).await;
         assert_eq!(parts(&answer).0, "HTTP/1.1 413 Payload Too Large");
         assert_eq!(parts(&answer).1["errors"][0]["extensions"]["limit"], "bodyBytes");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_has_so_many_bytes_and_headers_and_no_more() {
+    let app = TestApp::start().await;
+    let of = |headers: &str| format!("GET /livez HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{headers}\r\n");
+    let many = |count: usize| (0..count).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
+    let long = |bytes: usize| format!("X: {}\r\n", "y".repeat(bytes));
+    for (headers, status) in [(many(90), 200), (many(200), 431), (long(100 * 1024), 200), (long(200 * 1024), 431)] {
+        let mut stream = connected(&app.client).await;
+        // What is too long is not read to its end.
+        let _ = stream.write_all(of(&headers).as_bytes()).await;
+        let answer = until_closed(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) || (status == 431 && answer.is_empty()), "{status}: {answer:.80}");
     }
     app.stop().await;
 }

@@ -203,7 +203,7 @@ impl EventQueries {
             return Err(not_reached(&NotReached { name: "the log", reached, wanted }));
         }
         let after = after.map_or(0, |position| position.0);
-        let page = list_events(ctx.pool(), Some(ctx.workspace()), &filter, after, window.limit).await.map_err(unanswered)?;
+        let page = list_events(&ctx.reader(), Some(ctx.workspace()), &filter, after, window.limit).await.map_err(unanswered)?;
         Ok(EventConnection::of(page, after))
     }
 
@@ -220,7 +220,7 @@ impl EventQueries {
         let subject = uuid("subjectId", &subject_id)?;
         seen(ctx, &[Activity::NAME], wanted(ctx, min_position)).await?;
         let after = after.map_or(0, |position| position.0);
-        let page = history(ctx.pool(), ctx.workspace(), subject, after, window.limit).await.map_err(unanswered)?;
+        let page = history(&ctx.reader(), ctx.workspace(), subject, after, window.limit).await.map_err(unanswered)?;
         Ok(EventConnection::of(page, after))
     }
 }

@@ -118,7 +118,7 @@ impl ProjectQueries {
         let filter = filter.unwrap_or_default().checked()?;
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;
-        let page = list_projects(ctx.pool(), ctx.workspace(), &filter, &window, selection, ctx.now()).await.map_err(unanswered)?;
+        let page = list_projects(&ctx.reader(), ctx.workspace(), &filter, &window, selection, ctx.now()).await.map_err(unanswered)?;
         Ok(page.map(|view| Project { view, seen: position }).into())
     }
 }

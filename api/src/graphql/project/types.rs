@@ -1,7 +1,7 @@
 //! What a project looks like.
 
 use crate::graphql::connection::connection;
-use crate::graphql::context::{ContextExt, Paging, loaded, missing, seen};
+use crate::graphql::context::{ContextExt, Paging, missing, seen};
 use crate::graphql::scalars::{Date, DateTime, TimeZone, count, version};
 use crate::graphql::task::{Task, TaskConnection, TaskFilter, TaskSort, list};
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
@@ -146,7 +146,7 @@ impl Project {
         let (project, mut overdue) = (&self.view.project, self.view.overdue);
         if overdue.is_none() && ctx.look_ahead().field("overdue").exists() {
             seen(ctx, &[ProjectOverview::NAME, projections::task_list::TaskList::NAME], self.seen).await?;
-            overdue = loaded(ctx.loaders().load_one(project.id).await)?.and_then(|view: ProjectView| view.overdue);
+            overdue = ctx.loaders().load_one(project.id).await?.and_then(|view: ProjectView| view.overdue);
         }
         Ok(TaskCounts::new(project.counts, overdue.unwrap_or_default()))
     }
@@ -197,7 +197,7 @@ impl Project {
         let overdue = ctx.look_ahead().field("taskCounts").field("overdue").exists();
         let models = [ProjectOverview::NAME].into_iter().chain(overdue.then_some(projections::task_list::TaskList::NAME));
         seen(ctx, &models.collect::<Vec<_>>(), position).await?;
-        let view = loaded(ctx.loaders().load_one(id).await)?;
+        let view = ctx.loaders().load_one(id).await?;
         Ok(view.map(|view| Self { view, seen: position }))
     }
 

@@ -133,7 +133,7 @@ impl ScheduleQueries {
         let filter = filter.unwrap_or_default().checked()?;
         let position = wanted(ctx, min_position);
         seen(ctx, &models(selection), position).await?;
-        let page = list_schedules(ctx.pool(), ctx.workspace(), &filter, &window, selection).await.map_err(unanswered)?;
+        let page = list_schedules(&ctx.reader(), ctx.workspace(), &filter, &window, selection).await.map_err(unanswered)?;
         Ok(page.map(|view| Schedule { view, seen: position }).into())
     }
 
@@ -158,7 +158,7 @@ impl ScheduleQueries {
         models.extend(schedule.then_some(Schedules::NAME));
         seen(ctx, &models, position).await?;
         let selection = FiringSelection { schedule };
-        let page = list_firings(ctx.pool(), ctx.workspace(), &filter, &window, selection).await.map_err(unanswered)?;
+        let page = list_firings(&ctx.reader(), ctx.workspace(), &filter, &window, selection).await.map_err(unanswered)?;
         Ok(page.map(|view| DeadlineFiring { row: view.firing, schedule: view.schedule, seen: position }).into())
     }
 }

@@ -1,7 +1,7 @@
 //! What a schedule and its firings look like.
 
 use crate::graphql::connection::connection;
-use crate::graphql::context::{ContextExt, loaded, missing, seen};
+use crate::graphql::context::{ContextExt, missing, seen};
 use crate::graphql::loaders::FiringsOf;
 use crate::graphql::project::Project;
 use crate::graphql::scalars::{DateTime, Long, Position, version};
@@ -135,10 +135,10 @@ impl Schedule {
         }
     }
 
-    /// What has fired, the oldest first, of all due revisions.
+    /// What has fired, the oldest first: the latest 25, of whatever due revision. All are in `deadlines`, by `scheduleId`.
     async fn firings(&self, ctx: &Context<'_>) -> Result<Vec<DeadlineFiring>> {
         seen(ctx, &[DeadlineLog::NAME], self.seen).await?;
-        let rows = loaded(ctx.loaders().load_one(FiringsOf(self.view.schedule.id)).await)?.unwrap_or_default();
+        let rows = ctx.loaders().load_one(FiringsOf(self.view.schedule.id)).await?.unwrap_or_default();
         let schedule = &self.view.schedule;
         Ok(rows.into_iter().map(|row| DeadlineFiring { row, schedule: Some(schedule.clone()), seen: self.seen }).collect())
     }
@@ -166,7 +166,7 @@ impl Schedule {
 
     async fn load(ctx: &Context<'_>, id: ScheduleId, position: i64) -> Result<Self> {
         seen(ctx, &[Schedules::NAME], position).await?;
-        let row = loaded(ctx.loaders().load_one(id).await)?;
+        let row = ctx.loaders().load_one(id).await?;
         row.map(|row| Self::of_row(row, position)).ok_or_else(|| missing("the schedule of a firing"))
     }
 }

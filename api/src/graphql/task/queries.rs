@@ -233,7 +233,7 @@ pub(crate) async fn list(
         return Err(limit_exceeded("sortLevels", sort.len(), SORT_LEVELS_MAX));
     }
     seen(ctx, &models(selection), position).await?;
-    let page = list_tasks(ctx.pool(), ctx.workspace(), &filter, &sort, &window, selection, ctx.now()).await.map_err(unanswered)?;
+    let page = list_tasks(&ctx.reader(), ctx.workspace(), &filter, &sort, &window, selection, ctx.now()).await.map_err(unanswered)?;
     Ok(page.map(|view| Task { view, seen: position }).into())
 }
 

@@ -1,7 +1,7 @@
 //! What a task looks like.
 
 use crate::graphql::connection::connection;
-use crate::graphql::context::{ContextExt, Paging, loaded, missing, seen};
+use crate::graphql::context::{ContextExt, Paging, missing, seen};
 use crate::graphql::error::unanswered;
 use crate::graphql::loaders::{CommentsOf, FollowerOf};
 use crate::graphql::project::Project;
@@ -163,7 +163,7 @@ impl Task {
             Some(row) => row.clone(),
             None => {
                 seen(ctx, &[Schedules::NAME], self.seen).await?;
-                loaded(ctx.loaders().load_one(FollowerOf(self.view.task.id)).await)?
+                ctx.loaders().load_one(FollowerOf(self.view.task.id)).await?
             }
         };
         Ok(row.map(|schedule| Schedule { view: ScheduleView { schedule, project: None, task: None }, seen: self.seen }))
@@ -211,9 +211,12 @@ impl Task {
         let task = self.view.task.id;
         let page = match window.after {
             // First pages are read together with those of the tasks beside this one.
-            None => loaded(ctx.loaders().load_one(CommentsOf { task, rows: window.limit, total: window.total }).await)?
+            None => ctx
+                .loaders()
+                .load_one(CommentsOf { task, rows: window.limit, total: window.total })
+                .await?
                 .ok_or_else(|| missing("a page of comments"))?,
-            Some(_) => list_comments(ctx.pool(), ctx.workspace(), task, &window).await.map_err(unanswered)?,
+            Some(_) => list_comments(&ctx.reader(), ctx.workspace(), task, &window).await.map_err(unanswered)?,
         };
         Ok(page.map(|row| Comment { row }).into())
     }
@@ -223,7 +226,7 @@ impl Task {
     /// The task that a schedule is about, unless it is gone.
     pub(crate) async fn load(ctx: &Context<'_>, id: TaskId, position: i64) -> Result<Option<Self>> {
         seen(ctx, &[TaskList::NAME], position).await?;
-        let row = loaded(ctx.loaders().load_one(id).await)?;
+        let row = ctx.loaders().load_one(id).await?;
         Ok(row.map(|task| Self { view: TaskView { task, project: None, project_overdue: None, schedule: None }, seen: position }))
     }
 }

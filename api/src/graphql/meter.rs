@@ -1,0 +1,331 @@
+//! Counts an answer while it is made, so that none takes more memory or time than it may.
+//!
+//! What an answer takes is not in its query: lists differ in length, texts in size. So every value of an answer that could
+//! be large is counted as it is resolved, and every row as it is read. Beyond a limit a query ends at once. And after some
+//! values the others who use the same thread have their turn, so that the time limit ends a query as well.
+
+use super::context::Services;
+use super::error::{limit_exceeded, overloaded};
+use super::limits::Limits;
+use crate::load::{Overload, Underway};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::{Error, PathSegment, Pos, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
+use async_trait::async_trait;
+use projections::Pool;
+use projections::reads::{Reads, TooMuch};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+/// Values that are resolved before others have their turn: some milliseconds.
+const SLICE_VALUES: usize = 2_048;
+/// Bytes are held in steps of this size, so that small answers take no part in it.
+const HELD_STEP_BYTES: usize = 256 * 1024;
+/// A value of so few bytes is given by a mutation even if its answer is too large: what became of a command must be said.
+const SMALL_BYTES: usize = 64;
+/// About what a number takes.
+const NUMBER_BYTES: usize = 8;
+
+/// What was counted of one answer.
+#[derive(Debug, Default)]
+struct Counted {
+    values: usize,
+    /// Of the answer, as JSON.
+    made: usize,
+    /// Of rows.
+    read: usize,
+    held: usize,
+    /// Values since others had their turn.
+    slice: usize,
+    stopped: Option<Stopped>,
+}
+
+/// Why an answer is not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// It goes beyond a limit: its name, what it came to, and what is allowed.
+    TooMuch(&'static str, usize, usize),
+    /// There is no room for it at the moment.
+    Overload(Overload),
+}
+
+impl Stopped {
+    pub(crate) fn error(self) -> Error {
+        match self {
+            Self::TooMuch(limit, value, allowed) => limit_exceeded(limit, value, allowed),
+            Self::Overload(overload) => overloaded(overload),
+        }
+    }
+}
+
+/// Counts one answer.
+pub(crate) struct Meter {
+    answer_bytes: usize,
+    answer_values: usize,
+    /// Commands are not given up half-way.
+    carries_out: bool,
+    underway: Arc<Underway>,
+    counted: Mutex<Counted>,
+    stopping: Notify,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &Limits, carries_out: bool, underway: Arc<Underway>) -> Self {
+        let Limits { answer_bytes, answer_values, .. } = *limits;
+        Self { answer_bytes, answer_values, carries_out, underway, counted: Mutex::default(), stopping: Notify::new() }
+    }
+
+    /// Why the answer is not made, if it is not.
+    pub(crate) fn stopped(&self) -> Option<Stopped> {
+        self.counted().stopped
+    }
+
+    /// Returns once there is no sense in going on.
+    pub(crate) async fn stop(&self) -> Stopped {
+        loop {
+            self.stopping.notified().await;
+            if let (Some(stopped), false) = (self.stopped(), self.carries_out) {
+                return stopped;
+            }
+        }
+    }
+
+    /// Lets something go on in slices, between which others have their turn.
+    pub(crate) async fn in_slices<F: Future + Unpin>(&self, mut work: F) -> F::Output {
+        poll_fn(|cx| {
+            self.counted().slice = 0;
+            Pin::new(&mut work).poll(cx)
+        })
+        .await
+    }
+
+    /// Waits for the next slice, if this one is used up.
+    async fn turn(&self) {
+        poll_fn(|cx| match self.counted().slice < SLICE_VALUES {
+            true => Poll::Ready(()),
+            false => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Counts what is about to be in memory.
+    fn count(&self, values: usize, made: usize, read: usize) -> Result<(), Stopped> {
+        let mut counted = self.counted();
+        let passes = self.carries_out && made <= SMALL_BYTES;
+        if let (Some(stopped), false) = (counted.stopped, passes) {
+            return Err(stopped);
+        }
+        counted.values += values;
+        counted.slice += values;
+        counted.made += made;
+        counted.read += read;
+        let bytes = counted.made.max(counted.read);
+        let stopped = if counted.values > self.answer_values {
+            Stopped::TooMuch("answerValues", counted.values, self.answer_values)
+        } else if bytes > self.answer_bytes {
+            Stopped::TooMuch("answerBytes", bytes, self.answer_bytes)
+        } else {
+            let more = (counted.made + counted.read).saturating_sub(counted.held).div_ceil(HELD_STEP_BYTES) * HELD_STEP_BYTES;
+            match if counted.made + counted.read > HELD_STEP_BYTES { self.underway.hold(more) } else { return Ok(()) } {
+                Ok(()) => {
+                    counted.held += more;
+                    return Ok(());
+                }
+                Err(overload) => Stopped::Overload(overload),
+            }
+        };
+        counted.stopped.get_or_insert(stopped);
+        drop(counted);
+        self.stopping.notify_one();
+        if passes { Ok(()) } else { Err(stopped) }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connections for queries, for one request.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pool: Pool,
+    meter: Arc<Meter>,
+}
+
+impl Reader {
+    pub(crate) fn new(services: &Services, meter: &Arc<Meter>) -> Self {
+        Self { pool: services.pool.clone(), meter: Arc::clone(meter) }
+    }
+}
+
+impl Reads for Reader {
+    fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.meter.underway.reading().await
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), TooMuch> {
+        self.meter.count(0, 0, bytes).map_err(|_| TooMuch)
+    }
+}
+
+/// Has every value of an answer counted, and every row of its lists.
+pub(super) struct Metered;
+
+impl ExtensionFactory for Metered {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait]
+impl Extension for Metered {
+    async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {
+        let meter: &Arc<Meter> = ctx.data_unchecked();
+        meter.turn().await;
+        let is_row = matches!(info.path_node.segment, QueryPathSegment::Index(_));
+        let key = if is_row { 1 } else { info.field.response_key().node.len() + "\"\":,".len() };
+        let is_leaf = info.field.selection_set.node.items.is_empty();
+        let (place, pos) = (*info.path_node, info.field.name.pos);
+        let refuse = |stopped: Stopped| at(stopped.error(), &place, pos);
+        meter.count(1, key, 0).map_err(refuse)?;
+        let value = next.run(ctx, info).await?;
+        meter.count(0, value.as_ref().map_or(NULL_BYTES, |value| bytes(value, is_leaf)), 0).map_err(refuse)?;
+        Ok(value)
+    }
+}
+
+/// An error of a field at its place in the answer.
+fn at(error: Error, place: &QueryPathNode<'_>, pos: Pos) -> ServerError {
+    let mut error = error.into_server_error(pos);
+    let segment = |node: &QueryPathNode<'_>| match node.segment {
+        QueryPathSegment::Index(index) => PathSegment::Index(index),
+        QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+    };
+    error.path = place.parents().map(segment).collect();
+    error.path.reverse();
+    error.path.push(segment(place));
+    error
+}
+
+const NULL_BYTES: usize = "null".len();
+
+/// How many bytes a value takes as JSON, beside what was counted when its own fields and rows were resolved.
+fn bytes(value: &Value, whole: bool) -> usize {
+    match value {
+        Value::Null => NULL_BYTES,
+        Value::Number(_) => NUMBER_BYTES,
+        Value::Boolean(_) => "false".len(),
+        Value::String(text) => text_bytes(text),
+        Value::Enum(name) => name.len() + 2,
+        Value::Binary(bytes) => bytes.len(),
+        // The rows of a list are counted one by one, but not those inside a scalar.
+        Value::List(_) => 2,
+        Value::Object(fields) if whole => fields.iter().map(|(name, value)| text_bytes(name) + 2 + inner_bytes(value)).sum(),
+        Value::Object(_) => 2,
+    }
+}
+
+fn inner_bytes(value: &Value) -> usize {
+    match value {
+        Value::List(items) => items.iter().map(|item| 1 + inner_bytes(item)).sum::<usize>() + 2,
+        _ => bytes(value, true),
+    }
+}
+
+/// How long a text is in JSON.
+fn text_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 1,
+        0..=0x1F => 5,
+        _ => 0,
+    };
+    text.len() + 2 + text.bytes().map(escaped).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::testing::LIMITS;
+    use crate::load::Load;
+    use application::caller::{Caller, Role};
+    use async_graphql::value;
+    use domain::ids::{UserId, WorkspaceId};
+    use std::task::Context;
+    use std::task::Waker;
+    use uuid::Uuid;
+
+    fn meter(limits: Limits, carries_out: bool) -> Meter {
+        let caller = Caller { actor: UserId(Uuid::nil()), workspace: WorkspaceId(Uuid::nil()), role: Role::Viewer };
+        let underway = Load::new(limits, 4).enter(&caller).expect("there is room");
+        Meter::new(&limits, carries_out, underway)
+    }
+
+    #[test]
+    fn others_have_their_turn_after_every_slice() {
+        let meter = meter(LIMITS, false);
+        let work = async {
+            for _ in 0..10 * SLICE_VALUES {
+                meter.turn().await;
+                meter.count(1, 1, 0).expect("it is not too much");
+            }
+        };
+        let mut work = Box::pin(meter.in_slices(Box::pin(work)));
+        let mut context = Context::from_waker(Waker::noop());
+        let polls = (1..100).find(|_| work.as_mut().poll(&mut context).is_ready());
+        assert_eq!(polls, Some(10));
+    }
+
+    #[test]
+    fn the_first_that_is_too_much_stops_an_answer() {
+        let limits = Limits { answer_values: 3, answer_bytes: 100, ..LIMITS };
+        for (values, made, read, limit, value) in [
+            (4, 0, 0, "answerValues", 4),
+            (1, 101, 0, "answerBytes", 101),
+            (1, 0, 102, "answerBytes", 102),
+            (2, 60, 101, "answerBytes", 101),
+        ] {
+            let meter = meter(limits, false);
+            let stopped = Stopped::TooMuch(limit, value, if limit == "answerValues" { 3 } else { 100 });
+            assert_eq!(meter.count(values, made, read), Err(stopped));
+            assert_eq!((meter.stopped(), meter.count(1, 1, 1)), (Some(stopped), Err(stopped)), "nothing passes any more");
+        }
+        assert_eq!(meter(limits, false).count(3, 100, 100), Ok(()));
+    }
+
+    #[test]
+    fn a_mutation_still_says_what_is_small() {
+        let meter = meter(Limits { answer_bytes: 1_000, ..LIMITS }, true);
+        assert!(meter.count(1, 2_000, 0).is_err());
+        assert_eq!(meter.count(1, SMALL_BYTES, 0), Ok(()));
+        assert!(meter.count(1, SMALL_BYTES + 1, 0).is_err());
+    }
+
+    #[test]
+    fn what_is_large_is_held_and_what_there_is_no_room_for_stops_the_answer() {
+        let limits = Limits { principal_bytes: 2 * HELD_STEP_BYTES, ..LIMITS };
+        let meter = meter(limits, false);
+        assert_eq!(meter.count(1, 2 * HELD_STEP_BYTES, 0), Ok(()));
+        let overload = Overload { limit: "principalBytes", allowed: 2 * HELD_STEP_BYTES, of_node: false };
+        assert_eq!(meter.count(1, 1, 0), Err(Stopped::Overload(overload)));
+    }
+
+    #[test]
+    fn values_are_as_long_as_they_are_written() {
+        for value in
+            [value!("plain"), value!("a \"quote\", a \\, a \n, a \u{1} and an ä"), value!(null), value!({ "a": [1, 2], "b": { "c": "d" } })]
+        {
+            let (counted, written) = (inner_bytes(&value), serde_json::to_string(&value).expect("JSON").len());
+            let numbers = value.to_string().bytes().filter(u8::is_ascii_digit).count();
+            assert!((written.saturating_sub(2)..=written + numbers * NUMBER_BYTES).contains(&counted), "{value}: {counted}, not {written}");
+        }
+    }
+}

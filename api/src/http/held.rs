@@ -1,0 +1,71 @@
+//! Answers in memory: of no more bytes than allowed, and counted until they are written.
+
+use crate::load::{Overload, Underway};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// An answer in memory. What is under way of its request ends with it: once it is written, or nobody wants it any more.
+pub(super) struct Held {
+    bytes: Vec<u8>,
+    _underway: Arc<Underway>,
+}
+
+impl Held {
+    /// What became of commands is held even if there is no room for it.
+    pub(super) fn new(bytes: Vec<u8>, underway: &Arc<Underway>, carried_out: bool) -> Result<Self, Overload> {
+        match carried_out {
+            true => underway.hold_anyway(bytes.len()),
+            false => underway.hold_instead(bytes.len())?,
+        }
+        Ok(Self { bytes, _underway: Arc::clone(underway) })
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// As JSON, unless that is longer than allowed; then how long it is.
+pub(super) fn written(value: &impl Serialize, allowed: usize) -> Result<Vec<u8>, usize> {
+    let mut bounded = Bounded { bytes: vec![], length: 0, allowed };
+    // Answers are plain values: writing them to memory does not fail.
+    let _ = serde_json::to_writer(&mut bounded, value);
+    if bounded.length > allowed { Err(bounded.length) } else { Ok(bounded.bytes) }
+}
+
+/// Takes what is written up to a length, and counts the rest.
+struct Bounded {
+    bytes: Vec<u8>,
+    length: usize,
+    allowed: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        self.length += more.len();
+        if self.length <= self.allowed {
+            self.bytes.extend_from_slice(more);
+        }
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_counted_and_not_retained() {
+        let text = "x".repeat(98);
+        assert_eq!(written(&text, 100).map(|bytes| bytes.len()), Ok(100));
+        assert_eq!(written(&text, 99), Err(100));
+        assert_eq!(written(&vec![text; 1_000], 99), Err(101 * 1_000 + 1));
+    }
+}

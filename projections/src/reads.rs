@@ -1,0 +1,54 @@
+//! Reading many rows, within what whoever asks may have.
+
+use crate::error::QueryError;
+use futures::TryStreamExt;
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row};
+use thiserror::Error;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// About what a row takes beside its values.
+const ROW_BYTES: usize = 128;
+
+/// Where rows are read for somebody. A pool by itself reads for the service, which asks for no more than it needs.
+pub trait Reads: Sync {
+    fn pool(&self) -> &PgPool;
+
+    /// Waits for a turn, which lasts until what is given is dropped: one client must not take all connections.
+    fn turn(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send {
+        std::future::ready(None)
+    }
+
+    /// Counts the bytes of a row that was read, and says if they are too many.
+    fn take(&self, _bytes: usize) -> Result<(), TooMuch> {
+        Ok(())
+    }
+}
+
+impl Reads for PgPool {
+    fn pool(&self) -> &PgPool {
+        self
+    }
+}
+
+/// More was read for one request than it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the rows of the answer have too many bytes")]
+pub struct TooMuch;
+
+/// All rows of a statement, counted one by one.
+pub(crate) async fn all(reads: &impl Reads, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, QueryError> {
+    let _turn = reads.turn().await;
+    let (mut rows, mut read) = (vec![], statement.fetch(reads.pool()));
+    while let Some(row) = read.try_next().await? {
+        reads.take(bytes(&row))?;
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn bytes(row: &PgRow) -> usize {
+    let value = |column| row.try_get_raw(column).ok().and_then(|value| value.as_bytes().ok().map(<[u8]>::len)).unwrap_or(0);
+    ROW_BYTES + (0..row.len()).map(value).sum::<usize>()
+}

@@ -1,0 +1,25 @@
+//! Open files: every connection is one, and a process may have only so many.
+
+use infrastructure::config::Settings;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Files that a node has open beside connections: its own to Kafka, logs, and what the runtime needs.
+const OTHERS: u64 = 256;
+
+/// Takes as many files as the connections of the settings need, if the system allows it; otherwise says so.
+pub fn make_room(settings: &Settings) {
+    let pools = u64::from(settings.pools.worker) + u64::from(settings.pools.service);
+    let wanted = settings.limits.connections as u64 + pools + OTHERS;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let allowed = wanted.min(hard);
+    let raised = soft >= allowed || setrlimit(Resource::RLIMIT_NOFILE, allowed, hard).is_ok();
+    if !raised || hard < wanted {
+        tracing::warn!(
+            wanted,
+            allowed = if raised { allowed.max(soft) } else { soft },
+            "limits.connections is {}, but this process may not have so many files open: raise the limit of open files \
+             (LimitNOFILE in systemd, --ulimit nofile in Docker), or lower limits.connections",
+            settings.limits.connections
+        );
+    }
+}
