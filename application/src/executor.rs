@@ -16,6 +16,7 @@ use domain::fields::Fields;
 use domain::ids::ProjectId;
 use domain::issued::Issued;
 use domain::rule::{ID_TAKEN, NOT_FOUND, Rule};
+use domain::values::Instant;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,7 +217,7 @@ impl Executor {
         // What begins something has seen nothing of it: whether its id is free is for the append to say.
         let seen_own = (!handling.creates()).then_some((guard(&own), own.cached));
         let seen: Vec<_> = seen_own.into_iter().chain(relied_on.iter().copied()).collect();
-        let at = how.at.unwrap_or_else(|| self.clock.now());
+        let at = Instant::from(how.at.unwrap_or_else(|| self.clock.now()));
         let issued = Issued { by: how.caller.actor, workspace: how.caller.workspace, at, command: () };
         let mut state = (*own.state).clone();
         let sink = EventSink::default();

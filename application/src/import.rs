@@ -15,7 +15,7 @@ use crate::ports::{CommandKey, Line, RefusedLine};
 use crate::{Application, access, json};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
-use domain::values::{InvalidValue, valid_instant};
+use domain::values::{Instant, InvalidValue, valid_instant};
 use futures::{Stream, StreamExt};
 use order::Order;
 use schemars::JsonSchema;
@@ -52,7 +52,7 @@ pub struct ImportLine {
     /// When it happened. For those who look after the workspace; otherwise now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
-    pub at: Option<DateTime<Utc>>,
+    pub at: Option<Instant>,
     /// The mutation's input.
     pub input: Value,
 }
@@ -220,7 +220,7 @@ fn asked(line: ImportLine) -> Result<Command, serde_json::Error> {
 /// What a line says of who did something and when, if whoever sends it may say so and it can have been.
 fn history(
     caller: &Caller,
-    (actor, at): (Option<Uuid>, Option<DateTime<Utc>>),
+    (actor, at): (Option<Uuid>, Option<Instant>),
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, RefusedLine> {
     if (actor.is_some() || at.is_some()) && !access::may_give_history(caller) {
@@ -230,9 +230,9 @@ fn history(
     at.map(|at| past(at, now)).transpose().map_err(|InvalidValue { code, message }| refused(code, message, &["at"]))
 }
 
-/// A moment that can have been, to the millisecond. Stored facts are for ever, so a slip of the pen must not become one.
-fn past(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
-    let at = valid_instant(at)?;
+/// A moment that can have been. Stored facts are for ever, so a slip of the pen must not become one.
+fn past(at: Instant, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
+    let at = valid_instant(at)?.utc();
     match at > now + AT_AHEAD_MAX {
         true => Err(InvalidValue::new(format!("at is {at:?}, and it is {now:?} only: what has not happened yet cannot be imported"))),
         false => Ok(at),

@@ -41,23 +41,32 @@ use domain::schedule::ScheduleCommand;
 use domain::task::Task;
 use error::CommandError;
 use executor::{Executor, Outcome, Sending};
+use notices::Notice;
 use ports::{Clock, CommandKey, EventLog, Ids, Line, RefusedLine, Unit};
 use projects::ProjectHandling;
 use schedules::ScheduleHandling;
 use std::sync::Arc;
 use std::time::Instant;
 use tasks::TaskHandling;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The service, without its doors.
 pub struct Application {
     executor: Executor,
+    /// What an admin should know of the scheduler of this node.
+    notes_of_scheduler: watch::Sender<Option<Notice>>,
 }
 
 impl Application {
     /// On a log, with a clock and a source of ids.
     pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { executor: Executor::new(log, clock, ids) }
+        Self { executor: Executor::new(log, clock, ids), notes_of_scheduler: watch::Sender::new(None) }
+    }
+
+    /// What an admin should know of the scheduler of this node, if it has anything to say.
+    pub fn notes_of_scheduler(&self) -> watch::Receiver<Option<Notice>> {
+        self.notes_of_scheduler.subscribe()
     }
 
     /// The log that commands are appended to.

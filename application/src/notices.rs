@@ -63,6 +63,8 @@ notice_names! {
     ReactionStuck = "reaction_stuck",
     /// Events wait because a reaction could not answer one of them.
     ReactionEventsParked = "reaction_events_parked",
+    /// Schedules are due in the read model and not by their events.
+    SchedulesDisagree = "schedules_disagree",
     /// The relay cannot send to Kafka.
     RelayStuck = "relay_stuck",
 }

@@ -253,6 +253,8 @@ pub trait Checkpoints: Send + Sync {
 pub struct DueSchedule {
     pub id: Uuid,
     pub workspace: WorkspaceId,
+    /// The version of the schedule that the row shows.
+    pub version: i64,
     pub due_revision: i64,
     pub fire_at: DateTime<Utc>,
 }
@@ -260,8 +262,8 @@ pub struct DueSchedule {
 /// What the scheduler reads.
 #[async_trait]
 pub trait Deadlines: Send + Sync {
-    /// The earliest moment at which anything fires.
-    async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError>;
+    /// The earliest moment after another one at which anything fires.
+    async fn next_fire_after(&self, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError>;
 
     /// What fires up to a moment, the earliest first, after another one of the list.
     async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError>;

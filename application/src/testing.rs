@@ -131,7 +131,7 @@ impl Kept {
                 aggregate_id: new.aggregate_id,
                 version: new.version,
                 event_id: new.event_id,
-                recorded_at: new.metadata.occurred_at,
+                recorded_at: new.metadata.occurred_at.utc(),
                 metadata: new.metadata,
                 event: new.event.with_drawn(drawn as u32 + 1),
             }));

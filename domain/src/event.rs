@@ -6,6 +6,7 @@ use crate::project::ProjectEvent;
 use crate::schedule::ScheduleEvent;
 use crate::shapes::{self, EventVersion};
 use crate::task::TaskEvent;
+use crate::values::Instant;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -71,7 +72,7 @@ pub struct Fact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// When it happened in the world; for imported history, long before it was recorded.
-    pub occurred_at: DateTime<Utc>,
+    pub occurred_at: Instant,
     pub actor: UserId,
     /// The command that caused it, if the sender named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

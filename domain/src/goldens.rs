@@ -8,10 +8,10 @@ mod project;
 mod schedule;
 mod task;
 
-use crate::event::{AggregateType, Event};
+use crate::event::{AggregateType, DecodeError, Event};
 use crate::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use crate::testing::{day, instant};
-use crate::values::{Due, ResolvedThreshold, ThresholdUnit};
+use crate::values::{Due, Instant, ResolvedThreshold, ThresholdUnit};
 use chrono_tz::Tz;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -124,6 +124,65 @@ fn a_number_is_drawn_in_the_project_that_the_task_is_then_in() {
             _ => None,
         };
         assert_eq!(event.draw(), drawn_in, "{name}");
+    }
+}
+
+/// Every text inside a stored event, with `change` made to one of them at a time: the name of the golden, and the event.
+fn with_each_text(change: impl Fn(&str) -> Option<String>) -> Vec<(AggregateType, &'static str, Value)> {
+    fn places(value: &Value, place: String, into: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| places(value, format!("{place}/{name}"), into)),
+            Value::Array(items) => items.iter().enumerate().for_each(|(n, value)| places(value, format!("{place}/{n}"), into)),
+            Value::String(_) => into.push(place),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut changed = vec![];
+    for of in AggregateType::ALL {
+        for (name, event) in goldens(of) {
+            let golden: Value = serde_json::from_str(&stored(of, name, &event)).expect("a golden is JSON");
+            let mut found = vec![];
+            places(&golden, String::new(), &mut found);
+            for place in found {
+                let mut other = golden.clone();
+                let text = other.pointer_mut(&place).expect("the place was found there");
+                if let Some(new) = text.as_str().and_then(&change) {
+                    *text = Value::String(new);
+                    changed.push((of, name, other));
+                }
+            }
+        }
+    }
+    changed
+}
+
+fn decoded(of: AggregateType, name: &str, payload: &Value) -> Result<Event, DecodeError> {
+    let (event_type, event_version) = event_and_version(name);
+    Event::decode(of.word(), event_type, event_version, &payload.to_string())
+}
+
+/// Also a field of an event to come, which has a golden.
+#[test]
+fn no_event_holds_a_second_60_whatever_was_stored() {
+    let second_60 = |text: &str| text.parse::<Instant>().is_ok().then(|| format!("{}:60.5Z", &text[..16]));
+    let changed = with_each_text(second_60);
+    assert!(changed.len() > 20, "goldens have instants");
+    for (of, name, payload) in changed {
+        let event = decoded(of, name, &payload).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!event.encode().contains(":60"), "{name}: {payload}");
+    }
+}
+
+/// Rules about texts get tighter; what was recorded under others must be read for ever.
+#[test]
+fn a_stored_text_is_read_whatever_it_holds() {
+    let strange = format!(" \u{200b}\r\n\u{202e}\0{}", "x".repeat(100_000));
+    let is_a_text = |(of, name, payload): &(AggregateType, &'static str, Value)| decoded(*of, name, payload).is_ok();
+    let places = |change: &str| with_each_text(|_| Some(change.to_owned()));
+    let texts: Vec<_> = places("some words").iter().map(is_a_text).zip(places(&strange)).filter(|(text, _)| *text).collect();
+    assert!(texts.len() > 20, "goldens have texts");
+    for (_, (of, name, payload)) in texts {
+        decoded(of, name, &payload).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
 

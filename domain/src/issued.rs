@@ -1,7 +1,7 @@
 //! A command with what the domain may not find out by itself: who, where and when.
 
 use crate::ids::{UserId, WorkspaceId};
-use chrono::{DateTime, Utc};
+use crate::values::Instant;
 
 /// A command as it reaches an aggregate.
 #[derive(Debug, Clone)]
@@ -11,7 +11,7 @@ pub struct Issued<C> {
     /// The workspace it is wished in. A thing of another workspace is not found.
     pub workspace: WorkspaceId,
     /// When it is wished, to the millisecond. It becomes `occurred_at` of the events.
-    pub at: DateTime<Utc>,
+    pub at: Instant,
     /// What is wished.
     pub command: C,
 }

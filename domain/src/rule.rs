@@ -14,7 +14,7 @@ pub trait Rule: std::error::Error {
 }
 
 /// Every code that a refusal can have, with what it means. The list is closed: `docs/ERRORS.md` is made from it.
-pub const CODES: [(&str, &str); 21] = [
+pub const CODES: [(&str, &str); 22] = [
     ("ALREADY_A_COLLABORATOR", "The person is in the project already; change the role instead."),
     ("DATE_RANGE", "The first day is after the last day."),
     ("FOLLOWS_TASK", "The schedule follows a task's due date; change the task instead."),
@@ -28,6 +28,7 @@ pub const CODES: [(&str, &str); 21] = [
     ("PROJECT_DELETED", "The project is gone for good."),
     ("SCHEDULE_DELETED", "The schedule is gone for good."),
     ("SCHEDULE_MET", "The schedule is met and cannot be moved."),
+    ("TASK_CLOSED", "The task that the schedule follows is done or cancelled. Only the scheduler meets it."),
     ("TASK_DELETED", "The task is gone for good."),
     ("TASK_DONE", "What is done is not planned anew (due, assignment, move); reopen it first."),
     ("TOO_MANY_ASSIGNEES", "A task has at most 50 assignees."),

@@ -8,8 +8,8 @@ use crate::issued::Issued;
 use crate::project::{self, Home, Phase, Project, ProjectEvent};
 use crate::schedule::{self, Schedule, ScheduleEvent};
 use crate::task::{self, Task, TaskEvent};
-use crate::values::{Change, InvalidValue};
-use chrono::{DateTime, NaiveDate, Utc};
+use crate::values::{Change, Instant, InvalidValue};
+use chrono::NaiveDate;
 use chrono_tz::Europe::Zurich;
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
@@ -106,7 +106,7 @@ pub(crate) fn issued_elsewhere<C>(command: C) -> Issued<C> {
     Issued { workspace: ELSEWHERE, ..issued(command) }
 }
 
-pub(crate) fn instant(text: &str) -> DateTime<Utc> {
+pub(crate) fn instant(text: &str) -> Instant {
     text.parse().expect("an RFC 3339 instant")
 }
 

@@ -74,6 +74,7 @@ fn refusals_of_schedules() -> Vec<Refusal> {
         ScheduleDeleted => "SCHEDULE_DELETED", Some("id");
         ScheduleMet => "SCHEDULE_MET", Some("id");
         FollowsTask => "FOLLOWS_TASK", Some("id");
+        TaskClosed => "TASK_CLOSED", None;
         NotYetDue(instant("2031-03-01T12:00:00Z")) => "NOT_YET_DUE", None;
     }
 }

@@ -24,7 +24,7 @@ pub fn envelope(bytes: &[u8]) {
     assert_eq!(Event::decode(kind, name, &version, &event.encode()).as_ref(), Ok(&event), "it is another one when it is stored again");
     let at = DateTime::UNIX_EPOCH;
     let metadata = Metadata {
-        occurred_at: at,
+        occurred_at: at.into(),
         actor: UserId(Uuid::from_u128(1)),
         command_id: None,
         correlation_id: Uuid::from_u128(2),

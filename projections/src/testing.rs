@@ -46,7 +46,7 @@ impl Story {
         let event = Event::decode(kind.word(), name, &event_version, &payload).expect("it reads as a stored event");
         let version = self.events.iter().filter(|event| event.aggregate_id == id).count() as i64 + 1;
         let metadata = Metadata {
-            occurred_at: minute(position),
+            occurred_at: minute(position).into(),
             actor: ANNA,
             command_id: None,
             correlation_id: Uuid::nil(),

@@ -24,7 +24,7 @@ use projections::model::ReadModel;
 use projections::progress::Progress;
 use projections::registry::{self, Fit, VersionState};
 use projections::runner::Projection;
-use projections::schedules::{Schedules, due_now, next_fire_at};
+use projections::schedules::{Schedules, due_now, next_fire_after};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -68,8 +68,8 @@ async fn said<T: Default>(answer: impl Future<Output = Result<T, QueryError>>) -
 
 #[async_trait]
 impl Deadlines for ScheduleDeadlines {
-    async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError> {
-        said(next_fire_at(&self.pool)).await
+    async fn next_fire_after(&self, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError> {
+        said(next_fire_after(&self.pool, moment)).await
     }
 
     async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError> {
@@ -78,6 +78,7 @@ impl Deadlines for ScheduleDeadlines {
         let schedule = |due: projections::schedules::DueNow| DueSchedule {
             id: due.id.0,
             workspace: due.workspace_id,
+            version: due.version,
             due_revision: i64::from(due.due_revision),
             fire_at: due.fire_at,
         };
@@ -119,6 +120,8 @@ pub struct NodeHealth {
     pub relay: Option<watch::Receiver<RelayState>>,
     /// What holds each reaction up on this node.
     pub reactions: Vec<(&'static str, watch::Receiver<Trouble>)>,
+    /// What the scheduler of this node has to say.
+    pub scheduler: watch::Receiver<Option<Notice>>,
     pub standstills: Standstills,
     /// Whether the database accepts writes, which this node tries every second.
     pub writes_refused: watch::Receiver<Option<WritesRefused>>,
@@ -235,6 +238,7 @@ impl Health for NodeHealth {
                 notices.push(Notice::new(NoticeName::RelayStuck, format!("the relay to Kafka is stuck: {trouble}")));
             }
             notices.extend(self.stuck_reactions().await);
+            notices.extend(self.scheduler.borrow().clone());
             if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
                 for projection in projections::runner::all() {
                     if let Fit::NotOurs(live) = projection.fit(&versions) {

@@ -193,7 +193,7 @@ impl Story<'_> {
         // Half of the due moments are days, half are instants, some only minutes away.
         let due = due_in_days.map(|days| match number % 2 {
             0 => DueInput { date: Some((self.now + TimeDelta::days(days)).date_naive()), at: None, time_zone: None },
-            _ => DueInput { date: None, at: Some(self.now + TimeDelta::days(days) + TimeDelta::minutes(7)), time_zone: None },
+            _ => DueInput { date: None, at: Some((self.now + TimeDelta::days(days) + TimeDelta::minutes(7)).into()), time_zone: None },
         });
         let create = TaskCreateInput {
             id: Some(id),
@@ -251,7 +251,7 @@ impl Story<'_> {
                 project_id: Some(project_id),
                 task_id: None,
                 title: title.to_owned(),
-                due: DueInput { date: None, at: Some(self.now + TimeDelta::minutes(minutes)), time_zone: None },
+                due: DueInput { date: None, at: Some((self.now + TimeDelta::minutes(minutes)).into()), time_zone: None },
                 thresholds: (title == "The last day").then(|| near.to_vec()),
             };
             self.tell(who, 37.0, Command::ScheduleCreate(create), &[project.key, title]).await?;
@@ -263,7 +263,7 @@ impl Story<'_> {
 /// The moment that the story was first told by, if it was: told by another, its commands would be other commands.
 async fn first_told(application: &Application) -> Result<Option<DateTime<Utc>>, CommandError> {
     let begun = application.log().stream_after(derived(&["demo", "project", PROJECTS[0].key]), 0).await?;
-    Ok(begun.first().map(|created| created.metadata.occurred_at + days(PROJECTS_BEGUN_DAYS_AGO)))
+    Ok(begun.first().map(|created| created.metadata.occurred_at.utc() + days(PROJECTS_BEGUN_DAYS_AGO)))
 }
 
 /// Makes the demo workspace. Done again, it goes on where it was interrupted, or changes nothing.

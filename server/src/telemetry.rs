@@ -25,7 +25,7 @@ const fn metric(name: &'static str, kind: &'static str, labels: &'static str, he
 }
 
 /// Every figure. `docs/METRICS.md` is made from this list, and a check compares it with the code.
-pub const METRICS: [Metric; 29] = [
+pub const METRICS: &[Metric] = &[
     metric("milepost_api_connections", "gauge", "", "Connections of clients."),
     metric("milepost_api_held_bytes", "gauge", "", "Bytes of bodies, rows and answers that are in memory for requests."),
     metric("milepost_api_internal_errors_total", "counter", "", "Requests that met something the service cannot handle."),
@@ -72,6 +72,12 @@ pub const METRICS: [Metric; 29] = [
     metric("milepost_relay_lag_events", "gauge", "", "How many events Kafka is behind the log, on the node that relays."),
     metric("milepost_relay_transaction_duration_seconds", "histogram", "", "Time of one transaction on Kafka."),
     metric("milepost_relay_troubles_total", "counter", "", "How often the relay to Kafka could not get on."),
+    metric(
+        "milepost_scheduler_aside_schedules",
+        "gauge",
+        "",
+        "Schedules that were ticked, are still listed as due and wait for their row to change.",
+    ),
     metric(
         "milepost_scheduler_failed_ticks_total",
         "counter",

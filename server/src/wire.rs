@@ -136,6 +136,7 @@ impl Node {
             figures: telemetry::figures(),
             relay: relay.as_ref().map(|relay| relay.state.clone()),
             reactions,
+            scheduler: core.application.notes_of_scheduler(),
             standstills: Standstills::default(),
             writes_refused: leases.refused(),
             stopping: stops.doors.subscribe(),

@@ -35,7 +35,11 @@ const KNOWN_BY: [(&str, &[&str]); 8] = [
 ];
 
 /// Everything that the domain may depend on: it cannot reach the world because the means are missing.
-const DOMAIN: [&str; 7] = ["chrono", "chrono-tz", "cqrs-es", "serde", "serde_json", "thiserror", "uuid"];
+const DOMAIN: [&str; 10] =
+    ["chrono", "chrono-tz", "cqrs-es", "icu_properties", "jiff", "serde", "serde_json", "thiserror", "unicode-normalization", "uuid"];
+
+/// Those of them that bring more than data and rules unless their default features are off.
+const WITHOUT_DEFAULTS: [&str; 5] = ["chrono", "icu_properties", "jiff", "unicode-normalization", "uuid"];
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
@@ -102,13 +106,14 @@ fn check_domain(dependency: &Dependency, found: &mut Vec<String>) {
     }
     let forbidden: &[&str] = match name {
         "chrono" => &["clock", "now"],
+        "jiff" => &["std", "tz-system", "tzdb-zoneinfo", "js"],
         "uuid" => &["v1", "v4", "v6", "v7", "rng"],
         _ => &[],
     };
     for feature in dependency.features.iter().filter(|feature| forbidden.contains(&feature.as_str())) {
         found.push(format!("domain must not have {name} with {feature}"));
     }
-    if ["chrono", "uuid"].contains(&name) && dependency.uses_default_features {
+    if WITHOUT_DEFAULTS.contains(&name) && dependency.uses_default_features {
         found.push(format!("domain must have {name} without its default features"));
     }
 }
@@ -158,6 +163,8 @@ mod tests {
         assert_eq!(with("domain", generator), ["domain must not have uuid with v4"]);
         let default = json!({ "name": "chrono", "kind": null, "features": [], "uses_default_features": true });
         assert_eq!(with("domain", default), ["domain must have chrono without its default features"]);
+        let system = json!({ "name": "jiff", "kind": null, "features": ["std"], "uses_default_features": true });
+        assert_eq!(with("domain", system), ["domain must not have jiff with std", "domain must have jiff without its default features"]);
         let for_tests = json!({ "name": "tokio", "kind": "dev", "features": [], "uses_default_features": false });
         assert_eq!(with("domain", for_tests), Vec::<String>::new());
     }

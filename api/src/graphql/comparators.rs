@@ -3,6 +3,7 @@
 use super::context::{items, uuid};
 use super::scalars::DateTime;
 use async_graphql::{ID, InputObject, Result};
+use domain::values::normalized;
 use projections::filter::{Comparator, TextComparator, TimeComparator};
 use uuid::Uuid;
 
@@ -46,7 +47,7 @@ impl IDComparator {
     }
 }
 
-/// How a text is compared. Case counts; texts are ordered by Unicode code point. Everything given must hold.
+/// How a text is compared, in normalization form C. Case counts; texts are ordered by Unicode code point. Everything given must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct StringComparator {
     /// It is this one.
@@ -72,12 +73,18 @@ impl StringComparator {
         given.as_ref().map_or(0, |by| items(&by.within) + items(&by.not_in))
     }
 
+    /// The comparison, of texts as they are stored: in normalization form C.
     pub(crate) fn parse(self) -> TextComparator {
-        TextComparator {
-            basic: Comparator { eq: self.eq, ne: self.ne, within: self.within, not_within: self.not_in, is_null: self.is_null },
-            contains: self.contains,
-            starts_with: self.starts_with,
-        }
+        let one = |text: Option<String>| text.map(normalized);
+        let many = |texts: Option<Vec<String>>| texts.map(|texts| texts.into_iter().map(normalized).collect());
+        let basic = Comparator {
+            eq: one(self.eq),
+            ne: one(self.ne),
+            within: many(self.within),
+            not_within: many(self.not_in),
+            is_null: self.is_null,
+        };
+        TextComparator { basic, contains: one(self.contains), starts_with: one(self.starts_with) }
     }
 }
 

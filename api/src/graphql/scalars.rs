@@ -1,24 +1,21 @@
 //! Scalars of the schema.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, SecondsFormat, SubsecRound, Utc};
+use chrono::{NaiveDate, SecondsFormat, Utc};
+use domain::values::Instant;
 use std::fmt;
 
 /// RFC 3339 instant, UTC, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-/// RFC 3339 instant, UTC, milliseconds.
+/// RFC 3339 instant, UTC, milliseconds. What is finer is cut off, and a second 60 is second 0 of the next minute.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let expected = "an RFC 3339 instant such as 2031-03-10T12:00:00.000Z";
         match &value {
-            Value::String(text) => match chrono::DateTime::parse_from_rfc3339(text) {
-                Ok(at) => Ok(Self(at.with_timezone(&Utc).trunc_subsecs(3))),
-                Err(_) => Err(InputValueError::custom(format!("{text:?} is not {expected}"))),
-            },
-            _ => Err(InputValueError::custom(format!("expected {expected}"))),
+            Value::String(text) => text.parse().map(|at: Instant| Self(at.utc())).map_err(InputValueError::custom),
+            _ => Err(InputValueError::custom("expected an RFC 3339 instant such as 2031-03-10T12:00:00.000Z")),
         }
     }
 

@@ -2,11 +2,11 @@
 
 use super::checks::{Checks, Refusal};
 use super::{Patch, Wire};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use domain::ids::{ProjectId, TaskId, UserId};
 use domain::task::{ChangeStatus, CreateTask, Status, TaskCommand, UpdateTask};
 use domain::values::{
-    Assignees, BlockedReason, Category, CommentBody, Description, DueWish, InvalidValue, Priority, Tag, Tags, Title, parse_zone,
+    Assignees, BlockedReason, Category, CommentBody, Description, DueWish, Instant, InvalidValue, Priority, Tag, Tags, Title, parse_zone,
     valid_date, valid_instant,
 };
 use schemars::JsonSchema;
@@ -24,7 +24,7 @@ pub struct DueInput {
     pub date: Option<NaiveDate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
-    pub at: Option<DateTime<Utc>>,
+    pub at: Option<Instant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! Commands as they come in: names, words, fields left out, and everything that is wrong at once.
 
+mod texts;
+
 use super::*;
 use domain::task::Status;
 use domain::values::{CollaboratorRole, Priority, ThresholdUnit};

@@ -87,9 +87,9 @@ async fn a_unit_holds_what_the_decision_relied_on_and_says_who_and_when() {
     assert_eq!(unit.guards, [Guard { aggregate_id: project, version: 1 }]);
     assert_eq!(unit.key.as_ref().map(|key| (key.source, key.id)), Some((Source::Import, key)));
     let metadata = &unit.events[0].metadata;
-    assert_eq!((Some(metadata.occurred_at), metadata.actor), (how.at, how.caller.actor));
+    assert_eq!((Some(metadata.occurred_at.utc()), metadata.actor), (how.at, how.caller.actor));
     assert_eq!((metadata.command_id, metadata.project_id), (Some(key), Some(ProjectId(project))));
-    assert_eq!(creation.events[0].metadata.occurred_at, NOW.parse::<chrono::DateTime<chrono::Utc>>().expect("a moment"));
+    assert_eq!(creation.events[0].metadata.occurred_at, NOW.parse::<Instant>().expect("a moment"));
 }
 
 #[tokio::test]

@@ -44,7 +44,9 @@ fn a_line_is_rejected_with_the_reason_and_the_line_itself() {
     assert_eq!(owner(b"{ nonsense").record, json!("{ nonsense"));
     assert!(owner(b"\xff").message.contains("UTF-8"));
     assert!(owner(b"[]").command_id.is_none());
-    for (field, value) in [("actr", json!(ID)), ("commandId", json!("seven")), ("at", json!("yesterday"))] {
+    for (field, value) in
+        [("actr", json!(ID)), ("commandId", json!("seven")), ("at", json!("yesterday")), ("at", json!("+012019-01-01T00:00:00Z"))]
+    {
         let reject = owner(&line(|line| line[field] = value));
         assert_eq!((reject.code.as_str(), reject.record["command"].as_str()), ("BAD_USER_INPUT", Some("taskComplete")));
     }
@@ -85,7 +87,7 @@ fn what_happened_lies_in_the_years_that_are_kept_and_not_ahead() {
     }
     let (before, after) = (format!("{}-12-31T23:59:59Z", YEAR_MIN - 1), format!("{}-01-01T00:00:00Z", YEAR_MAX + 1));
     for at in
-        [before, after, "+012019-01-01T00:00:00Z".to_owned(), ahead(TimeDelta::milliseconds(1)), format!("{YEAR_MAX}-01-01T00:00:00Z")]
+        [before, after, format!("{YEAR_MAX}-12-31T23:59:60Z"), ahead(TimeDelta::milliseconds(1)), format!("{YEAR_MAX}-01-01T00:00:00Z")]
     {
         let reject = rejected(&line(|line| line["at"] = json!(at)), Role::Owner);
         assert_eq!(

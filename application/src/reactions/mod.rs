@@ -76,7 +76,7 @@ impl Cause<'_> {
         Circumstances {
             caller: Caller { actor: system::REACTIONS, workspace: event.workspace_id, role: Role::Service },
             source: Source::Reaction,
-            at: Some(event.metadata.occurred_at),
+            at: Some(event.metadata.occurred_at.utc()),
             correlation_id: event.metadata.correlation_id,
             causation_id: Some(event.event_id),
             traceparent: event.metadata.traceparent.clone(),

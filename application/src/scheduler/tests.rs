@@ -1,13 +1,161 @@
-//! A tick that fails holds up no other, and is sent more and more rarely.
+//! A schedule that cannot fire is not ticked again and again, and a tick that fails holds up no other.
 
 use super::*;
-use crate::testing::{MemoryLog, node, send};
+use crate::ports::EventLog;
+use crate::testing::{MemoryLog, NOW, caller, node, project, send};
+use async_trait::async_trait;
 use domain::ids::WorkspaceId;
 use futures::future::{Either, select};
 use serde_json::json;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::watch::Sender;
+
+const MANY: usize = 600;
+
+fn noon() -> DateTime<Utc> {
+    NOW.parse().expect("a moment")
+}
+
+/// A read model that follows the log and yet lists schedules as due that have fired.
+struct Wrong {
+    log: Arc<MemoryLog>,
+    ids: Vec<Uuid>,
+    workspace: WorkspaceId,
+    looks: watch::Sender<usize>,
+    position: watch::Sender<i64>,
+}
+
+#[async_trait]
+impl Deadlines for Wrong {
+    async fn next_fire_after(&self, _: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError> {
+        Ok(None)
+    }
+
+    async fn due(&self, _: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError> {
+        if after.is_none() {
+            self.looks.send_modify(|looks| *looks += 1);
+            // Something happens all the time, so there is always a reason to look again.
+            self.position.send_modify(|position| *position += 1);
+        }
+        let ids: Vec<_> =
+            self.ids.iter().copied().filter(|id| after.as_ref().is_none_or(|after| *id > after.id)).take(limit as usize).collect();
+        let versions = self.log.versions(&ids).await?;
+        let row = |(id, version)| DueSchedule {
+            id,
+            workspace: self.workspace,
+            version,
+            due_revision: 1,
+            fire_at: noon() - chrono::TimeDelta::hours(1),
+        };
+        Ok(ids.into_iter().zip(versions).map(row).collect())
+    }
+
+    fn position(&self) -> watch::Receiver<i64> {
+        self.position.subscribe()
+    }
+}
+
+/// Lets the scheduler look that often, and gives what it had to say.
+async fn looked(application: &Application, wrong: &Wrong, looks: usize) -> Option<Notice> {
+    let (_held, lease) = watch::channel(Some(1));
+    let mut seen = wrong.looks.subscribe();
+    tokio::select! {
+        () = run(application, wrong, lease) => {}
+        enough = seen.wait_for(|seen| *seen > looks) => drop(enough.expect("it looks on")),
+    }
+    application.notes_of_scheduler().borrow().clone()
+}
+
+async fn wrong(log: &Arc<MemoryLog>, ids: Vec<Uuid>) -> Wrong {
+    let mut ids = ids;
+    ids.sort_unstable();
+    let workspace = caller(Role::Owner).workspace;
+    Wrong { log: Arc::clone(log), ids, workspace, looks: watch::Sender::new(0), position: watch::Sender::new(1_000_000) }
+}
+
+#[tokio::test]
+async fn what_fired_and_is_still_listed_is_ticked_once_more_and_then_left_alone_and_named() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let mut ids = vec![];
+    for _ in 0..MANY {
+        let input = json!({ "title": "A milestone", "due": { "at": noon() - chrono::TimeDelta::hours(1) }, "thresholds": [] });
+        ids.push(send(&node, "scheduleCreate", input).await.expect("a schedule").aggregate_id);
+    }
+    let wrong = wrong(&log, ids).await;
+    let notice = looked(&node, &wrong, 30).await.expect("it says that something is wrong");
+    assert_eq!(notice.name, NoticeName::SchedulesDisagree);
+    assert!(notice.message.starts_with("600 schedules, such as "), "{}", notice.message);
+    let units = log.asked();
+    let empty = units.iter().filter(|unit| unit.events.is_empty()).count();
+    assert_eq!((units.len(), empty), (3 * MANY, MANY), "created, fired, and once for nothing");
+    let fired = log.names().iter().filter(|name| **name == "deadline_overdue").count();
+    assert_eq!(fired, MANY);
+}
+
+#[tokio::test]
+async fn a_tick_that_is_refused_appends_nothing_and_is_not_called_a_disagreement() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let due = json!({ "at": noon() - chrono::TimeDelta::hours(1) });
+    let resting = json!({ "projectId": project, "title": "A milestone", "due": due, "thresholds": [] });
+    let resting = send(&node, "scheduleCreate", resting).await.expect("a schedule").aggregate_id;
+    send(&node, "projectArchive", json!({ "id": project })).await.expect("it rests");
+    let before = log.asked().len();
+    assert_eq!(looked(&node, &wrong(&log, vec![resting]).await, 30).await, None);
+    assert_eq!(log.asked().len(), before);
+}
+
+fn row(version: i64) -> DueSchedule {
+    DueSchedule { id: Uuid::from_u128(1), workspace: caller(Role::Owner).workspace, version, due_revision: 1, fire_at: noon() }
+}
+
+#[test]
+fn a_row_is_left_alone_until_it_changes_or_is_not_listed() {
+    let mut aside = Aside::default();
+    for came in [Came::Fired(7), Came::ToNothing(7), Came::Refused, Came::NotNow, Came::Failed] {
+        assert!(aside.lets_pass(&row(1)));
+        aside.put(&row(1), came, 0);
+        aside.end_pass();
+        assert!(!aside.lets_pass(&row(1)), "{came:?}");
+        assert!(aside.lets_pass(&row(2)), "{came:?}");
+        aside.end_pass();
+        assert!(!aside.lets_pass(&row(1)), "it was listed");
+        aside.end_pass();
+        // A pass that does not list it.
+        aside.end_pass();
+    }
+}
+
+#[test]
+fn a_tick_that_was_refused_is_tried_again_after_pauses_that_double() {
+    let mut aside = Aside::default();
+    assert_eq!(aside.next_try(), None);
+    let mut pause = ASIDE_FOR;
+    for _ in 0..20 {
+        aside.put(&row(1), Came::Refused, 0);
+        let next = aside.next_try().expect("it is tried again");
+        assert!(next <= pause && next > pause / 2, "{next:?}");
+        pause = (pause * 2).min(ASIDE_FOR_MAX);
+    }
+    aside.put(&row(1), Came::NotNow, 0);
+    assert!(aside.next_try().is_some_and(|next| next <= ASIDE_FOR));
+    aside.put(&row(1), Came::ToNothing(7), 7);
+    assert_eq!((aside.next_try(), aside.disagreeing()), (None, Some((1, row(1).id))));
+    aside.put(&row(1), Came::ToNothing(8), 7);
+    assert_eq!(aside.disagreeing(), None, "the read model has yet to hear of an event");
+}
+
+#[test]
+fn what_is_left_alone_takes_bounded_memory() {
+    let mut aside = Aside::default();
+    for version in 0..=ASIDE_SCHEDULES_MAX as i64 {
+        aside.put(&row(version), Came::ToNothing(1), 1);
+    }
+    assert_eq!(aside.disagreeing().map(|(count, _)| count), Some(1));
+}
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const DUE: &str = "2031-02-01T12:00:00Z";
@@ -20,10 +168,10 @@ struct Known {
     asked: Sender<usize>,
 }
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Deadlines for Known {
-    async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError> {
-        Ok(self.due.first().map(|due| due.fire_at))
+    async fn next_fire_after(&self, _: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError> {
+        Ok(None)
     }
 
     async fn due(&self, _: DateTime<Utc>, _: Option<DueSchedule>, _: i64) -> Result<Vec<DueSchedule>, LogError> {
@@ -40,7 +188,7 @@ impl Deadlines for Known {
 async fn milestone(node: &Application, title: &str) -> DueSchedule {
     let input = json!({ "title": title, "due": { "at": DUE }, "thresholds": [] });
     let id = send(node, "scheduleCreate", input).await.expect("a schedule").aggregate_id;
-    DueSchedule { id, workspace: WorkspaceId(Uuid::from_u128(2)), due_revision: 1, fire_at: DUE.parse().expect("a moment") }
+    DueSchedule { id, workspace: WorkspaceId(Uuid::from_u128(2)), version: 1, due_revision: 1, fire_at: DUE.parse().expect("a moment") }
 }
 
 #[tokio::test]
@@ -51,24 +199,15 @@ async fn a_tick_that_fails_holds_up_no_other_and_is_left_alone_longer_and_longer
     let mut aside = Aside::default();
     for failures in 1..4 {
         log.plan([Err(LogError::Rejected("it cannot be stored".to_owned()))]);
-        fire(&node, &known, &mut aside).await.expect("the read model answers");
-        let alone = &aside[&name(&known.due[0])];
-        assert_eq!((alone.failures, alone.pause), (failures, ASIDE_FOR * (1 << (failures - 1))));
+        fire(&node, &known, &known.position(), &mut aside).await.expect("the read model answers");
+        assert_eq!(aside.pause(&known.due[0]), Some(ASIDE_FOR * (1 << (failures - 1))));
         assert_eq!(log.names().iter().filter(|name| **name == "deadline_overdue").count(), 1, "the other one has fired");
         let before = log.asked().len();
-        fire(&node, &known, &mut aside).await.expect("the read model answers");
+        fire(&node, &known, &known.position(), &mut aside).await.expect("the read model answers");
         assert!(log.asked()[before..].iter().all(|unit| unit.subject != known.due[0].id), "it is left alone");
         // Its time is over.
-        let alone = aside.get_mut(&name(&known.due[0])).expect("it is remembered");
-        alone.since -= alone.pause;
+        aside.end_pause(&known.due[0]);
     }
-}
-
-#[test]
-fn a_schedule_is_left_alone_for_an_hour_at_most() {
-    let many = Alone { since: Instant::now(), pause: ASIDE_FOR_MAX, failures: 99 };
-    assert_eq!(Alone::after(Some(&many), &Ticked::Failed).pause, ASIDE_FOR_MAX);
-    assert_eq!(Alone::after(Some(&many), &Ticked::OutOfDate).pause, ASIDE_FOR, "what only was out of date is looked at soon");
 }
 
 #[tokio::test]

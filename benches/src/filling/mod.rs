@@ -22,7 +22,7 @@ pub(crate) async fn schedules(database_url: &str, due: impl IntoIterator<Item = 
     let workspace = WorkspaceId(Uuid::now_v7());
     let mut writer = Writer::new(&pool, workspace, Utc::now());
     for (number, at) in due.into_iter().enumerate() {
-        let due = Due::at(at, Tz::UTC);
+        let due = Due::at(at.into(), Tz::UTC);
         let created = ScheduleCreated {
             workspace_id: workspace,
             subject: Subject::Milestone,
@@ -44,7 +44,7 @@ pub(crate) async fn schedules(database_url: &str, due: impl IntoIterator<Item = 
 /// The circumstances of an event of a client.
 pub(crate) fn metadata(actor: UserId) -> Metadata {
     Metadata {
-        occurred_at: Utc::now(),
+        occurred_at: Utc::now().into(),
         actor,
         command_id: Some(Uuid::now_v7()),
         correlation_id: Uuid::now_v7(),

@@ -4,8 +4,7 @@ use crate::fields::Fields;
 use crate::ids::{ProjectId, TaskId, WorkspaceId};
 use crate::project::Home;
 use crate::task::{Status, Task};
-use crate::values::{Due, DueWish, Thresholds, Title};
-use chrono::{DateTime, Utc};
+use crate::values::{Due, DueWish, Instant, Thresholds, Title};
 
 /// A wish with what the schedule is about, as it was when the decision was made.
 #[derive(Debug, Clone)]
@@ -35,7 +34,7 @@ pub struct Plan {
     pub due: Option<Due>,
     pub status: Status,
     /// When it was done, where it is done.
-    pub completed_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<Instant>,
 }
 
 impl FollowedTask {

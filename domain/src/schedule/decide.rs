@@ -9,8 +9,7 @@ use crate::ids::WorkspaceId;
 use crate::issued::Issued;
 use crate::project::{Home, Phase};
 use crate::task::Status;
-use crate::values::{Change, Due, ResolvedThreshold, Thresholds};
-use chrono::{DateTime, Utc};
+use crate::values::{Change, Due, Instant, ResolvedThreshold, Thresholds};
 use chrono_tz::Tz;
 
 type Decision = Result<Vec<ScheduleEvent>, ScheduleError>;
@@ -87,7 +86,7 @@ fn place(home: Option<&Home>, task: Option<&FollowedTask>) -> Place {
     Place { project_id: home.map(|home| home.id), task_id: task.map(|task| task.id) }
 }
 
-fn go_on(live: &LiveSchedule, wish: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: DateTime<Utc>) -> Decision {
+fn go_on(live: &LiveSchedule, wish: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: Instant) -> Decision {
     match (wish, live.life) {
         (ScheduleCommand::Tick, _) => tick(live, home, task, at),
         (ScheduleCommand::Follow, _) => Ok(follow(live, task)),
@@ -134,7 +133,7 @@ fn moved(live: &LiveSchedule, due: &Due) -> Vec<ResolvedThreshold> {
     Thresholds::stored(live.thresholds.iter().map(ResolvedThreshold::lead).collect()).resolve(due)
 }
 
-fn met(live: &LiveSchedule, met_at: DateTime<Utc>) -> ScheduleEvent {
+fn met(live: &LiveSchedule, met_at: Instant) -> ScheduleEvent {
     ScheduleEvent::DeadlineMet(DeadlineMet { title: live.title.clone(), due: live.due, due_revision: live.due_revision, met_at })
 }
 
@@ -143,16 +142,16 @@ fn deleted(live: &LiveSchedule) -> ScheduleEvent {
 }
 
 /// Fires the most severe moment that has passed and not fired. Earlier ones are passed over for good.
-fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, now: DateTime<Utc>) -> Decision {
+fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, now: Instant) -> Decision {
     if task.is_some_and(|task| task.plan.is_none()) {
         return Err(ScheduleError::TaskDeleted);
     }
+    let Some(next) = live.next_fire_at() else { return Ok(vec![]) };
     // A follower whose task is closed is about to be met or deleted; it must not fire meanwhile.
     let closed = task.and_then(|task| task.plan.as_ref()).is_some_and(|plan| plan.status.is_closed());
     if live.subject.follows_task() && closed {
-        return Ok(vec![]);
+        return Err(ScheduleError::TaskClosed);
     }
-    let Some(next) = live.next_fire_at() else { return Ok(vec![]) };
     if next > now {
         return Err(ScheduleError::NotYetDue(next));
     }

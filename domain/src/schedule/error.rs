@@ -1,7 +1,7 @@
 //! The rules of a schedule, as the refusals they give.
 
 use crate::rule::{ID_TAKEN, NOT_FOUND, Rule};
-use chrono::{DateTime, Utc};
+use crate::values::Instant;
 use thiserror::Error;
 
 /// A wish about a schedule that a rule refuses.
@@ -29,8 +29,10 @@ pub enum ScheduleError {
     ScheduleMet,
     #[error("the schedule follows its task's due date; change the task instead")]
     FollowsTask,
+    #[error("the task that the schedule follows is closed")]
+    TaskClosed,
     #[error("nothing fires before {0}")]
-    NotYetDue(DateTime<Utc>),
+    NotYetDue(Instant),
 }
 
 impl Rule for ScheduleError {
@@ -45,6 +47,7 @@ impl Rule for ScheduleError {
             Self::ScheduleDeleted => "SCHEDULE_DELETED",
             Self::ScheduleMet => "SCHEDULE_MET",
             Self::FollowsTask => "FOLLOWS_TASK",
+            Self::TaskClosed => "TASK_CLOSED",
             Self::NotYetDue(_) => "NOT_YET_DUE",
         }
     }
@@ -54,7 +57,7 @@ impl Rule for ScheduleError {
             Self::NotFound | Self::IdTaken | Self::ScheduleDeleted | Self::ScheduleMet | Self::FollowsTask => Some("id"),
             Self::ProjectNotFound | Self::ProjectArchived | Self::ProjectDeleted | Self::OtherProject => Some("projectId"),
             Self::TaskNotFound | Self::TaskDeleted => Some("taskId"),
-            Self::NotYetDue(_) => None,
+            Self::TaskClosed | Self::NotYetDue(_) => None,
         }
     }
 }

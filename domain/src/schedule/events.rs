@@ -2,8 +2,7 @@
 
 use crate::fields::Fields;
 use crate::ids::{ProjectId, TaskId, WorkspaceId};
-use crate::values::{Change, Due, ResolvedThreshold, Threshold, Title};
-use chrono::{DateTime, Utc};
+use crate::values::{Change, Due, Instant, ResolvedThreshold, Threshold, Title};
 use serde::{Deserialize, Serialize};
 
 /// One fact about a schedule. Its stored and published name is the snake case of the variant.
@@ -113,7 +112,7 @@ pub struct DeadlineApproaching {
     pub due_revision: u32,
     pub threshold: Threshold,
     /// The moment of the threshold.
-    pub scheduled_for: DateTime<Utc>,
+    pub scheduled_for: Instant,
     /// Milliseconds from that moment to the firing.
     pub late_by_ms: i64,
 }
@@ -136,7 +135,7 @@ pub struct DeadlineMet {
     pub title: Title,
     pub due: Due,
     pub due_revision: u32,
-    pub met_at: DateTime<Utc>,
+    pub met_at: Instant,
 }
 
 impl Subject {

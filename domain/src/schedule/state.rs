@@ -2,8 +2,7 @@
 
 use super::{ScheduleCreated, ScheduleEvent, Subject};
 use crate::ids::WorkspaceId;
-use crate::values::{Due, ResolvedThreshold, Title};
-use chrono::{DateTime, Utc};
+use crate::values::{Due, Instant, ResolvedThreshold, Title};
 use serde::{Deserialize, Serialize};
 
 /// A schedule as its rules see it.
@@ -26,9 +25,9 @@ pub struct LiveSchedule {
     /// Earliest first.
     pub thresholds: Vec<ResolvedThreshold>,
     /// The moment of the latest firing of this revision. Moments up to here never fire again.
-    pub fired_through: Option<DateTime<Utc>>,
+    pub fired_through: Option<Instant>,
     /// When it was met, where it is met.
-    pub met_at: Option<DateTime<Utc>>,
+    pub met_at: Option<Instant>,
 }
 
 /// Where a schedule is in its life.
@@ -42,7 +41,7 @@ pub enum ScheduleLife {
 
 impl LiveSchedule {
     /// The next moment that will fire, or `None` when nothing will.
-    pub fn next_fire_at(&self) -> Option<DateTime<Utc>> {
+    pub fn next_fire_at(&self) -> Option<Instant> {
         match self.life {
             ScheduleLife::Met | ScheduleLife::Deleted => None,
             ScheduleLife::Waiting => next_moment(&self.thresholds, &self.due, self.fired_through),
@@ -50,22 +49,18 @@ impl LiveSchedule {
     }
 
     /// The moments of this revision that have not fired, nor been passed over by a later one; earliest first.
-    pub fn pending_moments(&self) -> impl Iterator<Item = DateTime<Utc>> {
+    pub fn pending_moments(&self) -> impl Iterator<Item = Instant> {
         pending_moments(&self.thresholds, &self.due, self.fired_through)
     }
 }
 
 /// The next moment of a due revision that will fire.
-pub fn next_moment(thresholds: &[ResolvedThreshold], due: &Due, fired_through: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+pub fn next_moment(thresholds: &[ResolvedThreshold], due: &Due, fired_through: Option<Instant>) -> Option<Instant> {
     pending_moments(thresholds, due, fired_through).next()
 }
 
 /// Thresholds that fall before the due moment, and the due moment itself, as far as they are after what fired.
-fn pending_moments(
-    thresholds: &[ResolvedThreshold],
-    due: &Due,
-    fired_through: Option<DateTime<Utc>>,
-) -> impl Iterator<Item = DateTime<Utc>> {
+fn pending_moments(thresholds: &[ResolvedThreshold], due: &Due, fired_through: Option<Instant>) -> impl Iterator<Item = Instant> {
     let due_at = due.at;
     let leads = thresholds.iter().map(|threshold| threshold.at).filter(move |at| *at < due_at);
     leads.chain([due_at]).filter(move |at| fired_through.is_none_or(|fired| *at > fired))

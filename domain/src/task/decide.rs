@@ -9,8 +9,7 @@ use crate::ids::{UserId, WorkspaceId};
 use crate::issued::Issued;
 use crate::project::{Home, Phase};
 use crate::values::limits::ASSIGNEES_MAX;
-use crate::values::{Change, Due, Priority};
-use chrono::{DateTime, Utc};
+use crate::values::{Change, Due, Instant, Priority};
 
 type Decision = Result<Vec<TaskEvent>, TaskError>;
 
@@ -45,7 +44,7 @@ fn active(home: &Home, workspace: WorkspaceId) -> Result<(), TaskError> {
     }
 }
 
-fn create(wish: CreateTask, home: Home, workspace_id: WorkspaceId, at: DateTime<Utc>) -> Decision {
+fn create(wish: CreateTask, home: Home, workspace_id: WorkspaceId, at: Instant) -> Decision {
     Ok(vec![TaskEvent::TaskCreated(Box::new(TaskCreated {
         number: 0,
         workspace_id,
@@ -63,7 +62,7 @@ fn create(wish: CreateTask, home: Home, workspace_id: WorkspaceId, at: DateTime<
     }))])
 }
 
-fn go_on(live: &LiveTask, wish: TaskCommand, home: &Home, at: DateTime<Utc>) -> Decision {
+fn go_on(live: &LiveTask, wish: TaskCommand, home: &Home, at: Instant) -> Decision {
     match wish {
         TaskCommand::Create(_) => Err(TaskError::IdTaken),
         TaskCommand::Update(wish) => update(live, &wish),
@@ -114,7 +113,7 @@ fn unassign(live: &LiveTask, user_id: UserId) -> Decision {
     Ok(vec![TaskEvent::TaskUnassigned(TaskUnassigned { user_id })])
 }
 
-fn change_status(live: &LiveTask, wish: ChangeStatus, at: DateTime<Utc>) -> Decision {
+fn change_status(live: &LiveTask, wish: ChangeStatus, at: Instant) -> Decision {
     let ChangeStatus { to, blocked_reason } = wish;
     if live.status.is_closed() && live.status != to {
         return Err(TaskError::TransitionNotAllowed { from: live.status, to });
@@ -148,7 +147,7 @@ fn change_due(live: &LiveTask, to: Option<Due>) -> Decision {
     Ok(vec![TaskEvent::TaskDueDateChanged(TaskDueDateChanged { from: live.due, to })])
 }
 
-fn complete(live: &LiveTask, at: DateTime<Utc>) -> Decision {
+fn complete(live: &LiveTask, at: Instant) -> Decision {
     match live.status {
         Status::Done => Ok(vec![]),
         Status::Cancelled => Err(TaskError::TransitionNotAllowed { from: live.status, to: Status::Done }),

@@ -2,8 +2,9 @@
 
 use crate::fields::Fields;
 use crate::ids::{CommentId, ProjectId, UserId, WorkspaceId};
-use crate::values::{Assignees, BlockedReason, Category, Change, CommentBody, Description, Due, Priority, ProjectKey, Tags, Title};
-use chrono::{DateTime, Utc};
+use crate::values::{
+    Assignees, BlockedReason, Category, Change, CommentBody, Description, Due, Instant, Priority, ProjectKey, Tags, Title,
+};
 use serde::{Deserialize, Serialize};
 
 /// One fact about a task. Its stored and published name is the snake case of the variant.
@@ -53,7 +54,7 @@ pub struct TaskCreated {
     pub assignee_ids: Assignees,
     pub due: Option<Due>,
     pub estimate_minutes: Option<u32>,
-    pub created_at: DateTime<Utc>,
+    pub created_at: Instant,
 }
 
 /// One or several fields changed. A field that is absent stayed as it was.
@@ -110,7 +111,7 @@ pub struct TaskPriorityChanged {
 pub struct TaskCompleted {
     pub title: Title,
     pub from: Status,
-    pub completed_at: DateTime<Utc>,
+    pub completed_at: Instant,
     /// Milliseconds since its creation.
     pub time_to_complete_ms: i64,
 }

@@ -2,8 +2,7 @@
 
 use super::{Status, TaskChanges, TaskCreated, TaskEvent};
 use crate::ids::{ProjectId, WorkspaceId};
-use crate::values::{Assignees, BlockedReason, Category, Description, Due, Priority, ProjectKey, Tags, Title};
-use chrono::{DateTime, Utc};
+use crate::values::{Assignees, BlockedReason, Category, Description, Due, Instant, Priority, ProjectKey, Tags, Title};
 use serde::{Deserialize, Serialize};
 
 /// A task as its rules see it.
@@ -35,9 +34,9 @@ pub struct LiveTask {
     pub assignee_ids: Assignees,
     pub due: Option<Due>,
     pub estimate_minutes: Option<u32>,
-    pub created_at: DateTime<Utc>,
+    pub created_at: Instant,
     /// When it was done, where it is done.
-    pub completed_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<Instant>,
 }
 
 impl Task {

@@ -1,12 +1,10 @@
-//! When something is due, and the one rule for daylight saving.
+//! When something is due.
 //!
-//! A date is due at the end of its day in its zone: at the first moment of the next day. A local time
-//! that the clocks skip means the first moment after the gap; one that they pass twice means the first
-//! passing. The resolved instant is stored beside the zone, so new time-zone data never changes what
-//! was recorded.
+//! A date is due at the end of its day in its zone: at the first moment of the next day. The resolved instant is stored
+//! beside the zone, so new time-zone data never changes what was recorded.
 
-use super::InvalidValue;
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, SubsecRound, TimeDelta, TimeZone, Utc};
+use super::{Instant, InvalidValue, earliest_instant, local_time};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +16,8 @@ pub const YEAR_MAX: i32 = 2999;
 /// The moment something is due. `date` is set if it was given as a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
-    /// The instant, to the millisecond.
-    pub at: DateTime<Utc>,
+    /// The instant.
+    pub at: Instant,
     /// The day, if a day was given; `at` is then its end in `time_zone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<NaiveDate>,
@@ -35,19 +33,19 @@ impl Due {
     }
 
     /// Due at an instant. The zone is where days before it are counted.
-    pub fn at(at: DateTime<Utc>, time_zone: Tz) -> Self {
-        Self { at: at.trunc_subsecs(3), date: None, time_zone }
+    pub fn at(at: Instant, time_zone: Tz) -> Self {
+        Self { at, date: None, time_zone }
     }
 
     /// The same local time some days earlier, by the calendar of the zone.
-    pub(crate) fn days_before(&self, days: u32) -> DateTime<Utc> {
+    pub(crate) fn days_before(&self, days: u32) -> Instant {
         let days = Days::new(u64::from(days));
         let local = match self.date {
             Some(date) => date.checked_add_days(Days::new(1)).map(|next| next.and_time(NaiveTime::MIN)),
-            None => Some(self.at.with_timezone(&self.time_zone).naive_local()),
+            None => Some(local_time(self.at, self.time_zone)),
         };
         let earlier = local.and_then(|local| local.checked_sub_days(days));
-        earlier.map_or(DateTime::<Utc>::MIN_UTC, |local| earliest_instant(local, self.time_zone))
+        earlier.map_or_else(|| DateTime::<Utc>::MIN_UTC.into(), |local| earliest_instant(local, self.time_zone))
     }
 }
 
@@ -57,7 +55,7 @@ pub enum DueWish {
     /// The end of a day, in the given zone or else the project's.
     On(NaiveDate, Option<Tz>),
     /// An instant.
-    At(DateTime<Utc>),
+    At(Instant),
 }
 
 impl DueWish {
@@ -86,32 +84,6 @@ impl DateSpan {
     }
 }
 
-/// The instant of a local time, by the rule of this module.
-pub fn earliest_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
-    match zone.from_local_datetime(&local).earliest() {
-        Some(at) => at.with_timezone(&Utc),
-        None => end_of_gap(local, zone),
-    }
-}
-
-/// The moment at which the clocks jumped over `local`. The longest jump on record is a whole day (Samoa, 2011).
-fn end_of_gap(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
-    let offset_at = |utc: NaiveDateTime| zone.offset_from_utc_datetime(&utc).fix();
-    let old = offset_at(local - TimeDelta::hours(48));
-    // Jumps are at whole seconds: without the fraction the search below ends.
-    let mut jumped = (local - old).trunc_subsecs(0);
-    let mut before = jumped - TimeDelta::hours(25);
-    while jumped - before > TimeDelta::seconds(1) {
-        let middle = (before + (jumped - before) / 2).trunc_subsecs(0);
-        if offset_at(middle) == old {
-            before = middle;
-        } else {
-            jumped = middle;
-        }
-    }
-    jumped.and_utc()
-}
-
 /// A date within the years that Milepost keeps.
 pub fn valid_date(date: NaiveDate) -> Result<NaiveDate, InvalidValue> {
     match date.year() {
@@ -122,14 +94,7 @@ pub fn valid_date(date: NaiveDate) -> Result<NaiveDate, InvalidValue> {
     }
 }
 
-/// An instant within the years that Milepost keeps, to the millisecond.
-pub fn valid_instant(at: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
-    valid_date(at.date_naive()).map(|_| at.trunc_subsecs(3))
-}
-
-/// A zone by its name in the IANA database, such as `Europe/Zurich`.
-pub fn parse_zone(name: &str) -> Result<Tz, InvalidValue> {
-    name.parse().map_err(|_| {
-        InvalidValue::new(format!("{name:?} is not a time zone of the IANA database; give a name such as Europe/Zurich or UTC"))
-    })
+/// An instant within the years that Milepost keeps.
+pub fn valid_instant(at: Instant) -> Result<Instant, InvalidValue> {
+    valid_date(at.utc().date_naive()).map(|_| at)
 }

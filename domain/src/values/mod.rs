@@ -1,19 +1,23 @@
 //! Values that cannot be wrong once they exist. Each says its limits where it is made.
 //!
-//! Storage comes in by the same door as people, so a check here may only be loosened: a tighter one
-//! would make stored facts unreadable and belongs in `decide`.
+//! Texts from storage have a door of their own, which refuses nothing. Other values come in by the door that people use,
+//! so a check there may only be loosened: a tighter one would make stored facts unreadable and belongs in `decide`.
 
 mod due;
+mod instant;
 mod lists;
 #[cfg(test)]
 mod tests;
 mod text;
 mod threshold;
+mod zone;
 
-pub use due::{DateSpan, Due, DueWish, earliest_instant, parse_zone, valid_date, valid_instant};
+pub use due::{DateSpan, Due, DueWish, valid_date, valid_instant};
+pub use instant::Instant;
 pub use lists::{Assignees, Tags};
-pub use text::{BlockedReason, Category, CommentBody, Description, ProjectKey, ProjectName, Tag, Title};
+pub use text::{BlockedReason, Category, CommentBody, Description, ProjectKey, ProjectName, Tag, Title, normalized};
 pub use threshold::{ResolvedThreshold, Threshold, ThresholdUnit, Thresholds};
+pub use zone::{earliest_instant, local_time, parse_zone};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

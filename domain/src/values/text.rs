@@ -1,8 +1,15 @@
-//! Texts with limits. Lengths count Unicode characters after trimming, unless said to be bytes.
+//! Texts with limits. Lengths count Unicode characters of the text as it is stored, unless said to be bytes.
+//!
+//! What people send comes in by `new`: it is brought into Unicode's normalization form C, so that a word typed on one
+//! system equals the same word typed on another, and then checked. Line breaks of every kind become `\n` in long texts.
+//! Stored texts come in as they are, since a rule that is tightened must not make a fact unreadable.
 
 use super::InvalidValue;
+use icu_properties::props::{BidiClass, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, PrependedConcatenationMark};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Longest title, in characters.
 pub const TITLE_CHARS_MAX: usize = 200;
@@ -19,15 +26,20 @@ pub const LONG_TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Longest project key, in characters.
 pub const PROJECT_KEY_CHARS_MAX: usize = 10;
 
+/// A text from storage: whatever was recorded.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct StoredText(String);
+
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[serde(from = "StoredText", into = "String")]
         pub struct $name(String);
 
         impl $name {
-            /// Checks the text and keeps it.
+            /// Brings the text into its stored form and checks it.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidValue> {
                 $check(text.into()).map(Self)
             }
@@ -42,6 +54,12 @@ macro_rules! text {
             type Error = InvalidValue;
             fn try_from(text: String) -> Result<Self, InvalidValue> {
                 Self::new(text)
+            }
+        }
+
+        impl From<StoredText> for $name {
+            fn from(stored: StoredText) -> Self {
+                Self(stored.0)
             }
         }
 
@@ -85,10 +103,7 @@ text! {
 }
 text! {
     /// What somebody said about a task: up to 64 KiB, never blank.
-    CommentBody, |text: String| match text.trim().is_empty() {
-        true => Err(InvalidValue::new("a comment says something; this one is blank")),
-        false => long_text("a comment", text),
-    }
+    CommentBody, comment
 }
 text! {
     /// The short name of a project that its task keys begin with, such as `PRJ` in `PRJ-12`.
@@ -102,13 +117,26 @@ impl Description {
     }
 }
 
+/// A text in normalization form C, as texts are stored. What is compared with them has to be in it too.
+pub fn normalized(text: String) -> String {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => text,
+        IsNormalized::No | IsNormalized::Maybe => text.nfc().collect(),
+    }
+}
+
 fn line(what: &str, text: String, chars_max: usize) -> Result<String, InvalidValue> {
+    let text = normalized(text);
     let trimmed = text.trim();
-    if let Some(bad) = trimmed.chars().find(|c| c.is_control()) {
-        return Err(InvalidValue::new(format!("{what} is one line without control characters; this one has U+{:04X}", u32::from(bad))));
+    if let Some(found) = trimmed.chars().enumerate().find(|(_, c)| leaves_line(*c)) {
+        let limit = "is one line without control characters, line breaks and overrides of the text's direction";
+        return Err(InvalidValue::new(format!("{what} {limit}; remove {}", Named(found))));
+    }
+    if shows_nothing(trimmed) {
+        let limit = format!("has 1 to {chars_max} characters, at least one of which can be seen");
+        return Err(InvalidValue::new(format!("{what} {limit}; this one {}", Blank(trimmed))));
     }
     match trimmed.chars().count() {
-        0 => Err(InvalidValue::new(format!("{what} has 1 to {chars_max} characters after trimming; this one is blank"))),
         n if n > chars_max => Err(InvalidValue::new(format!("{what} has 1 to {chars_max} characters after trimming; this one has {n}"))),
         _ if trimmed.len() == text.len() => Ok(text),
         _ => Ok(trimmed.to_owned()),
@@ -116,8 +144,10 @@ fn line(what: &str, text: String, chars_max: usize) -> Result<String, InvalidVal
 }
 
 fn long_text(what: &str, text: String) -> Result<String, InvalidValue> {
-    if text.contains('\0') {
-        return Err(InvalidValue::new(format!("{what} cannot hold the character U+0000")));
+    let text = normalized(with_line_feeds(text));
+    if let Some(found) = text.chars().enumerate().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\t')) {
+        let limit = "may have line breaks and tabs, and no other control characters";
+        return Err(InvalidValue::new(format!("{what} {limit}; remove {}", Named(found))));
     }
     match text.len() {
         n if n > LONG_TEXT_BYTES_MAX => {
@@ -127,15 +157,93 @@ fn long_text(what: &str, text: String) -> Result<String, InvalidValue> {
     }
 }
 
-fn project_key(text: String) -> Result<String, InvalidValue> {
-    let mut chars = text.chars();
-    let starts_well = chars.next().is_some_and(|c| c.is_ascii_uppercase());
-    let goes_on_well = chars.all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-    if starts_well && goes_on_well && (2..=PROJECT_KEY_CHARS_MAX).contains(&text.len()) {
-        return Ok(text);
+fn comment(text: String) -> Result<String, InvalidValue> {
+    let text = long_text("a comment", text)?;
+    match shows_nothing(&text) {
+        true => Err(InvalidValue::new(format!("a comment has at least one character that can be seen; this one {}", Blank(text.trim())))),
+        false => Ok(text),
     }
-    Err(InvalidValue::new(format!(
-        "a project key is a capital letter A to Z followed by 1 to {} capital letters or digits",
-        PROJECT_KEY_CHARS_MAX - 1
-    )))
+}
+
+fn project_key(text: String) -> Result<String, InvalidValue> {
+    let fits = |(index, c): &(usize, char)| c.is_ascii_uppercase() || (*index > 0 && c.is_ascii_digit());
+    let found = match text.chars().enumerate().find(|character| !fits(character)) {
+        None if (2..=PROJECT_KEY_CHARS_MAX).contains(&text.len()) => return Ok(text),
+        None => format!("this one has {} of them", text.len()),
+        Some(found) => format!("this one has {}", Named(found)),
+    };
+    let more = PROJECT_KEY_CHARS_MAX - 1;
+    Err(InvalidValue::new(format!("a project key is a capital letter A to Z followed by 1 to {more} capital letters or digits; {found}")))
+}
+
+/// Whether a character does more than stand in its place in the line.
+fn leaves_line(c: char) -> bool {
+    let ends_line = |c| matches!(category(c), GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator);
+    c.is_control() || (!c.is_ascii() && (ends_line(c) || redirects(c)))
+}
+
+/// Whether a character turns the direction of those after it: an embedding, an override, an isolate, or the end of one.
+fn redirects(c: char) -> bool {
+    matches!(
+        CodePointMapData::<BidiClass>::new().get(c),
+        BidiClass::LeftToRightEmbedding
+            | BidiClass::RightToLeftEmbedding
+            | BidiClass::LeftToRightOverride
+            | BidiClass::RightToLeftOverride
+            | BidiClass::PopDirectionalFormat
+            | BidiClass::LeftToRightIsolate
+            | BidiClass::RightToLeftIsolate
+            | BidiClass::FirstStrongIsolate
+            | BidiClass::PopDirectionalIsolate
+    )
+}
+
+fn shows_nothing(text: &str) -> bool {
+    !text.chars().any(shows)
+}
+
+/// Symbols that are drawn as nothing, which no property of Unicode says: the empty Braille pattern and the null notehead.
+const EMPTY_SYMBOLS: [char; 2] = ['\u{2800}', '\u{1d159}'];
+
+/// Whether a character can be seen by itself. A mark needs one to stand on.
+fn shows(c: char) -> bool {
+    let hidden_format = category(c) == GeneralCategory::Format && !CodePointSetData::new::<PrependedConcatenationMark>().contains(c);
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
+    let mark = GeneralCategoryGroup::Mark.contains(category(c));
+    !(c.is_whitespace() || c.is_control() || mark || hidden_format || ignorable || EMPTY_SYMBOLS.contains(&c))
+}
+
+fn category(c: char) -> GeneralCategory {
+    CodePointMapData::new().get(c)
+}
+
+/// The same text with `\n` for every line break that Unicode knows.
+fn with_line_feeds(text: String) -> String {
+    const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
+    match text.contains(BREAKS) {
+        true => text.replace("\r\n", "\n").replace(BREAKS, "\n"),
+        false => text,
+    }
+}
+
+/// A character by its code point, since it may well be invisible, and its place in the text, counted from 1.
+struct Named((usize, char));
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self((index, c)) = self;
+        write!(f, "U+{:04X} (character {})", u32::from(*c), index + 1)
+    }
+}
+
+/// What a text that shows nothing consists of.
+struct Blank<'a>(&'a str);
+
+impl fmt::Display for Blank<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.chars().next() {
+            None => f.write_str("is blank"),
+            Some(first) => write!(f, "is blank: it holds nothing but characters such as U+{:04X}", u32::from(first)),
+        }
+    }
 }

@@ -3,8 +3,8 @@
 //! Minutes and hours are exact. Days are counted by the calendar of the schedule's zone, so a warning three
 //! days ahead comes at the same local time on both sides of a daylight-saving change.
 
-use super::{Due, InvalidValue};
-use chrono::{DateTime, TimeDelta, Utc};
+use super::{Due, Instant, InvalidValue};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 /// Most thresholds of one schedule.
@@ -63,7 +63,7 @@ impl Threshold {
     }
 
     /// The moment at which it is reached.
-    pub fn before(self, due: &Due) -> DateTime<Utc> {
+    pub fn before(self, due: &Due) -> Instant {
         match self.unit {
             ThresholdUnit::Minutes => due.at - TimeDelta::minutes(i64::from(self.amount)),
             ThresholdUnit::Hours => due.at - TimeDelta::hours(i64::from(self.amount)),
@@ -118,7 +118,7 @@ pub struct ResolvedThreshold {
     /// Of what.
     pub unit: ThresholdUnit,
     /// When it is reached.
-    pub at: DateTime<Utc>,
+    pub at: Instant,
 }
 
 impl ResolvedThreshold {

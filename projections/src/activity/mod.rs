@@ -64,7 +64,7 @@ impl ReadModel for Activity {
             subject_id: event.aggregate_id,
             event_type: event.event.name(),
             actor: event.metadata.actor,
-            occurred_at: event.metadata.occurred_at,
+            occurred_at: event.metadata.occurred_at.utc(),
             summary: summary(&event.event),
         })
     }

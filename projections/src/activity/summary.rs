@@ -110,7 +110,7 @@ fn schedule(event: &ScheduleEvent) -> String {
 fn due(due: &Due) -> String {
     match due.date {
         Some(date) => format!("{date} ({})", due.time_zone),
-        None => due.at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        None => due.at.utc().format("%Y-%m-%d %H:%M UTC").to_string(),
     }
 }
 

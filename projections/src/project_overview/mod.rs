@@ -146,7 +146,7 @@ impl ReadModel for ProjectOverview {
             (Event::Project(project), Some(mut row)) => {
                 go_on(&mut row, project, event);
                 row.version = event.version;
-                row.updated_at = event.metadata.occurred_at;
+                row.updated_at = event.metadata.occurred_at.utc();
                 Some(row)
             }
             (Event::Task(task), Some(mut row)) => {
@@ -181,7 +181,7 @@ impl ReadModel for ProjectOverview {
 
 fn begin(id: ProjectId, event: &Recorded) -> Option<ProjectRow> {
     let Event::Project(ProjectEvent::ProjectCreated(created)) = &event.event else { return None };
-    let at = event.metadata.occurred_at;
+    let at = event.metadata.occurred_at.utc();
     Some(ProjectRow {
         id,
         workspace_id: event.workspace_id,
@@ -216,7 +216,7 @@ fn go_on(row: &mut ProjectRow, event: &ProjectEvent, recorded: &Recorded) {
         ProjectEvent::ProjectUnarchived(_) => row.phase = Phase::Active,
         ProjectEvent::ProjectDeleted(_) => row.phase = Phase::Deleted,
         ProjectEvent::ProjectCollaboratorAdded(added) => {
-            let since = recorded.metadata.occurred_at;
+            let since = recorded.metadata.occurred_at.utc();
             row.collaborators.push(Collaborator { user_id: added.user_id, role: added.role, since });
         }
         ProjectEvent::ProjectCollaboratorRemoved(removed) => row.collaborators.retain(|one| one.user_id != removed.user_id),

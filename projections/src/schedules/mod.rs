@@ -14,7 +14,7 @@ mod tests;
 #[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{
-    DueNow, ScheduleFilter, ScheduleSelection, ScheduleView, due_now, find_schedule, find_schedules, list_schedules, next_fire_at,
+    DueNow, ScheduleFilter, ScheduleSelection, ScheduleView, due_now, find_schedule, find_schedules, list_schedules, next_fire_after,
     schedules_of_tasks,
 };
 pub(crate) use store::{COLUMNS, read as read_row};
@@ -26,7 +26,7 @@ use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use domain::project::ProjectEvent;
 use domain::schedule::{ScheduleEvent, Subject, next_moment};
 use domain::task::TaskEvent;
-use domain::values::{Due, ResolvedThreshold};
+use domain::values::{Due, Instant, ResolvedThreshold};
 use sqlx::PgConnection;
 
 /// The read model.
@@ -128,11 +128,11 @@ impl ReadModel for Schedules {
                 row.next_fire_at = match row.state {
                     ScheduleState::Met | ScheduleState::Deleted => None,
                     ScheduleState::Pending | ScheduleState::Approaching | ScheduleState::Overdue => {
-                        next_moment(&row.thresholds, &row.due, row.fired_through)
+                        next_moment(&row.thresholds, &row.due, row.fired_through.map(Instant::from)).map(Instant::utc)
                     }
                 };
                 row.version = event.version;
-                row.updated_at = event.metadata.occurred_at;
+                row.updated_at = event.metadata.occurred_at.utc();
                 Some(row)
             }
             (Event::Project(project), Some(row)) => {
@@ -169,7 +169,7 @@ impl ReadModel for Schedules {
 
 fn begin(id: ScheduleId, event: &Recorded) -> Option<ScheduleRow> {
     let Event::Schedule(ScheduleEvent::ScheduleCreated(created)) = &event.event else { return None };
-    let at = event.metadata.occurred_at;
+    let at = event.metadata.occurred_at.utc();
     Some(ScheduleRow {
         id,
         workspace_id: event.workspace_id,
@@ -182,7 +182,7 @@ fn begin(id: ScheduleId, event: &Recorded) -> Option<ScheduleRow> {
         due_revision: as_int(created.due_revision),
         thresholds: created.thresholds.clone(),
         fired_through: None,
-        next_fire_at: next_moment(&created.thresholds, &created.due, None),
+        next_fire_at: next_moment(&created.thresholds, &created.due, None).map(Instant::utc),
         project_at_rest: created.project_at_rest,
         hidden: false,
         created_at: at,
@@ -206,11 +206,11 @@ fn go_on(row: &mut ScheduleRow, event: &ScheduleEvent) {
         ScheduleEvent::ScheduleDeleted(_) => row.state = ScheduleState::Deleted,
         ScheduleEvent::DeadlineApproaching(fired) => {
             row.state = ScheduleState::Approaching;
-            row.fired_through = Some(fired.scheduled_for);
+            row.fired_through = Some(fired.scheduled_for.utc());
         }
         ScheduleEvent::DeadlineOverdue(fired) => {
             row.state = ScheduleState::Overdue;
-            row.fired_through = Some(fired.due.at);
+            row.fired_through = Some(fired.due.at.utc());
         }
         ScheduleEvent::DeadlineMet(_) => row.state = ScheduleState::Met,
     }

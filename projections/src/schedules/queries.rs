@@ -124,7 +124,7 @@ pub async fn list_schedules(
     let list = List { sort: &BY_DUE, window };
     let mut projects = Beside::default();
     let found = read_list(&all(reads, query.build()).await?, |row, from| selection.read(row, from, &mut projects))?;
-    Ok(list.page(found, |view| vec![KeyValue::Time(view.schedule.due.at), KeyValue::Uuid(view.schedule.id.0)]))
+    Ok(list.page(found, |view| vec![KeyValue::Time(view.schedule.due.at.utc()), KeyValue::Uuid(view.schedule.id.0)]))
 }
 
 /// A schedule by id, hidden or not: who asks decides what to show.
@@ -166,16 +166,18 @@ pub async fn schedules_of_tasks(reads: &impl Reads, workspace: WorkspaceId, task
 pub struct DueNow {
     pub id: ScheduleId,
     pub workspace_id: WorkspaceId,
+    pub version: i64,
     pub due_revision: i32,
     pub fire_at: DateTime<Utc>,
 }
 
-/// The earliest moment at which any schedule fires.
-pub async fn next_fire_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, QueryError> {
+/// The earliest moment after another one at which any schedule fires.
+pub async fn next_fire_after(pool: &PgPool, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, QueryError> {
     Ok(sqlx::query_scalar(
         "SELECT s.next_fire_at FROM milepost.schedules s \
-         WHERE s.next_fire_at IS NOT NULL AND NOT s.project_at_rest AND NOT s.hidden ORDER BY s.next_fire_at, s.id LIMIT 1",
+         WHERE s.next_fire_at > $1 AND NOT s.project_at_rest AND NOT s.hidden ORDER BY s.next_fire_at, s.id LIMIT 1",
     )
+    .bind(moment)
     .fetch_optional(pool)
     .await?)
 }
@@ -189,7 +191,7 @@ pub async fn due_now(
 ) -> Result<Vec<DueNow>, QueryError> {
     let (after_at, after_id) = after.unwrap_or((DateTime::<Utc>::UNIX_EPOCH - TimeDelta::days(100_000), ScheduleId(Uuid::nil())));
     let rows = sqlx::query(
-        "SELECT s.id, s.workspace_id, s.due_revision, s.next_fire_at FROM milepost.schedules s \
+        "SELECT s.id, s.workspace_id, s.due_revision, s.next_fire_at, s.version FROM milepost.schedules s \
          WHERE s.next_fire_at <= $1 AND (s.next_fire_at, s.id) > ($2, $3) AND NOT s.project_at_rest AND NOT s.hidden \
          ORDER BY s.next_fire_at, s.id LIMIT $4",
     )
@@ -205,6 +207,7 @@ pub async fn due_now(
             workspace_id: WorkspaceId(row.try_get(1)?),
             due_revision: row.try_get(2)?,
             fire_at: row.try_get(3)?,
+            version: row.try_get(4)?,
         })
     };
     Ok(rows.iter().map(read).collect::<Result<_, Error>>()?)

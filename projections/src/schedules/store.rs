@@ -113,7 +113,7 @@ pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(S
         .bind(all(rows, |row| row.follows_task))
         .bind(all(rows, |row| row.title.as_str()))
         .bind(all(rows, |row| row.state.word()))
-        .bind(all(rows, |row| row.due.at))
+        .bind(all(rows, |row| row.due.at.utc()))
         .bind(all(rows, |row| row.due.date))
         .bind(all(rows, |row| row.due.time_zone.name()))
         .bind(all(rows, |row| row.due_revision))

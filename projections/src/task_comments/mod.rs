@@ -65,7 +65,7 @@ impl ReadModel for TaskComments {
             task_id: TaskId(event.aggregate_id),
             author: event.metadata.actor,
             body: commented.body.to_string(),
-            created_at: event.metadata.occurred_at,
+            created_at: event.metadata.occurred_at.utc(),
             position: event.position,
         })
     }

@@ -64,7 +64,7 @@ impl TaskRow {
 
     /// Whether it should be done by now and is not.
     pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
-        !self.status.is_closed() && self.due.is_some_and(|due| due.at <= now)
+        !self.status.is_closed() && self.due.is_some_and(|due| due.at.utc() <= now)
     }
 }
 
@@ -104,7 +104,7 @@ impl ReadModel for TaskList {
             (Event::Task(task), Some(mut row)) => {
                 go_on(&mut row, task);
                 row.version = event.version;
-                row.updated_at = event.metadata.occurred_at;
+                row.updated_at = event.metadata.occurred_at.utc();
                 Some(row)
             }
             (Event::Project(_), Some(row)) => Some(TaskRow { hidden: true, ..row }),
@@ -129,7 +129,7 @@ impl ReadModel for TaskList {
 
 fn begin(id: TaskId, event: &Recorded) -> Option<TaskRow> {
     let Event::Task(TaskEvent::TaskCreated(created)) = &event.event else { return None };
-    let at = event.metadata.occurred_at;
+    let at = event.metadata.occurred_at.utc();
     Some(TaskRow {
         id,
         workspace_id: event.workspace_id,
@@ -171,7 +171,7 @@ fn go_on(row: &mut TaskRow, event: &TaskEvent) {
         TaskEvent::TaskCompleted(completed) => {
             row.status = Status::Done;
             row.blocked_reason = None;
-            row.completed_at = Some(completed.completed_at);
+            row.completed_at = Some(completed.completed_at.utc());
             row.time_to_complete_ms = Some(completed.time_to_complete_ms);
         }
         TaskEvent::TaskReopened(_) => {

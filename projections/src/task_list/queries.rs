@@ -183,7 +183,7 @@ fn sort_value(field: &str, task: &TaskRow) -> KeyValue {
         "number" => KeyValue::Int(i64::from(task.number)),
         "created" => KeyValue::Time(task.created_at),
         "updated" => KeyValue::Time(task.updated_at),
-        "due" => task.due.map_or(KeyValue::Never, |due| KeyValue::Time(due.at)),
+        "due" => task.due.map_or(KeyValue::Never, |due| KeyValue::Time(due.at.utc())),
         "priority" => KeyValue::Int(i64::from(super::priority_number(task.priority))),
         "title" => KeyValue::Text(task.title.clone()),
         _ => KeyValue::Uuid(task.id.0),

@@ -2,6 +2,7 @@
 
 use super::TaskRow;
 use crate::sql::{Column, array_literal, cast, col, select_list, upsert};
+use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::task::Status;
 use domain::values::{Due, Priority};
@@ -64,10 +65,10 @@ fn status(word: &str) -> Result<Status, Error> {
 
 /// Reads a due moment from three columns.
 pub(crate) fn due(row: &PgRow, from: usize) -> Result<Option<Due>, Error> {
-    let (at, date, zone): (Option<_>, _, Option<&str>) = (row.try_get(from)?, row.try_get(from + 1)?, row.try_get(from + 2)?);
+    let (at, date, zone): (Option<DateTime<Utc>>, _, Option<&str>) = (row.try_get(from)?, row.try_get(from + 1)?, row.try_get(from + 2)?);
     let Some((at, zone)) = at.zip(zone) else { return Ok(None) };
     let time_zone = zone.parse().map_err(|_| Error::Decode(format!("{zone:?} is no time zone").into()))?;
-    Ok(Some(Due { at, date, time_zone }))
+    Ok(Some(Due { at: at.into(), date, time_zone }))
 }
 
 /// Reads a row whose columns begin at `from`.
@@ -139,7 +140,7 @@ pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(T
         .bind(all(rows, |row| row.category.as_deref()))
         .bind(all(rows, |row| literal(&row.tags)))
         .bind(all(rows, |row| literal(&row.assignee_ids)))
-        .bind(all(rows, |row| row.due.map(|due| due.at)))
+        .bind(all(rows, |row| row.due.map(|due| due.at.utc())))
         .bind(all(rows, |row| row.due.and_then(|due| due.date)))
         .bind(all(rows, |row| row.due.map(|due| due.time_zone.name())))
         .bind(all(rows, |row| row.estimate_minutes))

@@ -74,7 +74,7 @@ async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {
 }
 
 fn human_line(row: &EventRow) -> String {
-    let at = row.metadata.occurred_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let at = row.metadata.occurred_at.utc().to_rfc3339_opts(SecondsFormat::Millis, true);
     format!(
         "{:>8}  {at}  {:<24} {} v{:<4} {}  (by {})",
         row.position, row.event_type, row.aggregate_id, row.version, row.summary, row.metadata.actor

@@ -43,6 +43,6 @@ async fn days_are_counted_in_the_zone_that_the_project_has_at_that_line() {
     assert_eq!(dues.len(), (ZONES.len() + 1) * TASKS);
     let day = NaiveDate::from_ymd_opt(2031, 5, 1).expect("a day");
     for (zone, due) in dues {
-        assert_eq!(due, Due::on(day, parse_zone(&zone).expect("a zone")).at, "{zone}");
+        assert_eq!(due, Due::on(day, parse_zone(&zone).expect("a zone")).at.utc(), "{zone}");
     }
 }

@@ -198,7 +198,7 @@ fn small_unit() -> Unit {
 fn new_event(stream: Uuid, version: i64, event: TaskEvent) -> NewEvent {
     let how = by(tests::builders::somebody());
     let metadata = Metadata {
-        occurred_at: chrono::DateTime::UNIX_EPOCH,
+        occurred_at: chrono::DateTime::UNIX_EPOCH.into(),
         actor: UserId(how.caller.actor.0),
         command_id: None,
         correlation_id: how.correlation_id,
@@ -234,7 +234,7 @@ fn drawing(stream: Uuid, project: ProjectId) -> NewEvent {
         assignee_ids: Assignees::default(),
         due: None,
         estimate_minutes: None,
-        created_at: chrono::DateTime::UNIX_EPOCH,
+        created_at: chrono::DateTime::UNIX_EPOCH.into(),
     };
     new_event(stream, 1, TaskEvent::TaskCreated(Box::new(created)))
 }

@@ -15,6 +15,7 @@ mod fields;
 mod graphiql;
 mod greatest_filters;
 mod health;
+mod instants;
 mod introspection;
 mod limits;
 mod lists;

@@ -9,7 +9,7 @@ use tests::wait::until;
 use uuid::Uuid;
 
 /// Refusals that no mutation meets: the scheduler's own, and one that is given as an error.
-const NOT_OF_MUTATIONS: [&str; 2] = ["NOT_YET_DUE", "NOT_FOUND"];
+const NOT_OF_MUTATIONS: [&str; 3] = ["NOT_YET_DUE", "TASK_CLOSED", "NOT_FOUND"];
 
 /// What the descriptions of the mutations promise, by mutation, and the fields of their inputs.
 async fn promised(client: &Client) -> BTreeMap<String, (Vec<String>, BTreeSet<String>)> {

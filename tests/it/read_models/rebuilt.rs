@@ -248,7 +248,7 @@ fn counted(written: &Written) -> BTreeMap<ProjectId, (Counts, i64)> {
             }
             Event::Schedule(_) => continue,
         };
-        let due_at = |due: &Option<domain::values::Due>| due.map(|due| due.at);
+        let due_at = |due: &Option<domain::values::Due>| due.map(|due| due.at.utc());
         if let TaskEvent::TaskCreated(created) = task {
             tasks.insert(id, Counted { project: created.project_id, status: Status::Todo, due: due_at(&created.due) });
         }

@@ -74,7 +74,7 @@ impl List {
         self.numbers += 1;
         let project = dice.below(3);
         let optional = |dice: &mut Dice, from: &[&str]| from[dice.below(from.len())].to_owned();
-        let due = dice.percent(60).then(|| Due::at(*dice.one_of(&moments()), Tz::UTC));
+        let due = dice.percent(60).then(|| Due::at((*dice.one_of(&moments())).into(), Tz::UTC));
         let category = optional(dice, &CATEGORIES);
         let mut tags: Vec<String> = (0..dice.below(3)).map(|_| optional(dice, &TAGS)).collect();
         tags.dedup();
@@ -215,7 +215,7 @@ fn time(by: &TimeComparator, value: Option<DateTime<Utc>>) -> bool {
 
 /// Whether a filter holds of a row.
 pub(super) fn holds(filter: &TaskFilter, row: &TaskRow) -> bool {
-    let due = row.due.map(|due| due.at);
+    let due = row.due.map(|due| due.at.utc());
     let closed = matches!(row.status, Status::Done | Status::Cancelled);
     let overdue = !closed && due.is_some_and(|due| due <= now());
     let assignees: Vec<Uuid> = row.assignee_ids.iter().map(|person| person.0).collect();

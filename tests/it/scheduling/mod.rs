@@ -12,6 +12,7 @@ mod months;
 mod nodes;
 mod parked;
 mod proxy;
+mod second_60;
 mod stuck;
 mod tasks;
 mod zones;

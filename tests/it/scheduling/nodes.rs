@@ -92,15 +92,16 @@ struct Stale {
 
 #[async_trait]
 impl Deadlines for Stale {
-    async fn next_fire_at(&self) -> Result<Option<DateTime<Utc>>, LogError> {
-        Ok(self.due.iter().map(|due| due.fire_at).min())
+    async fn next_fire_after(&self, _: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError> {
+        Ok(None)
     }
 
     async fn due(&self, _: DateTime<Utc>, _: Option<DueSchedule>, _: i64) -> Result<Vec<DueSchedule>, LogError> {
-        self.looks.fetch_add(1, Ordering::SeqCst);
+        let look = self.looks.fetch_add(1, Ordering::SeqCst);
         // Something happens all the time, so there is always a reason to look again.
         self.position.send_modify(|position| *position += 1);
-        Ok(self.due.clone())
+        // Each time the rows look as if they had changed, or they would be left alone.
+        Ok(self.due.iter().map(|due| DueSchedule { version: look as i64, ..due.clone() }).collect())
     }
 
     fn position(&self) -> watch::Receiver<i64> {
@@ -119,7 +120,7 @@ async fn the_same_tick_sent_by_two_nodes_again_and_again_fires_once() {
         let due_at = if n % 2 == 0 { fire_at } else { scene.now() + TimeDelta::hours(2) };
         let input = json!({ "title": "A deadline", "due": { "at": due_at }, "thresholds": [{ "amount": 3, "unit": "HOURS" }] });
         let id = scene.must(&nodes[0], "scheduleCreate", input).await;
-        due.push(DueSchedule { id, workspace: scene.caller.workspace, due_revision: 1, fire_at });
+        due.push(DueSchedule { id, workspace: scene.caller.workspace, version: 1, due_revision: 1, fire_at });
     }
     let mut workers = JoinSet::new();
     let stale: Vec<_> = nodes.iter().map(|node| stale_scheduler(&mut workers, &node.core().application, &due)).collect();

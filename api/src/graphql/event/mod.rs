@@ -52,7 +52,7 @@ impl Event {
 
     /// When it happened in the world.
     async fn occurred_at(&self) -> DateTime {
-        DateTime(self.row.metadata.occurred_at)
+        DateTime(self.row.metadata.occurred_at.utc())
     }
 
     /// When the log took it. It never goes back along positions.

@@ -21,7 +21,7 @@ pub struct ProjectCreateInput {
     id: Option<ID>,
     /// The short name that task keys begin with: `[A-Z][A-Z0-9]{1,9}`, unique in the workspace for ever.
     key: String,
-    /// 1 to 200 characters.
+    /// One line of 1 to 200 characters.
     name: String,
     /// Up to 64 KiB.
     description: Option<String>,
@@ -42,7 +42,7 @@ pub struct ProjectUpdateInput {
     expected_version: Option<i32>,
     /// The project.
     id: ID,
-    /// 1 to 200 characters.
+    /// One line of 1 to 200 characters.
     name: MaybeUndefined<String>,
     /// Up to 64 KiB; null empties it.
     description: MaybeUndefined<String>,

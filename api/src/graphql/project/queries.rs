@@ -8,6 +8,7 @@ use crate::graphql::scalars::Position;
 use async_graphql::{Context, ID, InputObject, Lookahead, Object, Result};
 use domain::ids::ProjectId;
 use domain::project::Phase;
+use domain::values::normalized;
 use projections::model::ReadModel;
 use projections::project_overview::{self, ProjectOverview, ProjectSelection, find_project, list_projects, phase_word, project_by_key};
 use projections::task_list::TaskList;
@@ -51,7 +52,7 @@ impl ProjectFilter {
             collaborator_id: IDComparator::parse(self.collaborator_id, "filter.collaboratorId")?,
             key: self.key.map(StringComparator::parse).unwrap_or_default(),
             name: self.name.map(StringComparator::parse).unwrap_or_default(),
-            text: self.text,
+            text: self.text.map(normalized),
         })
     }
 }

@@ -32,7 +32,7 @@ pub struct ScheduleCreateInput {
     project_id: Option<ID>,
     /// The task it is about.
     task_id: Option<ID>,
-    /// 1 to 200 characters.
+    /// One line of 1 to 200 characters.
     title: String,
     /// When it is due. A date without a zone ends in the project's zone; for a bare milestone in UTC.
     due: DueInput,
@@ -49,7 +49,7 @@ pub struct ScheduleUpdateInput {
     expected_version: Option<i32>,
     /// The schedule.
     id: ID,
-    /// 1 to 200 characters.
+    /// One line of 1 to 200 characters.
     title: MaybeUndefined<String>,
     /// When it warns, at most 20, instead of what it has; [] for never.
     thresholds: MaybeUndefined<Vec<ThresholdInput>>,

@@ -20,7 +20,11 @@ pub struct DueInput {
 
 impl DueInput {
     pub(crate) fn parse(self) -> commands::DueInput {
-        commands::DueInput { date: self.date.map(|date| date.0), at: self.at.map(|at| at.0), time_zone: self.time_zone.map(|zone| zone.0) }
+        commands::DueInput {
+            date: self.date.map(|date| date.0),
+            at: self.at.map(|at| at.0.into()),
+            time_zone: self.time_zone.map(|zone| zone.0),
+        }
     }
 }
 
@@ -33,15 +37,15 @@ pub struct TaskCreateInput {
     id: Option<ID>,
     /// The project it is to be in.
     project_id: ID,
-    /// 1 to 200 characters.
+    /// One line of 1 to 200 characters.
     title: String,
     /// Up to 64 KiB.
     description: Option<String>,
     /// Not given: MEDIUM.
     priority: Option<TaskPriority>,
-    /// 1 to 50 characters.
+    /// One line of 1 to 50 characters.
     category: Option<String>,
-    /// At most 50 labels of 1 to 50 characters.
+    /// At most 50 labels, each a line of 1 to 50 characters.
     tags: Option<Vec<String>>,
     /// At most 50 people.
     assignee_ids: Option<Vec<ID>>,
@@ -60,13 +64,13 @@ pub struct TaskUpdateInput {
     expected_version: Option<i32>,
     /// The task.
     id: ID,
-    /// 1 to 200 characters.
+    /// One line of 1 to 200 characters.
     title: MaybeUndefined<String>,
     /// Up to 64 KiB; null empties it.
     description: MaybeUndefined<String>,
-    /// 1 to 50 characters.
+    /// One line of 1 to 50 characters.
     category: MaybeUndefined<String>,
-    /// At most 50 labels of 1 to 50 characters, instead of those it has; null removes them.
+    /// At most 50 labels, each a line of 1 to 50 characters, instead of those it has; null removes them.
     tags: MaybeUndefined<Vec<String>>,
     /// How long it should take, 0 to 5,256,000 minutes.
     estimate_minutes: MaybeUndefined<i32>,
@@ -107,7 +111,7 @@ pub struct TaskChangeStatusInput {
     id: ID,
     /// Where it goes. DONE equals `taskComplete`.
     status: TaskStatus,
-    /// Why it cannot go on, 1 to 1000 characters. Needed with BLOCKED and only there.
+    /// Why it cannot go on, one line of 1 to 1000 characters. Needed with BLOCKED and only there.
     blocked_reason: Option<String>,
 }
 

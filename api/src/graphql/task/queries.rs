@@ -10,7 +10,7 @@ use crate::graphql::scalars::Position;
 use async_graphql::{Context, Enum, ID, InputObject, Lookahead, Object, Result};
 use domain::ids::{ProjectId, TaskId};
 use domain::task::Status;
-use domain::values::Priority;
+use domain::values::{Priority, normalized};
 use projections::filter::Comparator;
 use projections::model::ReadModel;
 use projections::project_overview::ProjectOverview;
@@ -189,7 +189,7 @@ impl TaskFilter {
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),
             is_overdue: self.is_overdue,
-            text: self.text,
+            text: self.text.map(normalized),
         })
     }
 }

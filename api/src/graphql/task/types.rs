@@ -61,7 +61,7 @@ pub struct Due {
 
 impl From<domain::values::Due> for Due {
     fn from(due: domain::values::Due) -> Self {
-        Self { at: DateTime(due.at), date: due.date.map(Date), time_zone: TimeZone(due.time_zone.name().to_owned()) }
+        Self { at: DateTime(due.at.utc()), date: due.date.map(Date), time_zone: TimeZone(due.time_zone.name().to_owned()) }
     }
 }
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::project::Home;
 use crate::task::{ChangeStatus, CreateTask, InProject, MoveTask, Task, TaskCommand, UpdateTask};
 use crate::testing::{Happened, assert_settled, for_all, other_home, step};
-use crate::values::{Assignees, Description, Priority, Tags};
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::values::{Assignees, Description, Instant, Priority, Tags};
+use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ fn after_following_a_schedule_is_in_step_with_its_task() {
     for_all(500, vec(happenings(), 1..60), |happenings| {
         let mut world = World { phase: Phase::Active, now: instant(SOME_DAY), task: Task::Absent, schedule: Schedule::Absent };
         for (later_ms, happening) in happenings {
-            world.now += TimeDelta::milliseconds(later_ms);
+            world.now = world.now + TimeDelta::milliseconds(later_ms);
             match happening {
                 // A refusal is no change, so there is nothing to follow.
                 Happening::ToTheTask(wish) => {
@@ -94,7 +94,7 @@ fn after_following_a_schedule_is_in_step_with_its_task() {
 /// A task, the schedule that follows it, and the phase of both projects that the task may be in.
 struct World {
     phase: Phase,
-    now: DateTime<Utc>,
+    now: Instant,
     task: Task,
     schedule: Schedule,
 }

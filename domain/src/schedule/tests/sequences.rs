@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::testing::{Happened, Rules, assert_change, assert_settled, assert_wished, for_all, step};
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::values::Instant;
+use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -22,10 +23,10 @@ struct World {
     subject: Subject,
     phase: Phase,
     task_is_deleted: bool,
-    now: DateTime<Utc>,
+    now: Instant,
     schedule: Schedule,
     /// Due revision and moment of each firing.
-    fired: Vec<(u32, DateTime<Utc>)>,
+    fired: Vec<(u32, Instant)>,
     history: Vec<ScheduleEvent>,
 }
 
@@ -86,7 +87,7 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_schedule() {
             history: vec![],
         };
         for (later_ms, happening) in happenings {
-            world.now += TimeDelta::milliseconds(later_ms);
+            world.now = world.now + TimeDelta::milliseconds(later_ms);
             match happening {
                 Happening::Creation(due, thresholds) => {
                     world.take(to_create(CreateSchedule { due, thresholds, ..create(subject) }));
@@ -102,7 +103,7 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_schedule() {
 }
 
 impl World {
-    fn issued_at(&self, at: DateTime<Utc>, wish: ScheduleCommand) -> Issued<About<ScheduleCommand>> {
+    fn issued_at(&self, at: Instant, wish: ScheduleCommand) -> Issued<About<ScheduleCommand>> {
         let home = (self.subject != Subject::Milestone).then(|| home_that_is(self.phase));
         let task = self.subject.task_id().map(|_| task((!self.task_is_deleted).then(plan)));
         Issued { at, ..issued(About { home, task, wish }) }
@@ -120,7 +121,7 @@ impl World {
     }
 
     /// What a tick must do, told without reading how the schedule keeps its firings: the moment that fires, if any.
-    fn expected_of_tick(&self) -> Result<Option<DateTime<Utc>>, ScheduleError> {
+    fn expected_of_tick(&self) -> Result<Option<Instant>, ScheduleError> {
         let Schedule::Present(live) = &self.schedule else { return Err(ScheduleError::NotFound) };
         if let Some(silence) = self.silence() {
             return Err(silence);
@@ -198,7 +199,7 @@ impl World {
 }
 
 /// The moment that fires with an event, if one does.
-fn moment_of(event: &ScheduleEvent) -> Option<DateTime<Utc>> {
+fn moment_of(event: &ScheduleEvent) -> Option<Instant> {
     match event {
         ScheduleEvent::DeadlineApproaching(fired) => Some(fired.scheduled_for),
         ScheduleEvent::DeadlineOverdue(fired) => Some(fired.due.at),

@@ -187,7 +187,7 @@ fn the_next_moment_is_the_earliest_that_may_still_fire() {
 fn a_follower_whose_task_is_closed_waits_to_be_met_or_deleted_and_does_not_fire() {
     for status in [Status::Done, Status::Cancelled] {
         let closed = About { task: Some(task(Some(Plan { status, ..plan() }))), ..about(FOLLOWER, ScheduleCommand::Tick) };
-        given::<Schedule>([created(FOLLOWER)]).when(at(DUE, closed)).then_nothing();
+        given::<Schedule>([created(FOLLOWER)]).when(at(DUE, closed)).then_refused(ScheduleError::TaskClosed);
         // A schedule that somebody set on the task is met by hand, whatever became of the task.
         let by_hand = About { task: Some(task(Some(Plan { status, ..plan() }))), ..about(OF_TASK, ScheduleCommand::Tick) };
         given::<Schedule>([created(OF_TASK)]).when(at(DUE, by_hand)).then([overdue(OF_TASK, 0)]);

@@ -95,7 +95,7 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_task() {
         let mut history = vec![];
         let mut now = instant(SOME_DAY);
         for Step { workspace, phase, later_ms, wish } in steps {
-            now += TimeDelta::milliseconds(later_ms);
+            now = now + TimeDelta::milliseconds(later_ms);
             let home = Home { phase, ..if task.project_id() == Some(BORA) { other_home() } else { home() } };
             let fields = wish.fields();
             let comments = matches!(wish, TaskCommand::Comment(_));

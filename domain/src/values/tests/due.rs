@@ -1,7 +1,7 @@
 use super::{is_stored_as, refusal_of};
 use crate::testing::{day, for_all, instant};
-use crate::values::{DateSpan, Due, DueWish, earliest_instant, parse_zone, valid_date, valid_instant};
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use crate::values::{DateSpan, Due, DueWish, earliest_instant, local_time, parse_zone, valid_date, valid_instant};
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -63,17 +63,13 @@ fn a_skipped_time_means_the_end_of_the_gap_and_a_doubled_one_its_first_passing()
     }
 }
 
-fn local(at: DateTime<Utc>, zone: Tz) -> NaiveDateTime {
-    at.with_timezone(&zone).naive_local()
-}
-
 /// `Due::on` must be the first instant whose local date is after the day.
 fn assert_end_of_day(date: NaiveDate, zone: Tz) {
     let at = Due::on(date, zone).at;
-    assert!(local(at, zone).date() > date, "{date} in {zone} has not ended at {at}");
+    assert!(local_time(at, zone).date() > date, "{date} in {zone} has not ended at {at}");
     let quarter_hours = (0..120).map(|quarter| TimeDelta::minutes(15 * quarter));
     for earlier in quarter_hours.map(|back| at - TimeDelta::milliseconds(1) - back) {
-        assert!(local(earlier, zone).date() <= date, "{date} in {zone} has ended at {earlier}, before {at}");
+        assert!(local_time(earlier, zone).date() <= date, "{date} in {zone} has ended at {earlier}, before {at}");
     }
 }
 
@@ -90,14 +86,17 @@ fn every_day_of_every_zone_ends_at_the_first_instant_of_a_later_date() {
 
 /// The days of a year on which a zone changes its clocks.
 fn clock_changes(zone: Tz, year: i32) -> Vec<NaiveDate> {
-    let offset_at = |date: NaiveDate| zone.offset_from_utc_datetime(&date.and_time(NaiveTime::MIN)).fix();
+    let offset_at = |date: NaiveDate| {
+        let midnight = date.and_time(NaiveTime::MIN);
+        local_time(midnight.and_utc().into(), zone) - midnight
+    };
     let days = NaiveDate::from_ymd_opt(year, 1, 1).expect("a new year's day").iter_days().take_while(|date| date.year() == year);
     days.filter(|date| offset_at(*date) != offset_at(*date + Days::new(1))).collect()
 }
 
 #[test]
 fn days_around_a_change_of_clocks_end_at_the_first_instant_of_a_later_date() {
-    for_all(1_500, (zones(), 1900..2051), |(zone, year)| {
+    for_all(1_500, (zones(), 1900..2999), |(zone, year)| {
         for change in clock_changes(zone, year) {
             for date in (change - Days::new(2)).iter_days().take(5) {
                 assert_end_of_day(date, zone);
@@ -108,22 +107,15 @@ fn days_around_a_change_of_clocks_end_at_the_first_instant_of_a_later_date() {
 
 #[test]
 fn around_a_change_of_clocks_a_local_time_means_the_first_instant_that_reaches_it() {
-    for_all(1_500, (zones(), 1900..2051, 0..(3 * 24 * 60i64)), |(zone, year, minutes)| {
+    for_all(1_500, (zones(), 1900..2999, 0..(3 * 24 * 60i64)), |(zone, year, minutes)| {
         for change in clock_changes(zone, year) {
             let wanted = (change - Days::new(1)).and_time(NaiveTime::MIN) + TimeDelta::minutes(minutes);
             let at = earliest_instant(wanted, zone);
-            assert!(local(at, zone) >= wanted, "{wanted} in {zone} is not reached at {at}");
+            assert!(local_time(at, zone) >= wanted, "{wanted} in {zone} is not reached at {at}");
             let before = at - TimeDelta::milliseconds(1);
-            assert!(local(before, zone) < wanted, "{wanted} in {zone} is reached before {at}");
+            assert!(local_time(before, zone) < wanted, "{wanted} in {zone} is reached before {at}");
         }
     });
-}
-
-#[test]
-fn an_instant_is_kept_to_the_millisecond() {
-    let due = Due::at(instant("2031-03-01T12:00:00.123999Z"), Tz::Europe__Zurich);
-    assert_eq!(due, Due { at: instant("2031-03-01T12:00:00.123Z"), date: None, time_zone: Tz::Europe__Zurich });
-    assert_eq!(valid_instant(instant("2031-03-01T12:00:00.123999Z")), Ok(instant("2031-03-01T12:00:00.123Z")));
 }
 
 #[test]
@@ -194,7 +186,7 @@ fn bad_stored_due_moments_are_refused() {
 
 #[test]
 fn a_skipped_time_with_a_fraction_of_a_second_means_the_end_of_the_gap_too() {
-    let end = "2027-03-28T01:00:00Z".parse::<DateTime<Utc>>().expect("an instant");
+    let end = instant("2027-03-28T01:00:00Z");
     for millis in [0, 1, 300, 999, 1_300] {
         let local = NaiveDate::from_ymd_opt(2027, 3, 28).and_then(|day| day.and_hms_opt(2, 0, 0)).expect("a time")
             + TimeDelta::milliseconds(millis);

@@ -1,9 +1,11 @@
 //! Each value at its limit and one beyond, and stored values that come in by the same door.
 
 mod due;
+mod instant;
 mod lists;
 mod text;
 mod threshold;
+mod zone;
 
 use super::{Change, CollaboratorRole, Description, InvalidValue, Priority};
 use crate::testing::text;

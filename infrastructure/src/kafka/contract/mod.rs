@@ -7,10 +7,10 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use domain::event::{Event, Recorded};
 use domain::shapes::EventVersion;
-use domain::values::Change;
+use domain::values::{Change, Instant};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
@@ -68,7 +68,7 @@ pub enum Data {
 
 /// An instant in UTC: RFC 3339 with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moment(pub DateTime<Utc>);
+pub struct Moment(pub Instant);
 
 impl Serialize for Moment {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -93,7 +93,7 @@ impl JsonSchema for Moment {
 impl Moment {
     /// As it is written.
     pub fn text(&self) -> String {
-        self.0.to_rfc3339_opts(SecondsFormat::Millis, true)
+        self.0.utc().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 }
 
@@ -134,7 +134,7 @@ impl Envelope {
             event_type: recorded.event.name(),
             event_version: recorded.event.version(),
             occurred_at: Moment(metadata.occurred_at),
-            recorded_at: Moment(recorded.recorded_at),
+            recorded_at: Moment(recorded.recorded_at.into()),
             timestamp: Moment(metadata.occurred_at),
             source: SOURCE,
             aggregate_type: recorded.event.aggregate_type().word(),

@@ -51,7 +51,7 @@ fn recorded(event: Event) -> Recorded {
         event_id: uuid!("0196f1a4-0001-7000-8000-000000000001"),
         recorded_at: moment(789),
         metadata: Metadata {
-            occurred_at: moment(5),
+            occurred_at: moment(5).into(),
             actor: UserId(uuid!("c2a4e6f8-1b3d-4f5a-8c7e-9d0b2f4a6c8e")),
             command_id: Some(uuid!("0196f1a4-0002-7000-8000-000000000002")),
             correlation_id: uuid!("0196f1a4-0003-7000-8000-000000000003"),
@@ -134,6 +134,6 @@ fn without_a_trace_there_is_no_header_of_one() {
 #[test]
 fn moments_are_written_with_milliseconds_and_in_utc() {
     let zoned = DateTime::parse_from_rfc3339("2031-03-01T10:30:00.0056+01:00").expect("a moment").with_timezone(&Utc);
-    assert_eq!(super::Moment(zoned).text(), "2031-03-01T09:30:00.005Z");
-    assert_eq!(super::Moment(moment(0)).text(), "2031-03-01T09:30:00.000Z");
+    assert_eq!(super::Moment(zoned.into()).text(), "2031-03-01T09:30:00.005Z");
+    assert_eq!(super::Moment(moment(0).into()).text(), "2031-03-01T09:30:00.000Z");
 }

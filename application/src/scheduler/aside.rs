@@ -1,0 +1,132 @@
+//! Schedules that were ticked and are still listed as due: as long as the row is what it was, a tick would come to what it
+//! came to before.
+//!
+//! A row is left alone until it changes or is no longer listed. Only where the row does not show why the tick came to
+//! nothing (the task of a follower is closed, a project is archived that the read model has not heard of) and where the tick
+//! failed, it is tried again: after a second, and then after pauses that double. What is in the way of all ticks doubles
+//! nothing.
+
+use crate::ports::DueSchedule;
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Pause before a tick that was refused or failed is sent again. It is not by the port's clock, which may be set back.
+pub const ASIDE_FOR: Duration = Duration::from_secs(1);
+/// Longest such pause.
+pub const ASIDE_FOR_MAX: Duration = Duration::from_secs(3_600);
+/// Most rows that are remembered. Beyond it all are forgotten, and each is ticked once more.
+pub const ASIDE_SCHEDULES_MAX: usize = 100_000;
+
+/// What a tick came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// To an event, at this position.
+    Fired(i64),
+    /// To nothing: the schedule, whose newest event is at this position, waits for no moment.
+    ToNothing(i64),
+    /// To a refusal.
+    Refused,
+    /// Whatever was in the way passes, and says nothing about the schedule.
+    NotNow,
+    /// It failed although the log takes other commands.
+    Failed,
+}
+
+impl Came {
+    /// The position of what fired.
+    pub(super) fn position(self) -> Option<i64> {
+        match self {
+            Self::Fired(position) => Some(position),
+            Self::ToNothing(_) | Self::Refused | Self::NotNow | Self::Failed => None,
+        }
+    }
+}
+
+/// A row of the read model as it was when it was ticked.
+type Row = (Uuid, i64, i64, DateTime<Utc>);
+
+fn row(due: &DueSchedule) -> Row {
+    (due.id, due.version, due.due_revision, due.fire_at)
+}
+
+struct Ticked {
+    /// The pass that listed it last.
+    listed: u64,
+    /// When to try again, and the pause until then.
+    again: Option<(Instant, Duration)>,
+    /// The row is due by the events up to its position, and the schedule is not.
+    disagrees: bool,
+}
+
+/// The rows that were ticked and are still listed.
+#[derive(Default)]
+pub(super) struct Aside {
+    rows: HashMap<Row, Ticked>,
+    pass: u64,
+}
+
+impl Aside {
+    /// Whether a row that is listed is to be ticked now.
+    pub(super) fn lets_pass(&mut self, due: &DueSchedule) -> bool {
+        match self.rows.get_mut(&row(due)) {
+            None => true,
+            Some(ticked) => {
+                ticked.listed = self.pass;
+                ticked.again.is_some_and(|(at, _)| at <= Instant::now())
+            }
+        }
+    }
+
+    /// Notes what the tick of a row came to, where the read model was at `position` when it listed the row. True where the
+    /// row and the schedule are found to disagree.
+    pub(super) fn put(&mut self, due: &DueSchedule, came: Came, position: i64) -> bool {
+        if self.rows.len() >= ASIDE_SCHEDULES_MAX {
+            self.rows.clear();
+        }
+        let before = self.rows.get(&row(due)).and_then(|ticked| ticked.again);
+        let pause = match came {
+            Came::Fired(_) | Came::ToNothing(_) => None,
+            Came::NotNow => Some(ASIDE_FOR),
+            Came::Refused | Came::Failed => Some(before.map_or(ASIDE_FOR, |(_, pause)| (pause * 2).min(ASIDE_FOR_MAX))),
+        };
+        let disagrees = matches!(came, Came::ToNothing(newest) if newest <= position);
+        self.rows.insert(row(due), Ticked { listed: self.pass, again: pause.map(|pause| (Instant::now() + pause, pause)), disagrees });
+        disagrees
+    }
+
+    /// Forgets rows that the pass which ends here did not list: they changed, or are silenced.
+    pub(super) fn end_pass(&mut self) {
+        self.rows.retain(|_, ticked| ticked.listed == self.pass);
+        self.pass += 1;
+        metrics::gauge!("milepost_scheduler_aside_schedules").set(self.rows.len() as f64);
+    }
+
+    /// How long until something is to be tried again, if anything is.
+    pub(super) fn next_try(&self) -> Option<Duration> {
+        let next = self.rows.values().filter_map(|ticked| ticked.again).map(|(at, _)| at).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Schedules that are due in the read model and not by their own events: how many, and one of them.
+    pub(super) fn disagreeing(&self) -> Option<(usize, Uuid)> {
+        let mut ids = self.rows.iter().filter(|(_, ticked)| ticked.disagrees).map(|((id, ..), _)| *id);
+        let one = ids.next()?;
+        Some((ids.count() + 1, one))
+    }
+
+    /// How long a row is left alone, unless it is until it changes.
+    #[cfg(test)]
+    pub(super) fn pause(&self, due: &DueSchedule) -> Option<Duration> {
+        self.rows.get(&row(due))?.again.map(|(_, pause)| pause)
+    }
+
+    /// As if that time were over.
+    #[cfg(test)]
+    pub(super) fn end_pause(&mut self, due: &DueSchedule) {
+        if let Some(Ticked { again: Some((at, _)), .. }) = self.rows.get_mut(&row(due)) {
+            *at = Instant::now();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Deadlines that are written with a second 60 fire once, and the scheduler is done with them.
+
+use super::audit::audit;
+use super::{Scene, instant};
+use chrono::TimeDelta;
+use projections::runner;
+use serde_json::json;
+use tests::wait::until;
+
+/// Units that are appended without events leave no trace in the log; what they cost does: each takes the lock of the head.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_with_a_second_60_fires_once_and_is_not_looked_at_again() {
+    let scene = Scene::at("2031-12-31T20:00:00Z").await;
+    let app = scene.node().await;
+    for n in 0..60 {
+        let due = json!({ "at": format!("2031-12-31T23:{:02}:60Z", n % 60) });
+        let thresholds = json!([{ "amount": 1, "unit": "HOURS" }, { "amount": 1, "unit": "DAYS" }]);
+        scene.must(&app, "scheduleCreate", json!({ "title": "A milestone", "due": due, "thresholds": thresholds })).await;
+    }
+    scene.at_rest().await;
+    for hours in [3, 4, 5, 100] {
+        scene.moved_to(instant("2031-12-31T20:00:00Z") + TimeDelta::hours(hours)).await;
+    }
+    let firings = audit(&scene.pool, scene.now()).await;
+    assert!(firings.len() >= 120, "{}", firings.len());
+    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM milepost.schedules WHERE next_fire_at IS NOT NULL OR state <> 'overdue'")
+        .fetch_one(&scene.pool)
+        .await
+        .expect("the read model can be read");
+    assert_eq!(open, 0, "the next moment moved on with the firing");
+    let head = app.head();
+    // The scheduler looks again whenever something happens, and finds nothing to do.
+    for n in 0..20 {
+        scene.must(&app, "scheduleCreate", json!({ "title": format!("Later {n}"), "due": { "at": "2033-01-01T00:00:00Z" } })).await;
+        app.settled().await;
+    }
+    assert_eq!(app.head(), head + 20);
+    until("nobody says that anything is wrong", || async {
+        let (_, ready) = app.client.get("/readyz").await;
+        (!ready.contains("schedules_disagree")).then_some(())
+    })
+    .await;
+    for projection in runner::all() {
+        let compared = projection.verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        assert!(compared.equal, "{}", projection.name());
+    }
+    app.stop().await;
+}
+
+/// A row that is wrong is named, and is right again once the read model is built anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schedule_that_is_due_in_the_read_model_alone_is_named_to_the_admin() {
+    let scene = Scene::at("2031-06-02T08:00:00Z").await;
+    let app = scene.node().await;
+    let due = json!({ "at": "2031-06-02T09:00:00Z" });
+    let id = scene.must(&app, "scheduleCreate", json!({ "title": "A milestone", "due": due, "thresholds": [] })).await;
+    scene.moved_to(instant("2031-06-02T10:00:00Z")).await;
+    let wrong = "UPDATE milepost.schedules_v1 SET next_fire_at = due_at WHERE id = $1";
+    sqlx::query(wrong).bind(id).execute(&scene.pool).await.expect("the read model can be made wrong");
+    // The scheduler hears of it when anything else happens.
+    scene.must(&app, "scheduleCreate", json!({ "title": "Later", "due": { "at": "2033-01-01T00:00:00Z" } })).await;
+    let named = |ready: &str| ready.contains("schedules_disagree") && ready.contains(&id.to_string());
+    until("it is named", || async { named(&app.client.get("/readyz").await.1).then_some(()) }).await;
+    let head = app.head();
+    let mends = "UPDATE milepost.schedules_v1 SET next_fire_at = NULL WHERE id = $1";
+    sqlx::query(mends).bind(id).execute(&scene.pool).await.expect("the read model can be mended");
+    scene.must(&app, "scheduleCreate", json!({ "title": "Later still", "due": { "at": "2033-01-01T00:00:00Z" } })).await;
+    until("it is not named any more", || async { (!named(&app.client.get("/readyz").await.1)).then_some(()) }).await;
+    assert_eq!(app.head(), head + 1);
+    app.stop().await;
+}
