@@ -58,6 +58,8 @@ create table milepost.projections (
   rules         integer     not null,
   -- Every event up to here is in its rows. Moves with the rows, in one transaction.
   position      bigint      not null default 0,
+  -- The event at that position: where the log holds another one there, or none, the rows are of another history of the log.
+  event_id      uuid,
   -- How many events wait in projection_dead_letters.
   dead_letters  integer     not null default 0,
   -- For a version being built: the head of the log when the building began.

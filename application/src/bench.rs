@@ -1,7 +1,7 @@
 //! Commands of several wishes about one task, for benchmarks: the executor appends their events as one unit.
 
 use crate::Application;
-use crate::access::{Asks, InProject, Standing};
+use crate::access::{self, Asks, Standing};
 use crate::caller::{Caller, Circumstances, Role};
 use crate::error::CommandError;
 use crate::executor::{Handling, Outcome, Prepared};
@@ -95,7 +95,7 @@ impl Handling for SeveralHandling {
 
     async fn prepare(&self, states: &States, caller: &Caller, _: &Versioned<Several>) -> Result<Prepared<Several>, CommandError> {
         let (home, project, relied_on) = home(states, self.project).await?;
-        let standing = Standing::InProject(InProject::of(&project, caller.actor));
+        let standing = Standing::InProject(access::InProject::of(&project, caller.actor));
         let wishes = self.wishes.iter().map(|wish| InProject { home: home.clone(), wish: wish.clone() }).collect();
         Ok(Prepared { command: Box::new(|issued| issued.with(wishes)), relied_on, project_id: Some(self.project), standing, claim: None })
     }

@@ -154,6 +154,7 @@ impl Executor {
     ) -> Result<Outcome, CommandError> {
         let refusal = refusal.storable();
         let unit = Unit {
+            generation: *self.log.generation().borrow(),
             workspace: sending.how.caller.workspace,
             subject: key.id,
             source: key.source,
@@ -170,7 +171,7 @@ impl Executor {
             Appended::Replayed(earlier) => Ok(replayed(earlier)),
             Appended::CommandIdReused => Err(CommandError::CommandIdReused),
             // It relies on nothing that could have moved, and claims nothing.
-            Appended::Moved { .. } | Appended::ClaimTaken => Err(CommandError::Contended),
+            Appended::Moved { .. } | Appended::ClaimTaken | Appended::Outdated => Err(CommandError::Contended),
         }
     }
 
@@ -206,12 +207,12 @@ impl Executor {
         let Sending { how, key, line } = sending;
         let id = handling.id();
         let own = match handling.creates() {
-            true => States::absent::<H::Entity>(id),
+            true => self.states.absent::<H::Entity>(id),
             false => self.states.get::<H::Entity>(id).await?,
         };
         let prepared = match handling.prepare(&self.states, &how.caller, &own).await {
             Ok(prepared) => prepared,
-            Err(error) => return self.stand_by(error, &[(guard(&own), own.cached)]).await,
+            Err(error) => return self.stand_by(error, own.generation, &[(guard(&own), own.cached)]).await,
         };
         let mut relied_on = prepared.relied_on;
         // What begins something has seen nothing of it: whether its id is free is for the append to say.
@@ -230,7 +231,7 @@ impl Executor {
             (refused, Ok(())) => self.conflict(handling, &own).await?.or(refused),
         };
         if let Some(error) = error {
-            return self.stand_by(error, &seen).await;
+            return self.stand_by(error, own.generation, &seen).await;
         }
 
         let events = sink.collect().await;
@@ -248,6 +249,7 @@ impl Executor {
             project_id: prepared.project_id,
         };
         let unit = Unit {
+            generation: own.generation,
             workspace: how.caller.workspace,
             subject: id,
             source: how.source,
@@ -293,6 +295,7 @@ impl Executor {
             Appended::Replayed(earlier) => Ok(Try::Settled(replayed(earlier))),
             Appended::CommandIdReused => Err(CommandError::CommandIdReused),
             Appended::RefusedBefore(refusal) => Err(CommandError::RefusedLine { refusal, before: true }),
+            Appended::Outdated => Ok(Try::Stale),
             Appended::ClaimTaken => Err(CommandError::Refused(claim_taken.into_iter().collect())),
             Appended::Moved { aggregate_id, .. } if aggregate_id == own.id && handling.creates() => {
                 Err(CommandError::Refused(vec![id_taken()]))
@@ -313,16 +316,19 @@ impl Executor {
                 folded.apply(event);
             }
         }
-        self.states.put(&Versioned { id: own.id, version, state, cached: true });
+        self.states.put(&Versioned { id: own.id, generation: own.generation, version, state, cached: true });
     }
 
     /// An error stands if what it was decided on is still so.
-    async fn stand_by(&self, error: CommandError, seen: &[(Guard, bool)]) -> Result<Try, CommandError> {
+    async fn stand_by(&self, error: CommandError, generation: u64, seen: &[(Guard, bool)]) -> Result<Try, CommandError> {
         if !seen.iter().any(|(_, cached)| *cached) {
             return Err(error);
         }
         let ids: Vec<Uuid> = seen.iter().map(|(guard, _)| guard.aggregate_id).collect();
         let versions = self.log.versions(&ids).await?;
+        if *self.log.generation().borrow() != generation {
+            return Ok(Try::Stale);
+        }
         let stale = seen.iter().zip(versions).filter(|((guard, _), version)| guard.version != *version);
         let stale: Vec<Uuid> = stale.map(|((guard, _), _)| guard.aggregate_id).collect();
         if stale.is_empty() {

@@ -2,6 +2,14 @@
 
 use tokio::sync::watch;
 
+/// Returns when the log has gone to another generation: what its reader holds in memory is to be read again.
+pub(crate) async fn renewed(mut generation: watch::Receiver<u64>) {
+    if generation.changed().await.is_err() {
+        // Nobody is left to say so.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Returns when a lease is no longer held under an epoch: nobody holds it here, or it was lost and taken again meanwhile,
 /// by this node too. The receiver shows only the latest epoch, so the moment in between may never be seen.
 pub(crate) async fn lost(lease: &mut watch::Receiver<Option<i64>>, epoch: i64) {

@@ -165,6 +165,7 @@ impl Application {
     pub(crate) async fn takes_commands(&self) -> bool {
         let nobody = Uuid::nil();
         let nothing = Unit {
+            generation: *self.log().generation().borrow(),
             workspace: WorkspaceId(nobody),
             subject: nobody,
             source: Source::Reaction,

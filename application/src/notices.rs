@@ -51,12 +51,16 @@ notice_names! {
     LeasesNotRenewed = "leases_not_renewed",
     /// The database takes no events.
     AppendsRefused = "appends_refused",
+    /// The log went back: events that this node knew are not in it any more.
+    LogWentBack = "log_went_back",
     /// A read model is being built for the rules of this node's program.
     ReadModelBuilding = "read_model_building",
     /// A read model is behind the log and does not advance.
     ReadModelStuck = "read_model_stuck",
     /// The live version of a read model was built by other rules than those of this node's program.
     ReadModelOfOtherRules = "read_model_of_other_rules",
+    /// The live version of a read model was not built from this log.
+    ReadModelOfOtherLog = "read_model_of_other_log",
     /// Events wait because a read model could not apply one of them.
     ReadModelEventsParked = "read_model_events_parked",
     /// A reaction waits, or is behind the log and does not advance.

@@ -38,8 +38,12 @@ pub trait EventLog: Send + Sync {
     /// The facts after a position, in order, at most `limit`; fewer where they are large, none only if there are none.
     async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, LogError>;
 
-    /// The highest position known to this node. It moves when something is appended, here or elsewhere.
+    /// Where the log ends, read from it or known by an append of this node. It moves when something is appended, here or elsewhere.
     fn head(&self) -> watch::Receiver<i64>;
+
+    /// Goes up before anything is read from a database that may have lost something: after it was restarted or replaced, or was
+    /// found to hold another log. What was read under an earlier generation is to be read again.
+    fn generation(&self) -> watch::Receiver<u64>;
 }
 
 /// A part of a stream.
@@ -53,6 +57,8 @@ pub struct Step {
 /// What one command appends.
 #[derive(Debug, Clone)]
 pub struct Unit {
+    /// The generation of the log that everything was read from which the decision relied on.
+    pub generation: u64,
     pub workspace: WorkspaceId,
     /// The aggregate that the command was for.
     pub subject: Uuid,
@@ -150,6 +156,8 @@ pub enum Appended {
     ClaimTaken,
     /// The same line of an import was refused before.
     RefusedBefore(RefusedLine),
+    /// The log has gone to another generation since the decision was made. Nothing was appended.
+    Outdated,
 }
 
 /// What an earlier command came to.
@@ -268,6 +276,6 @@ pub trait Deadlines: Send + Sync {
     /// What fires up to a moment, the earliest first, after another one of the list.
     async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError>;
 
-    /// The position up to which the answers above are right. It moves with the read model.
-    fn position(&self) -> watch::Receiver<i64>;
+    /// The position up to which the answers above are right. It moves with the read model; `None` while it is not known.
+    fn position(&self) -> watch::Receiver<Option<i64>>;
 }

@@ -14,7 +14,7 @@ use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::error::CommandError;
 use crate::failure::{Class, class, with_causes, words_of};
-use crate::lease::lost;
+use crate::lease::{lost, renewed};
 use crate::notices::{Notice, NoticeName};
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
 use aside::{Aside, Came};
@@ -45,6 +45,7 @@ pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease
     loop {
         let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
         let Ok(Some(epoch)) = held else { return };
+        let generation = application.log().generation();
         tokio::select! {
             Err(error) = tick_on(application, deadlines, &mut aside) => {
                 tracing::warn!(%error, "the scheduler was interrupted; going on");
@@ -54,6 +55,8 @@ pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease
                 aside = Aside::default();
                 application.notes_of_scheduler.send_replace(None);
             }
+            // Versions of rows say nothing about those of another log.
+            () = renewed(generation) => aside = Aside::default(),
         }
     }
 }
@@ -123,7 +126,7 @@ async fn fire(
         // Wait until the read model knows, or the same schedules would be read again.
         if let Some(newest) = ticked.iter().filter_map(|(_, came)| came.position()).max() {
             let mut position = deadlines.position();
-            let _ = tokio::time::timeout(SETTLE_FOR, position.wait_for(|position| *position >= newest)).await;
+            let _ = tokio::time::timeout(SETTLE_FOR, position.wait_for(|position| *position >= Some(newest))).await;
         }
         last = Some(end);
         if !whole {

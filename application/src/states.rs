@@ -1,7 +1,8 @@
 //! The present state of aggregates, kept for a while.
 //!
 //! The cache can be stale but never wrong: an append proves the version it was decided on, and a refusal decided on a
-//! cached state is proved before it is given.
+//! cached state is proved before it is given. A version proves a state only of the log that it was read from, so states of an
+//! earlier generation of the log are not used.
 
 use crate::ports::{EventLog, LogError};
 use cqrs_es::Aggregate;
@@ -71,6 +72,8 @@ entity!(Schedule, ScheduleEvent);
 #[derive(Clone)]
 pub(crate) struct Versioned<A> {
     pub(crate) id: Uuid,
+    /// The generation of the log that it was read from.
+    pub(crate) generation: u64,
     pub(crate) version: i64,
     pub(crate) state: Arc<A>,
     /// Whether it came from the cache and may be stale.
@@ -87,6 +90,7 @@ pub(crate) struct States {
 #[derive(Clone)]
 struct Kept {
     state: CachedState,
+    generation: u64,
     version: i64,
     bytes: u32,
 }
@@ -102,10 +106,11 @@ impl States {
 
     /// The state, from memory or else from the log.
     pub(crate) async fn get<A: Entity>(&self, id: Uuid) -> Result<Versioned<A>, LogError> {
-        if let Some(Kept { state, version, .. }) = self.cache.get(&id)
+        let generation = *self.log.generation().borrow();
+        if let Some(Kept { state, version, .. }) = self.cache.get(&id).filter(|kept| kept.generation == generation)
             && let Some(state) = A::from_cached(&state)
         {
-            return Ok(Versioned { id, version, state, cached: true });
+            return Ok(Versioned { id, generation, version, state, cached: true });
         }
         let mut state = A::default();
         let mut version = 0;
@@ -121,7 +126,7 @@ impl States {
                 break;
             }
         }
-        let loaded = Versioned { id, version, state: Arc::new(state), cached: false };
+        let loaded = Versioned { id, generation, version, state: Arc::new(state), cached: false };
         if version > 0 {
             self.put(&loaded);
         }
@@ -129,16 +134,17 @@ impl States {
     }
 
     /// An aggregate that is believed not to be there yet; the append proves it.
-    pub(crate) fn absent<A: Entity>(id: Uuid) -> Versioned<A> {
-        Versioned { id, version: 0, state: Arc::new(A::default()), cached: false }
+    pub(crate) fn absent<A: Entity>(&self, id: Uuid) -> Versioned<A> {
+        let generation = *self.log.generation().borrow();
+        Versioned { id, generation, version: 0, state: Arc::new(A::default()), cached: false }
     }
 
     /// Keeps a state, unless a newer one is kept already.
     pub(crate) fn put<A: Entity>(&self, state: &Versioned<A>) {
         let bytes = bytes_of(&*state.state);
-        let new = Kept { state: A::to_cached(Arc::clone(&state.state)), version: state.version, bytes };
+        let new = Kept { state: A::to_cached(Arc::clone(&state.state)), generation: state.generation, version: state.version, bytes };
         self.cache.entry(state.id).and_compute_with(|kept| match kept {
-            Some(kept) if kept.value().version >= new.version => moka::ops::compute::Op::Nop,
+            Some(kept) if (kept.value().generation, kept.value().version) >= (new.generation, new.version) => moka::ops::compute::Op::Nop,
             Some(_) | None => moka::ops::compute::Op::Put(new),
         });
     }

@@ -38,6 +38,8 @@ pub(crate) fn command(name: &str, input: Value) -> Command {
 pub(crate) struct MemoryLog {
     kept: Mutex<Kept>,
     head: watch::Sender<i64>,
+    /// Goes up when a test says that the log is another one.
+    pub(crate) generation: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -67,6 +69,11 @@ impl MemoryLog {
     /// The next question for the holder of a claim is answered as if there were none.
     pub(crate) fn hide_holder_once(&self) {
         self.kept.lock().expect("no panic").hides_holder = true;
+    }
+
+    /// Loses the newest event.
+    pub(crate) fn lose_last(&self) {
+        self.kept.lock().expect("no panic").events.pop();
     }
 
     /// Every unit so far.
@@ -205,6 +212,10 @@ impl EventLog for MemoryLog {
 
     fn head(&self) -> watch::Receiver<i64> {
         self.head.subscribe()
+    }
+
+    fn generation(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 }
 

@@ -63,6 +63,7 @@ pub struct Recorded {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fact {
     pub position: i64,
+    pub event_id: Uuid,
     pub aggregate_id: Uuid,
     pub event_type: String,
     pub recorded: Result<Arc<Recorded>, DecodeError>,

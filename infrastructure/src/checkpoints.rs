@@ -37,18 +37,25 @@ fn first(row: &PgRow) -> Result<FirstParked, Error> {
 #[async_trait]
 impl Checkpoints for PostgresCheckpoints {
     async fn load(&self, name: &str) -> Result<i64, LogError> {
-        let position: Option<i64> = sqlx::query_scalar("SELECT position FROM milepost.checkpoints WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(log_error)?;
+        // Where the log went back, what follows its end is new.
+        let position: Option<i64> = sqlx::query_scalar(
+            "WITH head AS (SELECT coalesce(max(position), 0) AS position FROM milepost.events), \
+                  back AS (UPDATE milepost.checkpoints AS kept SET position = head.position, updated_at = now() FROM head \
+                           WHERE kept.name = $1 AND kept.position > head.position RETURNING kept.position) \
+             SELECT coalesce((SELECT position FROM back), (SELECT position FROM milepost.checkpoints WHERE name = $1))",
+        )
+        .bind(name)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(log_error)?;
         Ok(position.unwrap_or(0))
     }
 
     async fn advance(&self, name: &str, from: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError> {
         let mut tx = self.pool.begin().await.map_err(log_error)?;
         let moved = sqlx::query(
-            "INSERT INTO milepost.checkpoints AS kept (name, position) VALUES ($1, $3) \
+            // Never beyond the log: events that were lost while they were answered are nobody's progress.
+            "INSERT INTO milepost.checkpoints AS kept (name, position) SELECT $1, position FROM milepost.events WHERE position = $3 \
              ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = now() WHERE kept.position = $2",
         )
         .bind(name)

@@ -19,6 +19,14 @@ pub(crate) struct Batch<'a> {
     pub(crate) facts: &'a [Arc<Fact>],
     /// Events before these that the read model is not about: nothing was done for them yet, not even counting.
     pub(crate) passed: usize,
+    /// The last event that was read for it, with its position: the log must still hold it. One that was lost, or stands in
+    /// another history of the log, becomes no row.
+    pub(crate) last: Option<(i64, Uuid)>,
+}
+
+/// The last of some facts, as a batch proves it.
+pub(crate) fn last_of(facts: &[Arc<Fact>]) -> Option<(i64, Uuid)> {
+    facts.last().map(|fact| (fact.position, fact.event_id))
 }
 
 /// The lease under which a batch is taken in. A node that lost it changes nothing any more, and what it has left open is ended
@@ -32,7 +40,7 @@ pub struct Fence {
 /// Why a batch was not taken in. Nothing of it was.
 #[derive(Debug)]
 pub(crate) enum ApplyError {
-    /// Somebody else has moved the version, or holds the lease.
+    /// Somebody else has moved the version, or holds the lease, or the log is not the one that the events were read from.
     Fenced,
     /// An event that the rule cannot take.
     Poison { position: i64, error: String },
@@ -69,7 +77,8 @@ pub(crate) async fn take_in<M: ReadModel>(works: &Works, version: i32, batch: Ba
             Err(ApplyError::Data(_)) if batch.facts.len() > 1 => {
                 let (first, second) = batch.facts.split_at(batch.facts.len() / 2);
                 let middle = first.last().map_or(batch.from, |fact| fact.position);
-                Box::pin(take_in::<M>(works, version, Batch { to: middle, facts: first, ..batch })).await?;
+                let last = last_of(first);
+                Box::pin(take_in::<M>(works, version, Batch { to: middle, facts: first, last, ..batch })).await?;
                 return Box::pin(take_in::<M>(works, version, Batch { from: middle, facts: second, passed: 0, ..batch })).await;
             }
             Err(ApplyError::Data(error)) if !batch.facts.is_empty() && poison.is_empty() => {
@@ -108,7 +117,8 @@ struct Advanced {
     pid: i32,
 }
 
-/// Moves the position. `None` if that is not ours to do: another node holds the lease, or other rules made the version.
+/// Moves the position. `None` if that is not ours to do: another node holds the lease, or other rules made the version, or the
+/// log does not hold the events.
 async fn advance<M: ReadModel>(
     tx: &mut PgConnection,
     version: i32,
@@ -116,11 +126,16 @@ async fn advance<M: ReadModel>(
     batch: Batch<'_>,
 ) -> Result<Option<Advanced>, Error> {
     let (lease, epoch) = fence.map(|fence| (fence.lease.as_str(), fence.epoch)).unzip();
+    let (last_position, last_event) = batch.last.unzip();
     sqlx::query_as(
-        "UPDATE milepost.projections SET position = $4, events_done = events_done + $5::bigint, updated_at = clock_timestamp(), \
+        "UPDATE milepost.projections SET position = $4, event_id = reached.event_id, events_done = events_done + $5::bigint, updated_at = clock_timestamp(), \
            rate = rate + ($5::bigint / greatest(extract(epoch FROM clock_timestamp() - updated_at), 0.001)::float8 - rate) \
                          * (1 - exp(-extract(epoch FROM clock_timestamp() - updated_at)::float8 / $9)) \
-         WHERE name = $1 AND version = $2 AND position = $3 AND state <> 'old' AND shape = $8 \
+         FROM milepost.events AS reached \
+         WHERE name = $1 AND version = $2 AND projections.position = $3 AND state <> 'old' AND shape = $8 AND reached.position = $4 \
+         AND (projections.position = 0 OR EXISTS (SELECT FROM milepost.events AS log \
+                                                  WHERE log.position = projections.position AND log.event_id = projections.event_id)) \
+         AND ($10::bigint IS NULL OR EXISTS (SELECT FROM milepost.events AS last WHERE last.position = $10 AND last.event_id = $11)) \
          AND ($6::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE leases.name = $6 AND epoch = $7)) \
          RETURNING dead_letters, EXISTS (SELECT FROM milepost.projection_skipped_events AS skipped \
                                          WHERE skipped.name = $1 AND skipped.position > $3 AND skipped.position <= $4) AS skips, \
@@ -135,20 +150,25 @@ async fn advance<M: ReadModel>(
     .bind(epoch)
     .bind(shape::<M>())
     .bind(RATE_OVER_SECONDS)
+    .bind(last_position)
+    .bind(last_event)
     .fetch_optional(tx)
     .await
 }
 
-/// Which events of a batch were given up.
+/// Which events of a batch were given up. One of another aggregate at that position stands in another history of the log.
 async fn skipped<M: ReadModel>(tx: &mut PgConnection, batch: Batch<'_>) -> Result<BTreeSet<i64>, Error> {
-    let positions: Vec<i64> =
-        sqlx::query_scalar("SELECT position FROM milepost.projection_skipped_events WHERE name = $1 AND position > $2 AND position <= $3")
-            .bind(M::NAME)
-            .bind(batch.from)
-            .bind(batch.to)
-            .fetch_all(tx)
-            .await?;
-    Ok(positions.into_iter().collect())
+    let skipped: Vec<(i64, Uuid)> = sqlx::query_as(
+        "SELECT position, aggregate_id::uuid FROM milepost.projection_skipped_events WHERE name = $1 AND position > $2 AND position <= $3",
+    )
+    .bind(M::NAME)
+    .bind(batch.from)
+    .bind(batch.to)
+    .fetch_all(tx)
+    .await?;
+    let skipped: BTreeSet<_> = skipped.into_iter().collect();
+    let given_up = batch.facts.iter().filter(|fact| skipped.contains(&(fact.position, fact.aggregate_id)));
+    Ok(given_up.map(|fact| fact.position).collect())
 }
 
 async fn parked<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<BTreeSet<Uuid>, Error> {

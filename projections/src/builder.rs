@@ -1,6 +1,6 @@
 //! Builds versions of a read model beside the live one, compares them with it, and switches.
 
-use crate::apply::{ApplyError, Batch, take_in};
+use crate::apply::{ApplyError, Batch, last_of, take_in};
 use crate::lifecycle;
 use crate::locks;
 use crate::log::{ReadError, Stretch};
@@ -89,6 +89,8 @@ pub enum BuildError {
     Dropped,
     #[error("what is live was built by other rules than this program's (number {live}, here {ours}); only `rebuild` helps")]
     OtherRules { live: i32, ours: i32 },
+    #[error("what is live was not built from this log, but from another one or from events that were lost; only `rebuild` helps")]
+    OtherLog,
     #[error("no version is kept to go back to")]
     NothingKept,
     #[error("nothing of this read model is live yet")]
@@ -122,6 +124,8 @@ pub type Tell<'a> = &'a (dyn Fn(Built) + Sync);
 
 /// Builds a version, compares it with the live one, and switches to it.
 pub(crate) async fn rebuild<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
+    // What is not of this log is not compared with.
+    lifecycle::fit::<M>(&works.pool).await?;
     let mut build = Build::<M>::begin(works).await?;
     let compared = match registry::live(&works.pool, M::NAME).await? {
         None => Compared::NothingLive,
@@ -151,6 +155,9 @@ pub(crate) async fn verify<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Resul
     let live = registry::live(&works.pool, M::NAME).await?.ok_or(BuildError::NothingLive)?;
     if live.shape != registry::shape::<M>() {
         return Err(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() });
+    }
+    if !live.of_this_log {
+        return Err(BuildError::OtherLog);
     }
     // One of its own: a rebuild that was interrupted goes on from where it is.
     let mut build = Build::<M>::of(&lifecycle::begin_check::<M>(&works.pool).await?);
@@ -186,7 +193,7 @@ impl<M: ReadModel> Build<M> {
         let mut next = read(self.position).await;
         while let Some(Stretch { facts, to }) = next.map_err(BuildError::Log)? {
             let begun = Instant::now();
-            let batch = Batch { from: self.position, to, facts: &facts, passed: 0 };
+            let batch = Batch { from: self.position, to, facts: &facts, passed: 0, last: last_of(&facts) };
             // While the database writes these, the next ones are read.
             let (taken, following) = tokio::join!(take_in::<M>(works, self.version, batch), read(to));
             next = following;

@@ -75,6 +75,9 @@ pub(crate) async fn retry<M: ReadModel>(
     if live.shape != registry::shape::<M>() {
         return Err(RetryError::Build(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() }));
     }
+    if !live.of_this_log {
+        return Err(RetryError::Build(BuildError::OtherLog));
+    }
     let version = live.version;
     let parked: Vec<i64> = sqlx::query_scalar(
         "SELECT position FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2 AND aggregate_id = $3 ORDER BY position",

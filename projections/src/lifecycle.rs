@@ -2,7 +2,7 @@
 
 use crate::model::ReadModel;
 use crate::pulse::Pulse;
-use crate::registry::{COLUMNS, Version, VersionState, live, read, rules, shape, versions_of};
+use crate::registry::{COLUMNS, Fit, Version, VersionState, live, read, rules, shape, versions_of};
 use sqlx::{Error, Executor, PgConnection, PgPool};
 
 /// Longest wait for a lock for which queries would queue up: those of the view, and of tables, that queries read. Whoever does
@@ -60,7 +60,7 @@ pub(crate) async fn begin_build<M: ReadModel>(pool: &PgPool, target: i64) -> Res
     let versions = versions_of(&mut tx, M::NAME).await?;
     let mut same = None;
     for version in versions.into_iter().filter(|version| version.state == VersionState::Building) {
-        if version.shape == shape::<M>() && same.is_none() {
+        if version.shape == shape::<M>() && version.of_this_log && same.is_none() {
             same = Some(version);
         } else {
             drop_in::<M>(&mut tx, version.version).await?;
@@ -176,7 +176,8 @@ pub(crate) async fn take_back<M: ReadModel>(pool: &PgPool) -> Result<Option<Vers
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
     let versions = versions_of(&mut tx, M::NAME).await?;
-    let kept = versions.into_iter().rev().find(|version| matches!(version.state, VersionState::Old | VersionState::Returning));
+    let kept = |version: &Version| matches!(version.state, VersionState::Old | VersionState::Returning) && version.of_this_log;
+    let kept = versions.into_iter().rev().find(kept);
     if let Some(kept) = kept.as_ref().filter(|kept| kept.shape == shape::<M>()) {
         change::<M>(&mut tx, kept.version, VersionState::Old, VersionState::Returning).await?;
         tx.commit().await?;
@@ -219,6 +220,40 @@ pub(crate) async fn drop_all<M: ReadModel>(pool: &PgPool, state: VersionState) -
     }
     tx.commit().await?;
     Ok(there.len())
+}
+
+/// How this program's rules fit what is stored. Versions that are not of this log are dropped first, also what is live: until it
+/// is built anew, queries are told so, rather than that which never happened.
+pub(crate) async fn fit<M: ReadModel>(pool: &PgPool) -> Result<Fit, Error> {
+    let mut versions = versions_of(&mut *pool.acquire().await?, M::NAME).await?;
+    if versions.iter().any(|version| !version.of_this_log) {
+        versions = drop_of_other_logs::<M>(pool).await?;
+    }
+    Ok(Fit::of(&versions, &shape::<M>(), rules::<M>()))
+}
+
+/// Drops every version whose rows are of another history than that of the log. Gives those that are left.
+async fn drop_of_other_logs<M: ReadModel>(pool: &PgPool) -> Result<Vec<Version>, Error> {
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, M::NAME).await?;
+    wait_at_most(&mut tx, QUEUE_PATIENCE_MS).await?;
+    let (left, others): (Vec<_>, Vec<_>) = versions_of(&mut tx, M::NAME).await?.into_iter().partition(|version| version.of_this_log);
+    for version in &others {
+        if change::<M>(&mut tx, version.version, VersionState::Live, VersionState::Old).await? {
+            tx.execute(format!("DROP VIEW IF EXISTS milepost.{}", M::NAME).as_str()).await?;
+        }
+        drop_in::<M>(&mut tx, version.version).await?;
+    }
+    tx.commit().await?;
+    for version in &others {
+        tracing::error!(
+            projection.name = M::NAME,
+            projection.version = version.version,
+            projection.position = version.position,
+            "a version of a read model was not built from this log: at its position the log holds another event or none; it was dropped"
+        );
+    }
+    Ok(left)
 }
 
 /// Removes a version, unless it is live.

@@ -25,8 +25,12 @@ pub trait Log: Send + Sync {
     /// The same, of some types only, up to and with another position.
     async fn after_of_types(&self, position: i64, until: i64, types: &[&'static str], limit: usize) -> Result<Stretch, ReadError>;
 
-    /// The highest position known to this node.
+    /// Where the log ends, read from it or known by an append of this node.
     fn head(&self) -> watch::Receiver<i64>;
+
+    /// Goes up before anything is read from a database that may have lost something. What was read under an earlier generation
+    /// is to be read again.
+    fn generation(&self) -> watch::Receiver<u64>;
 
     /// Its value now.
     fn head_now(&self) -> i64 {

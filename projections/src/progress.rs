@@ -1,9 +1,12 @@
 //! How far the live read models are, and waiting for them.
+//!
+//! A position is known under one generation of the log. Once that goes up, nothing is known until it is read again: what a
+//! node has heard of, or has itself committed without waiting for the disk, may be lost with the database that it was in.
 
-use crate::registry;
+use crate::registry::{self, LivePosition};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -15,31 +18,72 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// The positions of the live read models, as far as this node knows.
 pub struct Progress {
-    positions: BTreeMap<&'static str, watch::Sender<i64>>,
-    /// The versions that this node itself keeps up to date: it knows of positions before they are written.
-    kept: Mutex<BTreeMap<&'static str, i32>>,
+    positions: BTreeMap<&'static str, watch::Sender<Option<i64>>>,
+    /// The generation of the log.
+    generation: watch::Receiver<u64>,
+    known: Mutex<Known>,
     /// The read models that are waited for on this node, as often as somebody waits.
     waited_for: watch::Sender<Vec<&'static str>>,
 }
 
+/// What the positions are known by.
+#[derive(Default)]
+struct Known {
+    /// The generation that they are of.
+    generation: u64,
+    /// The versions that this node itself keeps up to date: it knows of positions before they are written.
+    kept: BTreeMap<&'static str, i32>,
+}
+
 /// Read models did not come so far in the time there was.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{name} is at position {reached} and has not reached {wanted} in time")]
 pub struct NotReached {
     pub name: &'static str,
-    pub reached: i64,
+    /// `None` if it is not known.
+    pub reached: Option<i64>,
     pub wanted: i64,
 }
 
+impl std::fmt::Display for NotReached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, reached, wanted } = self;
+        match reached {
+            Some(reached) => write!(f, "{name} is at position {reached} and has not reached {wanted} in time"),
+            None => write!(f, "how far {name} is could not be read from the database in time; try again"),
+        }
+    }
+}
+
 impl Progress {
-    /// Of these read models, at position 0.
-    pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
-        let positions = names.into_iter().map(|name| (name, watch::Sender::new(0))).collect();
-        Self { positions, kept: Mutex::default(), waited_for: watch::Sender::default() }
+    /// Of these read models, of which nothing is known yet, under the generations of their log.
+    pub fn of(names: impl IntoIterator<Item = &'static str>, generation: watch::Receiver<u64>) -> Self {
+        let positions = names.into_iter().map(|name| (name, watch::Sender::new(None))).collect();
+        Self { positions, generation, known: Mutex::default(), waited_for: watch::Sender::default() }
     }
 
-    /// Somebody saw a read model at this position. It can be lower than before, after going back to an older version.
-    pub fn set(&self, name: &str, position: i64) {
+    /// What is known, without what is of an earlier generation.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = *self.generation.borrow();
+        if known.generation != generation {
+            known.generation = generation;
+            for position in self.positions.values() {
+                position.send_replace(None);
+            }
+        }
+        known
+    }
+
+    /// Somebody who began under a generation saw a read model at this position. It can be lower than before, after going back to
+    /// an older version.
+    pub fn set(&self, name: &str, generation: u64, position: i64) {
+        let known = self.known();
+        if known.generation == generation {
+            self.tell(name, Some(position));
+        }
+    }
+
+    fn tell(&self, name: &str, position: Option<i64>) {
         if let Some(known) = self.positions.get(name) {
             known.send_if_modified(|known| std::mem::replace(known, position) != position);
         }
@@ -47,45 +91,56 @@ impl Progress {
 
     /// This node keeps a version up to date, as long as what is given lives.
     pub(crate) fn keep(&self, name: &'static str, version: i32) -> Kept<'_> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, version);
+        self.known().kept.insert(name, version);
         Kept { progress: self, name }
     }
 
-    /// The database says that a version is live and how far it is. It may not yet know what this node does.
-    fn heard(&self, name: &str, version: i32, position: i64) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.get(name) != Some(&version) || self.position(name) < position {
-            self.set(name, position);
+    /// The database said, when asked under a generation, which versions are live and how far they are. It may not yet know what
+    /// this node does. Of one that is not of this log nothing is known; where nothing is live, nothing is reached.
+    fn heard(&self, generation: u64, live: &[LivePosition]) {
+        let known = self.known();
+        if known.generation != generation {
+            return;
+        }
+        for (name, position) in &self.positions {
+            let heard = match live.iter().find(|live| live.name == *name) {
+                Some(live) if !live.of_this_log => None,
+                Some(live) if known.kept.get(name) == Some(&live.version) => Some(live.position).max(*position.borrow()),
+                Some(live) => Some(live.position),
+                None => Some(0),
+            };
+            self.tell(name, heard);
         }
     }
 
-    /// The position of a read model.
-    pub fn watch(&self, name: &str) -> Option<watch::Receiver<i64>> {
+    /// The position of a read model, `None` while it is not known.
+    pub fn watch(&self, name: &str) -> Option<watch::Receiver<Option<i64>>> {
         self.positions.get(name).map(watch::Sender::subscribe)
     }
 
     /// The positions of all.
-    pub fn all(&self) -> Vec<(&'static str, i64)> {
+    pub fn all(&self) -> Vec<(&'static str, Option<i64>)> {
+        let _known = self.known();
         self.positions.iter().map(|(name, position)| (*name, *position.borrow())).collect()
     }
 
-    /// Returns when every named read model has reached a position, or fails when it takes too long.
+    /// Returns when every named read model is known to have reached a position, or fails when it takes too long.
     pub async fn reached(&self, names: &[&'static str], wanted: i64, patience: Duration) -> Result<(), NotReached> {
-        if names.iter().all(|name| self.position(name) >= wanted) {
+        if names.iter().all(|name| self.position(name) >= Some(wanted)) {
             return Ok(());
         }
         let _waiting = Waiting::new(self, names);
         let all = async {
             for name in names {
                 if let Some(mut position) = self.watch(name) {
-                    let _ = position.wait_for(|position| *position >= wanted).await;
+                    let _ = position.wait_for(|position| *position >= Some(wanted)).await;
                 }
             }
         };
         if tokio::time::timeout(patience, all).await.is_ok() {
             return Ok(());
         }
-        let late = names.iter().find(|name| self.position(name) < wanted);
+        let late = names.iter().find(|name| self.position(name) < Some(wanted));
         late.map_or(Ok(()), |name| Err(NotReached { name, reached: self.position(name), wanted }))
     }
 
@@ -95,19 +150,26 @@ impl Progress {
         let _ = tokio::time::timeout(longest, waited_for.wait_for(|names| names.iter().any(|name| unless(name)))).await;
     }
 
-    fn position(&self, name: &str) -> i64 {
-        self.positions.get(name).map_or(0, |position| *position.borrow())
+    fn position(&self, name: &str) -> Option<i64> {
+        let _known = self.known();
+        self.positions.get(name).and_then(|position| *position.borrow())
     }
 
-    /// Asks the database how far other nodes have brought the read models, often while somebody waits. Never returns.
+    /// Asks the database how far other nodes have brought the read models, often while somebody waits, and at once when nothing
+    /// is known any more. Never returns.
     pub async fn follow(&self, pool: &PgPool) {
+        let mut renewals = self.generation.clone();
         loop {
+            let generation = *renewals.borrow_and_update();
             match registry::live_positions(pool).await {
-                Ok(positions) => positions.into_iter().for_each(|(name, version, position)| self.heard(&name, version, position)),
+                Ok(live) => self.heard(generation, &live),
                 Err(error) => tracing::debug!(%error, "the progress of read models could not be read"),
             }
             if self.waited_for.borrow().is_empty() {
-                self.rest(ASK_EVERY, |_| true).await;
+                tokio::select! {
+                    () = self.rest(ASK_EVERY, |_| true) => {}
+                    Ok(()) = renewals.changed() => {}
+                }
             } else {
                 tokio::time::sleep(ASK_WHILE_WAITED_FOR).await;
             }
@@ -123,7 +185,7 @@ pub(crate) struct Kept<'a> {
 
 impl Drop for Kept<'_> {
     fn drop(&mut self) {
-        self.progress.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
+        self.progress.known().kept.remove(self.name);
     }
 }
 
@@ -155,14 +217,20 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
+    /// Of these read models, and what tells them of another generation.
+    fn progress(names: &[&'static str]) -> (Progress, watch::Sender<u64>) {
+        let (renew, generation) = watch::channel(0);
+        (Progress::of(names.iter().copied(), generation), renew)
+    }
+
     #[tokio::test]
     async fn a_rest_ends_when_somebody_begins_to_wait_for_what_rests() {
         const LONG: Duration = Duration::from_secs(3_600);
-        let progress = Progress::of(["task_list", "activity"]);
+        let (progress, _renew) = progress(&["task_list", "activity"]);
         let _other = Waiting::new(&progress, &["activity"]);
         let rested = async {
             progress.rest(LONG, |name| name == "task_list").await;
-            progress.set("task_list", 1);
+            progress.set("task_list", 0, 1);
         };
         let waits = async {
             tokio::task::yield_now().await;
@@ -173,22 +241,59 @@ mod tests {
         assert_eq!(*progress.waited_for.borrow(), ["activity"], "it is over");
     }
 
+    fn live(version: i32, position: i64) -> [LivePosition; 1] {
+        [LivePosition { name: "task_list".to_owned(), version, position, of_this_log: true }]
+    }
+
     #[test]
     fn who_keeps_a_version_knows_better_than_the_database_until_another_is_live() {
-        let progress = Progress::of(["task_list"]);
+        let (progress, _renew) = progress(&["task_list"]);
         let at = |progress: &Progress| progress.position("task_list");
-        progress.heard("task_list", 1, 5);
+        assert_eq!(at(&progress), None, "nothing was read yet");
+        progress.heard(0, &live(1, 5));
         let kept = progress.keep("task_list", 1);
-        progress.set("task_list", 9);
-        progress.heard("task_list", 1, 5);
-        assert_eq!(at(&progress), 9, "what is not yet written was forgotten");
-        progress.heard("task_list", 1, 12);
-        assert_eq!(at(&progress), 12);
-        progress.heard("task_list", 2, 7);
-        assert_eq!(at(&progress), 7, "another version is live");
-        progress.heard("task_list", 1, 9);
+        progress.set("task_list", 0, 9);
+        progress.heard(0, &live(1, 5));
+        assert_eq!(at(&progress), Some(9), "what is not yet written was forgotten");
+        progress.heard(0, &live(1, 12));
+        assert_eq!(at(&progress), Some(12));
+        progress.heard(0, &live(2, 7));
+        assert_eq!(at(&progress), Some(7), "another version is live");
+        progress.heard(0, &live(1, 9));
         drop(kept);
-        progress.heard("task_list", 1, 8);
-        assert_eq!(at(&progress), 8, "another node keeps it by now");
+        progress.heard(0, &live(1, 8));
+        assert_eq!(at(&progress), Some(8), "another node keeps it by now");
+        progress.heard(0, &[]);
+        assert_eq!(at(&progress), Some(0), "nothing is live");
+    }
+
+    #[tokio::test]
+    async fn what_was_known_under_an_earlier_generation_is_not_known_any_more() {
+        let (progress, renew) = progress(&["task_list"]);
+        let _kept = progress.keep("task_list", 1);
+        progress.set("task_list", 0, 9);
+        let mut moved = progress.watch("task_list").expect("it is followed");
+        renew.send_replace(1);
+        assert_eq!((progress.all(), moved.has_changed()), (vec![("task_list", None)], Ok(true)));
+        progress.set("task_list", 0, 10);
+        progress.heard(0, &live(1, 11));
+        for wanted in [0, 5] {
+            let late = progress.reached(&["task_list"], wanted, Duration::ZERO).await;
+            assert_eq!(late, Err(NotReached { name: "task_list", reached: None, wanted }), "what was read before is not believed");
+        }
+        progress.heard(1, &live(1, 5));
+        assert_eq!(progress.position("task_list"), Some(5), "though this node kept it and knew more");
+        moved.mark_unchanged();
+        renew.send_replace(2);
+        progress.heard(2, &live(1, 5));
+        assert_eq!(moved.has_changed(), Ok(true), "who looks at the rows looks again, though the position is the same");
+    }
+
+    #[test]
+    fn of_a_version_that_is_not_of_this_log_nothing_is_known() {
+        let (progress, _renew) = progress(&["task_list"]);
+        let [live] = live(1, 5);
+        progress.heard(0, &[LivePosition { of_this_log: false, ..live }]);
+        assert_eq!(progress.position("task_list"), None);
     }
 }

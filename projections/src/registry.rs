@@ -42,14 +42,38 @@ pub struct Version {
     pub last_error: Option<String>,
     pub started_at: DateTime<Utc>,
     pub live_since: Option<DateTime<Utc>>,
+    /// Whether the log holds the event that it was at when it came to its position. If not, its rows are of another history.
+    pub of_this_log: bool,
 }
 
 /// Over how many seconds the rate of events is averaged.
 pub(crate) const RATE_OVER_SECONDS: f64 = 10.0;
 
+macro_rules! of_this_log {
+    () => {
+        "(projections.position = 0 OR EXISTS (SELECT FROM milepost.events AS log \
+          WHERE log.position = projections.position AND log.event_id = projections.event_id))"
+    };
+}
+
+/// Whether a version is of this log, as an expression about a row of `milepost.projections`.
+pub(crate) const OF_THIS_LOG: &str = of_this_log!();
+
 /// The columns that [`read`] reads, in its order.
-pub(crate) const COLUMNS: &str = "name, version, state, shape, rules, position, dead_letters, target, events_done, rate, \
-                                  extract(epoch FROM clock_timestamp() - updated_at)::float8, last_error, started_at, live_since";
+pub(crate) const COLUMNS: &str = concat!(
+    "name, version, state, shape, rules, position, dead_letters, target, events_done, rate, \
+     extract(epoch FROM clock_timestamp() - updated_at)::float8, last_error, started_at, live_since, ",
+    of_this_log!()
+);
+
+/// How far a live version is.
+#[derive(sqlx::FromRow)]
+pub(crate) struct LivePosition {
+    pub(crate) name: String,
+    pub(crate) version: i32,
+    pub(crate) position: i64,
+    pub(crate) of_this_log: bool,
+}
 
 impl VersionState {
     /// The stored word.
@@ -88,6 +112,7 @@ pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
         last_error: row.try_get(11)?,
         started_at: row.try_get(12)?,
         live_since: row.try_get(13)?,
+        of_this_log: row.try_get(14)?,
     })
 }
 
@@ -106,7 +131,7 @@ pub(crate) fn rules<M: ReadModel>() -> i32 {
 pub enum Fit {
     /// The live version is of these rules.
     Ours(Version),
-    /// It is to be built with these rules: what is live has older ones, or nothing is live.
+    /// It is to be built with these rules: what is live has older ones or is of another log, or nothing is live.
     ToBuild,
     /// These rules were live and somebody went back, or a newer program has built it.
     NotOurs(Version),
@@ -118,16 +143,12 @@ impl Fit {
         let live = versions.iter().find(|version| version.state == VersionState::Live);
         let was_live = versions.iter().any(|version| version.state == VersionState::Old && version.shape == shape);
         match live {
-            Some(live) if live.shape == shape => Self::Ours(live.clone()),
+            Some(live) if live.shape == shape && live.of_this_log => Self::Ours(live.clone()),
+            Some(live) if live.shape == shape => Self::ToBuild,
             Some(live) if live.rules > rules || was_live => Self::NotOurs(live.clone()),
             Some(_) | None => Self::ToBuild,
         }
     }
-}
-
-/// How this program's rules fit.
-pub(crate) async fn fit<M: ReadModel>(pool: &PgPool) -> Result<Fit, Error> {
-    Ok(Fit::of(&versions_of(&mut *pool.acquire().await?, M::NAME).await?, &shape::<M>(), rules::<M>()))
 }
 
 /// Every version of one read model, oldest first.
@@ -163,9 +184,10 @@ pub(crate) async fn kept_position(pool: &PgPool, name: &str) -> Result<Option<i6
     Ok(kept.then_some(live.position))
 }
 
-/// How far the live versions are.
-pub(crate) async fn live_positions(pool: &PgPool) -> Result<Vec<(String, i32, i64)>, Error> {
-    sqlx::query_as("SELECT name, version, position FROM milepost.projections WHERE state = 'live'").fetch_all(pool).await
+/// How far the live versions are, and whether they are of this log.
+pub(crate) async fn live_positions(pool: &PgPool) -> Result<Vec<LivePosition>, Error> {
+    let sql = format!("SELECT name, version, position, {OF_THIS_LOG} AS of_this_log FROM milepost.projections WHERE state = 'live'");
+    sqlx::query_as(&sql).fetch_all(pool).await
 }
 
 /// How many rows a version has, and a hash of all of them that does not depend on their order.
@@ -202,6 +224,7 @@ mod tests {
             last_error: None,
             started_at: DateTime::UNIX_EPOCH,
             live_since: None,
+            of_this_log: true,
         }
     }
 
@@ -217,6 +240,7 @@ mod tests {
             // Somebody went back on purpose.
             assert_eq!(Fit::of(&[older.clone(), version(Old, "ours", 2)], "ours", 2), Fit::NotOurs(older));
         }
+        assert_eq!(Fit::of(&[Version { of_this_log: false, ..ours }], "ours", 2), Fit::ToBuild, "its rows are not this log's");
         let newer = version(Live, "other", 3);
         assert_eq!(Fit::of(std::slice::from_ref(&newer), "ours", 2), Fit::NotOurs(newer));
     }

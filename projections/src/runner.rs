@@ -1,6 +1,6 @@
 //! Keeps read models up to date, and builds new versions beside the live ones.
 
-use crate::apply::{ApplyError, Batch, Fence, take_in};
+use crate::apply::{ApplyError, Batch, Fence, last_of, take_in};
 use crate::builder::{self, BuildError, Comparison, Rebuilt, Returned, Tell};
 use crate::dead_letters::{self, RetryError, Skip};
 use crate::lifecycle;
@@ -134,27 +134,33 @@ impl<M: ReadModel> Projection for Of<M> {
             let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
             let Ok(Some(epoch)) = held else { return };
             let works = Works { fence: Some(Fence { lease: self.lease(), epoch }), ..works.clone() };
+            let mut generation = works.log.generation();
+            let now = *generation.borrow_and_update();
             tokio::select! {
-                result = tend::<M>(&works) => {
+                result = tend::<M>(&works, now) => {
                     if let Err(error) = result {
                         tracing::warn!(projection.name = M::NAME, %error, "a read model could not be kept up to date; trying again");
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
                 }
                 () = lost(&mut lease, epoch) => {}
+                // Position and epoch are read again before anything is written.
+                Ok(()) = generation.changed() => {}
             }
         }
     }
 
     async fn catch_up(&self, works: &Works, until: i64) -> Result<(), BuildError> {
+        let generation = *works.log.generation().borrow();
         let mut live = lifecycle::ensure_live::<M>(&works.pool).await?;
         while live.position < until {
             let facts = works.log.after(live.position, works.batch).await.map_err(BuildError::Log)?;
             let Some(last) = facts.last().map(|fact| fact.position) else { break };
-            take_in::<M>(works, live.version, Batch { from: live.position, to: last, facts: &facts, passed: 0 }).await?;
+            let batch = Batch { from: live.position, to: last, facts: &facts, passed: 0, last: last_of(&facts) };
+            take_in::<M>(works, live.version, batch).await?;
             live.position = last;
         }
-        works.progress.set(M::NAME, live.position);
+        works.progress.set(M::NAME, generation, live.position);
         Ok(())
     }
 
@@ -188,10 +194,10 @@ async fn lost(lease: &mut watch::Receiver<Option<i64>>, epoch: i64) {
     let _ = lease.wait_for(|now| *now != Some(epoch)).await;
 }
 
-/// Does what there is to do for what is live, until that changes or the fence closes.
-async fn tend<M: ReadModel>(works: &Works) -> Result<(), BuildError> {
-    match registry::fit::<M>(&works.pool).await? {
-        Fit::Ours(live) => keep_up::<M>(works, &live).await,
+/// Does what there is to do for what is live, until that changes or the fence closes. All that it reads is of one generation.
+async fn tend<M: ReadModel>(works: &Works, generation: u64) -> Result<(), BuildError> {
+    match lifecycle::fit::<M>(&works.pool).await? {
+        Fit::Ours(live) => keep_up::<M>(works, &live, generation).await,
         Fit::ToBuild => {
             tracing::info!(projection.name = M::NAME, "a version is built by this program's rules");
             let built = match builder::rebuild::<M>(works, &|_| {}).await {
@@ -214,12 +220,12 @@ async fn tend<M: ReadModel>(works: &Works) -> Result<(), BuildError> {
 
 /// Follows the log with the live version, until another version becomes live or the fence closes. Where a batch holds nothing
 /// that the read model is about, only the position changes; it is written with what comes next, or a moment later.
-async fn keep_up<M: ReadModel>(works: &Works, live: &Version) -> Result<(), BuildError> {
+async fn keep_up<M: ReadModel>(works: &Works, live: &Version, generation: u64) -> Result<(), BuildError> {
     let (version, types) = (live.version, M::event_types());
     let (mut written, mut position) = (live.position, live.position);
-    let (mut unwritten_since, mut passed) = (None, 0);
+    let (mut unwritten_since, mut passed, mut read) = (None, 0, None);
     let _kept = works.progress.keep(M::NAME, version);
-    works.progress.set(M::NAME, position);
+    works.progress.set(M::NAME, generation, position);
     let mut head = works.log.head();
     let lag = metrics::gauge!("milepost_projection_lag_events", "projection" => M::NAME);
     let mut taken_at = None::<Instant>;
@@ -230,6 +236,7 @@ async fn keep_up<M: ReadModel>(works: &Works, live: &Version) -> Result<(), Buil
         let facts = works.log.after(position, works.batch).await.map_err(BuildError::Log)?;
         let due = unwritten_since.is_some_and(|since: Instant| since.elapsed() >= NOTE_AFTER);
         let last = facts.last().map_or(position, |fact| fact.position);
+        read = last_of(&facts).or(read);
         if facts.is_empty() && !due {
             lag.set(0.0);
             let patience = if unwritten_since.is_some() { NOTE_AFTER } else { Duration::MAX };
@@ -240,7 +247,8 @@ async fn keep_up<M: ReadModel>(works: &Works, live: &Version) -> Result<(), Buil
         }
         if due || facts.iter().any(|fact| types.contains(&fact.event_type.as_str())) {
             let started = Instant::now();
-            let taking = take_in::<M>(works, version, Batch { from: written, to: last, facts: &facts, passed });
+            let batch = Batch { from: written, to: last, facts: &facts, passed, last: read };
+            let taking = take_in::<M>(works, version, batch);
             taken_at = (facts.len() < works.batch).then_some(started);
             match showing_lag(taking, position, &mut head, &lag).await {
                 Ok(()) => (written, unwritten_since, passed) = (last, None, 0),
@@ -258,7 +266,7 @@ async fn keep_up<M: ReadModel>(works: &Works, live: &Version) -> Result<(), Buil
         }
         position = last;
         works.pulse.beat();
-        works.progress.set(M::NAME, position);
+        works.progress.set(M::NAME, generation, position);
         lag.set((*head.borrow() - position).max(0) as f64);
         metrics::counter!("milepost_projection_events_total", "projection" => M::NAME).increment(facts.len() as u64);
     }

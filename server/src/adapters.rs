@@ -46,6 +46,10 @@ impl Log for ProjectionLog {
     fn head(&self) -> watch::Receiver<i64> {
         EventLog::head(&*self.0)
     }
+
+    fn generation(&self) -> watch::Receiver<u64> {
+        EventLog::generation(&*self.0)
+    }
 }
 
 /// The read model of schedules, as the scheduler reads it.
@@ -85,7 +89,7 @@ impl Deadlines for ScheduleDeadlines {
         Ok(due.into_iter().map(schedule).collect())
     }
 
-    fn position(&self) -> watch::Receiver<i64> {
+    fn position(&self) -> watch::Receiver<Option<i64>> {
         self.progress.watch(Schedules::NAME).expect("the read model of schedules is one of those that are followed")
     }
 }
@@ -239,7 +243,17 @@ impl Health for NodeHealth {
             }
             notices.extend(self.stuck_reactions().await);
             notices.extend(self.scheduler.borrow().clone());
+            if let Some(went_back) = self.log.went_back() {
+                notices.push(Notice::new(NoticeName::LogWentBack, went_back.to_string()));
+            }
             if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
+                for live in versions.iter().filter(|version| version.state == VersionState::Live && !version.of_this_log) {
+                    let message = format!(
+                        "version {} of the read model {} is at position {}, and the log has another event there or none; it is dropped and built anew",
+                        live.version, live.name, live.position
+                    );
+                    notices.push(Notice::new(NoticeName::ReadModelOfOtherLog, message));
+                }
                 for projection in projections::runner::all() {
                     if let Fit::NotOurs(live) = projection.fit(&versions) {
                         let message = format!(

@@ -39,7 +39,14 @@ pub const METRICS: &[Metric] = &[
     metric("milepost_append_lost_total", "counter", "", "Append statements whose answer was lost; they are sent again."),
     metric("milepost_append_overloaded_total", "counter", "", "Commands turned away because too many were waiting."),
     metric("milepost_command_duration_seconds", "histogram", "`command`, `outcome`", "Time to carry out a command, by what came of it."),
+    metric(
+        "milepost_database_renewals_total",
+        "counter",
+        "",
+        "How often PostgreSQL was found to be restarted or replaced, so that this node read again what it held in memory.",
+    ),
     metric("milepost_leases_released_total", "counter", "", "Leases that this node released because there was work and no progress."),
+    metric("milepost_log_looks_total", "counter", "", "How often this node read where the log ends."),
     metric("milepost_log_position_events", "gauge", "", "Where the log ends, as far as this node knows."),
     metric(
         "milepost_notice",

@@ -7,7 +7,7 @@ use crate::telemetry;
 use api::graphql::{Limits, Services};
 use api::http::auth::Tokens;
 use api::http::{Doors, serve};
-use application::ports::{Checkpoints, Clock};
+use application::ports::{Checkpoints, Clock, EventLog};
 use application::{Application, reactions, scheduler};
 use infrastructure::checkpoints::PostgresCheckpoints;
 use infrastructure::clock::{SystemClock, TimeOrderedIds};
@@ -73,7 +73,7 @@ impl Core {
         let works = Works {
             pool: database.projector.clone(),
             log: Arc::new(ProjectionLog(Arc::clone(&log))),
-            progress: Arc::new(Progress::of(runner::all().iter().map(|projection| projection.name()))),
+            progress: Arc::new(Progress::of(runner::all().iter().map(|projection| projection.name()), log.generation())),
             batch: BATCH_EVENTS_MAX,
             pulse: Pulse::default(),
             fence: None,

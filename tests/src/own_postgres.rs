@@ -6,6 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// It ends, with its data, when it is dropped.
 pub struct OwnPostgres {
@@ -61,10 +62,72 @@ impl OwnPostgres {
         let pid = self.pid();
         // The first one first, so that it starts no others meanwhile.
         kill(pid, signal).expect("it can be signalled");
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
-            let _ = kill(Pid::from_raw(child), signal);
+        for child in self.children() {
+            let _ = kill(child, signal);
         }
+    }
+
+    /// Its processes but the first.
+    fn children(&self) -> Vec<Pid> {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|child| child.parse().ok()).map(Pid::from_raw).collect()
+    }
+
+    /// Kills the processes that serve and write, as a bug in one of them would end them all. The first one starts them anew.
+    pub fn kill_children(&self) {
+        for child in self.children() {
+            let _ = kill(child, Signal::SIGKILL);
+        }
+    }
+
+    /// Kills the first process, and what it leaves behind.
+    pub async fn kill(&mut self) {
+        let (pid, children) = (self.pid(), self.children());
+        self.signal_all(Signal::SIGKILL);
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+        until_true("PostgreSQL is gone", || has_ended(pid) && children.iter().all(|child| has_ended(*child))).await;
+    }
+
+    /// Keeps its data aside as they are on its disk at this moment.
+    pub fn copy(&self) {
+        self.freeze();
+        self.copy_data();
+        self.thaw();
+    }
+
+    fn copy_data(&self) {
+        let copied = Command::new("cp").arg("-a").arg(self.folder.join("postgres")).arg(self.folder.join("copy")).status();
+        assert!(copied.is_ok_and(|status| status.success()), "its data can be copied");
+    }
+
+    /// Halts all its processes, and goes on with the data as they are on its disk then: what a machine that loses its power, or
+    /// one that another takes over from, leaves behind.
+    pub async fn move_to_another_machine(&mut self) {
+        self.freeze();
+        self.copy_data();
+        self.kill().await;
+        self.start_on_the_copy().await;
+    }
+
+    /// The same as a standby, which nobody has promoted yet.
+    pub async fn start_on_the_copy_as_a_standby(&mut self) {
+        let copy = self.folder.join("copy");
+        // Any file of that name, with the owner of the others.
+        let signalled = Command::new("cp").arg("-a").arg(copy.join("PG_VERSION")).arg(copy.join("standby.signal")).status();
+        assert!(signalled.is_ok_and(|status| status.success()), "a file can be made");
+        self.start_on_the_copy().await;
+    }
+
+    /// Starts it on the data that were kept aside, at its port. It must have ended.
+    pub async fn start_on_the_copy(&mut self) {
+        let data = self.folder.join("postgres");
+        fs::remove_dir_all(&data).expect("its data can be removed");
+        fs::rename(self.folder.join("copy"), &data).expect("the copy can be moved");
+        let _ = fs::remove_file(data.join("postmaster.pid"));
+        self.start_again().await;
     }
 
     fn pid(&self) -> Pid {
@@ -79,4 +142,10 @@ impl OwnPostgres {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Whether a process has ended, also where nobody has asked yet what became of it.
+fn has_ended(pid: Pid) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit(')').next().is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with(['Z', 'X']))
 }

@@ -161,10 +161,11 @@ pub(crate) fn log_failure(error: LogError) -> Error {
     }
 }
 
-/// Read models did not come so far in time.
+/// Read models did not come so far in time, or it is not known how far they are.
 pub(crate) fn not_reached(error: &NotReached) -> Error {
+    let Some(reached) = error.reached else { return failure("UNAVAILABLE", error.to_string()) };
     failure("POSITION_NOT_REACHED", error.to_string()).extend_with(|_, extensions| {
-        extensions.set("reached", Position(error.reached).to_string());
+        extensions.set("reached", Position(reached).to_string());
         extensions.set("wanted", Position(error.wanted).to_string());
     })
 }

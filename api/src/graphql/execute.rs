@@ -90,6 +90,7 @@ impl GraphQL {
             Ok(prepared) => prepared,
             Err(error) => return Executed::refused(Response::from_errors(vec![*error])),
         };
+        let generation = self.services.application.log().generation();
         let meter = Arc::new(Meter::new(limits, carries_out, Arc::clone(underway)));
         let reader = Reader::new(&self.services, &meter);
         let loaders = Loaders { reader, workspace: asked.caller.workspace, now: self.services.application.clock().now() };
@@ -127,6 +128,11 @@ impl GraphQL {
                 Response::from_errors(vec![of_the_whole(stored.told_by(failure("UNAVAILABLE", message)))])
             }
         };
+        // How far the read models were was known of the database as it was before. What a mutation says holds all the same.
+        if !carries_out && generation.has_changed().unwrap_or(false) {
+            let message = "the database was restarted or replaced while the query was answered; try again";
+            response = Response::from_errors(vec![of_the_whole(failure("UNAVAILABLE", message))]);
+        }
         metrics::histogram!("milepost_api_request_duration_seconds").record(started.elapsed());
         // Where nothing was executed there is no data at all, and errors say that validation failed.
         let began = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());

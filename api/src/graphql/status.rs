@@ -123,16 +123,17 @@ impl StatusQueries {
     /// How the service is doing.
     async fn service_status(&self, ctx: &Context<'_>) -> Result<ServiceStatus> {
         let services = ctx.services();
+        let versions = registry::versions(&services.pool).await.map_err(unanswered)?;
+        // Read after the database has answered, so that it is known by the same database.
         let head = *services.application.log().head().borrow();
         let lag = |position: i64| Long((head - position).max(0));
-        let versions = registry::versions(&services.pool).await.map_err(unanswered)?;
         let live = versions.into_iter().filter(|version| version.state == registry::VersionState::Live);
         // A position may be known here a moment before it is written.
         let known = services.progress.all();
         let projections = live
             .map(|live| {
-                let ours = known.iter().find(|(name, _)| *name == live.name).map_or(0, |(_, position)| *position);
-                let position = live.position.max(ours.min(head));
+                let ours = known.iter().find(|(name, _)| *name == live.name).and_then(|(_, position)| *position);
+                let position = ours.map_or(live.position, |ours| live.position.max(ours));
                 ProjectionStatus { name: live.name, version: live.version, position: Position(position), lag_events: lag(position) }
             })
             .collect();

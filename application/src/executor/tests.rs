@@ -55,6 +55,23 @@ async fn what_is_always_in_motion_is_given_up_after_three_retries() {
 }
 
 #[tokio::test]
+async fn what_was_decided_on_an_earlier_generation_of_the_log_is_decided_again() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let task = task(&node, project, "First").await;
+    send(&node, "taskUpdate", json!({ "id": task, "title": "Lost" })).await.expect("a new title");
+    log.lose_last();
+    log.generation.send_replace(1);
+    log.plan([Ok(Appended::Outdated)]);
+    // With the state in memory there would be nothing to do.
+    let again = send(&node, "taskUpdate", json!({ "id": task, "title": "Lost" })).await.expect("the title is the first one again");
+    assert_eq!((again.version, again.recorded.len()), (2, 1));
+    let sent: Vec<_> = log.asked().iter().map(|unit| unit.generation).collect();
+    assert_eq!(sent, [0, 0, 0, 1, 1]);
+}
+
+#[tokio::test]
 async fn a_stale_expected_version_conflicts_only_where_the_same_field_changed() {
     let log = log();
     let node = node(&log, 1);

@@ -5,7 +5,7 @@ use super::attempt::Patience;
 use super::parked::Which;
 use crate::Application;
 use crate::failure::with_causes;
-use crate::lease::lost;
+use crate::lease::{lost, renewed};
 use crate::ports::{Checkpoints, LogError, Parked};
 use domain::event::Fact;
 use futures::{StreamExt, stream};
@@ -69,9 +69,12 @@ impl Worker<'_> {
         loop {
             let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
             let Ok(Some(epoch)) = held else { return };
+            let generation = self.application.log().generation();
             tokio::select! {
                 () = self.work() => {}
                 () = lost(&mut lease, epoch) => {}
+                // The lease may still be held: it is begun anew.
+                () = renewed(generation) => {}
             }
             // Another node reacts now, and knows.
             self.trouble.send_replace(None);

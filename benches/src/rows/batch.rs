@@ -64,6 +64,7 @@ fn unit(caller: Caller, events: usize) -> Unit {
         NewEvent { event_id: Uuid::now_v7(), aggregate_id: id, version, metadata: metadata(caller.actor), event }
     };
     Unit {
+        generation: 0,
         workspace: caller.workspace,
         subject: id,
         source: Source::Client,

@@ -142,6 +142,7 @@ impl Side {
         let event = Event::Task(TaskEvent::TaskUpdated(Box::new(TaskUpdated { changes })));
         let new = NewEvent { event_id: Uuid::now_v7(), aggregate_id: id, version, metadata: metadata(caller.actor), event };
         Unit {
+            generation: 0,
             workspace: caller.workspace,
             subject: id,
             source: application::caller::Source::Client,

@@ -123,13 +123,13 @@ async fn run(stand: &Stand, core: &Core, clock: &HandClock, moment: impl Fn(usiz
     let ticking = tokio::spawn(async move { scheduler::run(&application, &deadlines, lease).await });
     let mut read = core.works.progress.watch(Schedules::NAME).context("the read model is followed")?;
     let begun = *core.works.log.head().borrow();
-    tokio::time::timeout(PATIENCE, read.wait_for(|position| *position >= begun)).await??;
+    tokio::time::timeout(PATIENCE, read.wait_for(|position| *position >= Some(begun))).await??;
 
     let (ours, postgres) = (Counted::Process(i32::try_from(std::process::id())?).start()?, stand.postgres().await?.start()?);
     for round in 0..sizes.due_rounds {
         clock.0.send_replace(moment(round));
         let wanted = begun + ((round + 1) * sizes.due_at_once) as i64;
-        tokio::time::timeout(PATIENCE, read.wait_for(|position| *position >= wanted)).await.context("all that is due fires")??;
+        tokio::time::timeout(PATIENCE, read.wait_for(|position| *position >= Some(wanted))).await.context("all that is due fires")??;
     }
     let micros = ours.micros()? + postgres.micros()?;
     ticking.abort();

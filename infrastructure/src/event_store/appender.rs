@@ -30,6 +30,8 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long units whose outcome is unknown are sent again before their senders are told so.
 pub const RESEND_FOR: Duration = Duration::from_secs(15);
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
+/// An append is acknowledged once it is on the disk, also where the server is set not to wait for that.
+const WAIT_FOR_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Accepts units and answers when they are in the log.
 pub(crate) struct Appender {
@@ -58,7 +60,7 @@ impl Appender {
         // One call has one plan; planning it anew for the sizes of its arrays costs more than it gains.
         let options = options.options([("plan_cache_mode", "force_generic_plan")]);
         let (trouble_now, trouble) = watch::channel(None);
-        let worker = Worker { options, role, connection: None, waiting, jobs: VecDeque::new(), tail, trouble: trouble_now };
+        let worker = Worker { options, role, connection: None, generation: 0, waiting, jobs: VecDeque::new(), tail, trouble: trouble_now };
         let task = tokio::spawn(worker.run());
         let room = |places| Arc::new(Semaphore::new(places));
         (Self { queue, units: room(QUEUE_UNITS_MAX), bytes: room(QUEUE_BYTES_MAX), trouble }, task)
@@ -84,6 +86,8 @@ struct Worker {
     options: PgConnectOptions,
     role: &'static str,
     connection: Option<PgConnection>,
+    /// The generation of the database that the connection is of.
+    generation: u64,
     waiting: mpsc::Receiver<Job>,
     jobs: VecDeque<Job>,
     tail: Arc<Tail>,
@@ -98,10 +102,29 @@ impl Worker {
                 continue;
             }
             match self.connect().await {
-                Ok(()) => self.send(batch).await,
+                Ok(()) => {
+                    let batch = self.send_back_outdated(batch).await;
+                    self.send(batch).await;
+                }
                 Err(error) => self.could_not_send(batch, error).await,
             }
         }
+    }
+
+    /// Units that were decided before the database was found anew are decided again: what they relied on may be lost. One that
+    /// was sent before and is in the log is answered as done.
+    async fn send_back_outdated(&mut self, batch: Vec<Job>) -> Vec<Job> {
+        let generation = self.generation;
+        let (current, outdated): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.encoded.unit.generation == generation);
+        if !outdated.is_empty()
+            && let Some(mut connection) = self.connection.take()
+        {
+            let (answers, waiting) = (outdated.iter().map(|_| UnitAnswer::Outdated).collect(), self.jobs.len());
+            self.deliver(outdated, answers, &mut connection).await;
+            // If some wait again, the connection could not be asked.
+            self.connection = Some(connection).filter(|_| self.jobs.len() == waiting);
+        }
+        current
     }
 
     /// Takes what waits, and waits if nothing does. False when no more will come.
@@ -146,20 +169,26 @@ impl Worker {
     }
 
     async fn connect(&mut self) -> Result<(), sqlx::Error> {
-        if self.connection.is_none() {
+        let known = self.tail.known();
+        if self.connection.is_none() || self.generation != known.generation_now() {
             let connect = async {
                 let mut connection = self.options.connect().await?;
-                connection.execute(format!("SET ROLE {}", self.role).as_str()).await?;
+                let generation = known.prove(&mut connection, self.role).await?;
+                connection.execute(WAIT_FOR_DISK).await?;
                 notice_closed(&mut connection).await;
-                Ok::<_, sqlx::Error>(connection)
+                Ok::<_, sqlx::Error>((connection, generation))
             };
-            let connection = tokio::time::timeout(STATEMENT_TIMEOUT, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-            self.connection = Some(connection);
+            self.connection = None;
+            let connected = tokio::time::timeout(STATEMENT_TIMEOUT, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+            (self.connection, self.generation) = (Some(connected.0), connected.1);
         }
         Ok(())
     }
 
     async fn send(&mut self, batch: Vec<Job>) {
+        if batch.is_empty() {
+            return;
+        }
         let Some(mut connection) = self.connection.take() else { return };
         let (encoded, rest): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| (job.encoded, (job.answer, job.sent_in_vain, job._room))).unzip();
@@ -220,7 +249,10 @@ impl Worker {
 
     async fn send_alone(&mut self, job: Job) {
         match self.connect().await {
-            Ok(()) => self.send(vec![job]).await,
+            Ok(()) => {
+                let batch = self.send_back_outdated(vec![job]).await;
+                self.send(batch).await;
+            }
             Err(error) => self.could_not_send(vec![job], error).await,
         }
     }
@@ -288,7 +320,7 @@ impl Worker {
             })
             .collect();
         metrics::counter!("milepost_append_events_total").increment(fresh.len() as u64);
-        self.tail.publish(fresh);
+        self.tail.publish(self.generation, fresh);
         for (sender, appended) in answered {
             let _ = sender.send(appended);
         }
@@ -337,6 +369,7 @@ fn to_appended(encoded: EncodedUnit, answer: UnitAnswer) -> Result<Appended, Log
         UnitAnswer::ClaimTaken => Appended::ClaimTaken,
         UnitAnswer::RefusedBefore(refusal) => Appended::RefusedBefore(refusal),
         UnitAnswer::Unreadable(reason) => return Err(unreadable(&reason)),
+        UnitAnswer::Outdated => Appended::Outdated,
         UnitAnswer::Replayed { aggregate_id, position, version } => {
             let key = unit.key.ok_or_else(|| unreadable("a unit without a command id was appended before"))?;
             Appended::Replayed(Settled { aggregate_id, position, version, request_hash: key.request_hash })

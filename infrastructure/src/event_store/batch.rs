@@ -49,6 +49,8 @@ pub(crate) enum UnitAnswer {
     RefusedBefore(RefusedLine),
     /// The statement was carried out, and what it says of this unit cannot be read.
     Unreadable(String),
+    /// Not by the append function: the unit was decided before the database was found anew.
+    Outdated,
 }
 
 impl EncodedUnit {

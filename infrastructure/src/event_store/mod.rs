@@ -12,9 +12,10 @@ mod tangle;
 
 pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, RESEND_FOR, STATEMENT_TIMEOUT};
 pub use reads::READ_BYTES_MAX;
+pub use signal::LOOK_PAUSE;
 pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
-use crate::postgres::{Database, WORKER_ROLE, log_error, options_for, within};
+use crate::postgres::{Database, Known, WORKER_ROLE, WentBack, log_error, options_for, within};
 use appender::Appender;
 use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, Settled, Step, Unit};
 use async_trait::async_trait;
@@ -46,13 +47,13 @@ pub struct PostgresEventLog {
 impl PostgresEventLog {
     /// Opens the log and starts its appender and its ear for other nodes.
     pub async fn open(database: Database) -> Result<Self, LogError> {
-        let head: Option<i64> =
-            sqlx::query_scalar("SELECT max(position) FROM milepost.events").fetch_one(&database.worker).await.map_err(log_error)?;
-        let tail = Arc::new(Tail::new(head.unwrap_or(0)));
+        let known = Arc::clone(&database.known);
+        known.look(&database.worker, WORKER_ROLE).await?;
+        let tail = Arc::new(Tail::new(Arc::clone(&known)));
         let (appender, appending) =
             Appender::start(options_for(&database.options, "appender", database.node), WORKER_ROLE, Arc::clone(&tail));
-        let listening = signal::listen(database.worker.clone(), Arc::clone(&tail));
-        let telling = signal::tell(database.worker.clone(), tail.head());
+        let listening = signal::listen(database.worker.clone(), Arc::clone(&known));
+        let telling = signal::tell(database.worker.clone(), known.head());
         Ok(Self { database, appender: Mutex::new(Some(Arc::new(appender))), tail, tasks: Mutex::new(vec![appending, listening, telling]) })
     }
 
@@ -87,10 +88,28 @@ impl PostgresEventLog {
         types: &[&'static str],
         limit: usize,
     ) -> Result<(Vec<Arc<Fact>>, i64), LogError> {
-        let read =
-            within(reads::forward(&self.database.worker, Which::OfTypes { until, types }, position, limit)).await.map_err(log_error)?;
+        let read = self.read(Which::OfTypes { until, types }, position, limit).await?.1;
         let to = if read.whole { until } else { read.facts.last().map_or(position, |(last, _)| last.position) };
         Ok((read.facts.into_iter().map(|(fact, _)| fact).collect(), to))
+    }
+
+    /// What the log lost, if it was found to have gone back lately.
+    pub fn went_back(&self) -> Option<WentBack> {
+        self.known().went_back()
+    }
+
+    fn known(&self) -> &Known {
+        &self.database.known
+    }
+
+    /// Reads what follows a position, all of it of one generation.
+    async fn read(&self, which: Which<'_>, position: i64, limit: usize) -> Result<(u64, reads::Read), LogError> {
+        let generation = self.known().generation_now();
+        let read = within(reads::forward(&self.database.worker, which, position, limit)).await.map_err(log_error)?;
+        if self.known().generation_now() != generation {
+            return Err(LogError::Unreachable(Arc::new(std::io::Error::other("the database was found anew while its log was read"))));
+        }
+        Ok((generation, read))
     }
 
     /// The next events of an aggregate after a version, and whether that is all of them.
@@ -132,14 +151,12 @@ impl EventLog for PostgresEventLog {
     }
 
     async fn holder(&self, workspace: WorkspaceId, claim: &Claim) -> Result<Option<Uuid>, LogError> {
-        let holder: Option<String> =
-            sqlx::query_scalar("SELECT held_by FROM milepost.claims WHERE workspace_id = $1 AND kind = $2 AND value = $3")
-                .bind(workspace.0)
-                .bind(claim.kind)
-                .bind(&claim.value)
-                .fetch_optional(&self.database.worker)
-                .await
-                .map_err(log_error)?;
+        let holder = sqlx::query_scalar("SELECT held_by FROM milepost.claims WHERE workspace_id = $1 AND kind = $2 AND value = $3")
+            .bind(workspace.0)
+            .bind(claim.kind)
+            .bind(&claim.value)
+            .fetch_optional(&self.database.worker);
+        let holder: Option<String> = within(holder).await.map_err(log_error)?;
         let holder = holder.map(|id| Uuid::parse_str(&id)).transpose();
         holder.map_err(|error| LogError::Corrupt(Arc::new(error)))
     }
@@ -173,21 +190,25 @@ impl EventLog for PostgresEventLog {
     }
 
     async fn after(&self, position: i64, limit: usize) -> Result<Vec<Arc<Fact>>, LogError> {
-        if position >= *self.tail.head().borrow() {
+        if position >= *self.known().head().borrow() {
             return Ok(vec![]);
         }
         if let Some(facts) = self.tail.after(position, limit) {
             return Ok(facts);
         }
-        let facts = within(reads::forward(&self.database.worker, Which::All, position, limit)).await.map_err(log_error)?.facts;
+        let (generation, reads::Read { facts, .. }) = self.read(Which::All, position, limit).await?;
         // Near the head, other readers of this node want the same.
-        if facts.last().is_some_and(|(last, _)| last.position + TAIL_FACTS_MAX as i64 > *self.tail.head().borrow()) {
-            self.tail.extend(facts.iter().cloned());
+        if facts.last().is_some_and(|(last, _)| last.position + TAIL_FACTS_MAX as i64 > *self.known().head().borrow()) {
+            self.tail.extend(generation, facts.iter().cloned());
         }
         Ok(facts.into_iter().map(|(fact, _)| fact).collect())
     }
 
     fn head(&self) -> watch::Receiver<i64> {
-        self.tail.head()
+        self.known().head()
+    }
+
+    fn generation(&self) -> watch::Receiver<u64> {
+        self.known().generation()
     }
 }

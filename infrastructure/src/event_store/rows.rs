@@ -31,12 +31,12 @@ pub(crate) fn fact(row: &PgRow) -> Result<Arc<Fact>, Error> {
         .and_then(|event| Metadata::decode(metadata).map(|metadata| (event, metadata)));
     let workspace_id: Uuid = row.try_get(1)?;
     let recorded_at: DateTime<Utc> = row.try_get(10)?;
-    let (version, event_id) = (row.try_get(VERSION)?, row.try_get(5)?);
+    let (version, event_id): (i64, Uuid) = (row.try_get(VERSION)?, row.try_get(5)?);
     let recorded = decoded.map(|(event, metadata)| {
         let workspace_id = WorkspaceId(workspace_id);
         Arc::new(Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event })
     });
-    Ok(Arc::new(Fact { position, aggregate_id, event_type: event_type.to_owned(), recorded }))
+    Ok(Arc::new(Fact { position, event_id, aggregate_id, event_type: event_type.to_owned(), recorded }))
 }
 
 /// How many bytes a row's event and its circumstances are.

@@ -1,18 +1,21 @@
 //! Connections to PostgreSQL, their roles, and the migrations.
 
 mod error;
+mod known;
 mod migrations;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use error::{DISK_FULL, READ_ONLY, is_passing, log_error};
 pub use error::{DatabaseError, refused_for_good};
+pub use known::{Known, WENT_BACK_TOLD_FOR, WentBack};
 pub use migrations::migrate;
 
 use error::{refusal, unreachable};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -87,6 +90,8 @@ pub struct Database {
     pub projector: PgPool,
     /// Reads as [`SERVICE_ROLE`].
     pub service: PgPool,
+    /// What this node knows of the database. Every connection proves it before it is used.
+    pub known: Arc<Known>,
 }
 
 /// Reads a connection URL.
@@ -143,9 +148,11 @@ impl Database {
     /// Opens the pools. The schema must be there already.
     pub async fn connect(url: &str, pools: Pools) -> Result<Self, DatabaseError> {
         let options = connect_options(url)?;
-        check_server(&options).await?;
+        let known = Arc::<Known>::default();
+        check_server(&options, &known).await?;
         let node = Uuid::now_v7();
         let of = |work| options_for(&options, work, node);
+        let pool = |options, role, size| pool(options, role, size, &known);
         let worker = pool(of("worker"), WORKER_ROLE, pools.worker);
         let projector = pool(of("projector").options([("synchronous_commit", "off")]), WORKER_ROLE, PROJECTOR_CONNECTIONS);
         let statement_timeout = (pools.request_timeout + STATEMENT_GRACE).as_millis().to_string();
@@ -153,7 +160,7 @@ impl Database {
         for pool in [&worker, &projector, &service] {
             pool.acquire().await.map_err(|error| refusal(&options, "open its pools", error))?;
         }
-        Ok(Self { options, node, worker, projector, service })
+        Ok(Self { options, node, worker, projector, service, known })
     }
 
     /// Ends all connections.
@@ -164,16 +171,22 @@ impl Database {
     }
 }
 
-fn pool(options: PgConnectOptions, role: &'static str, size: u32) -> PgPool {
+fn pool(options: PgConnectOptions, role: &'static str, size: u32, known: &Arc<Known>) -> PgPool {
+    let (new, used) = (Arc::clone(known), Arc::clone(known));
     PgPoolOptions::new()
         .max_connections(size)
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(5))
         // To ask each time would double the way to the server; one that was of use a moment ago mostly still is.
         .test_before_acquire(false)
-        .before_acquire(|connection, known| {
+        .before_acquire(move |connection, about| {
+            // One to the database as it was before leads nowhere, or to a server that is not the one any more.
+            let outdated = used.is_outdated(about.age);
             Box::pin(async move {
-                if known.idle_for >= TEST_AFTER_IDLE {
+                if outdated {
+                    return Ok(false);
+                }
+                if about.idle_for >= TEST_AFTER_IDLE {
                     tokio::time::timeout(TEST_WITHIN, connection.ping()).await.unwrap_or_else(|_| Err(no_answer()))?;
                 }
                 Ok(true)
@@ -187,8 +200,9 @@ fn pool(options: PgConnectOptions, role: &'static str, size: u32) -> PgPool {
             })
         })
         .after_connect(move |connection, _| {
+            let known = Arc::clone(&new);
             Box::pin(async move {
-                connection.execute(format!("SET ROLE {role}").as_str()).await?;
+                known.prove(&mut *connection, role).await?;
                 notice_closed(connection).await;
                 Ok(())
             })
@@ -204,7 +218,7 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DatabaseErr
 
 /// Whether this server, this database and this login are of use. Later nobody would hear why: a pool only says that it
 /// found no connection.
-async fn check_server(options: &PgConnectOptions) -> Result<(), DatabaseError> {
+async fn check_server(options: &PgConnectOptions, known: &Known) -> Result<(), DatabaseError> {
     let mut connection = connect(options).await?;
     let number: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(&mut connection)
@@ -217,6 +231,7 @@ async fn check_server(options: &PgConnectOptions) -> Result<(), DatabaseError> {
     for (role, what) in [(WORKER_ROLE, "act as the role milepost_worker"), (SERVICE_ROLE, "act as the role milepost_service")] {
         connection.execute(format!("SET ROLE {role}").as_str()).await.map_err(|error| refusal(options, what, error))?;
     }
+    known.prove(&mut connection, WORKER_ROLE).await.map_err(|error| refusal(options, "say which log it holds", error))?;
     // What is left of it is nobody's concern.
     let _ = connection.close().await;
     Ok(())

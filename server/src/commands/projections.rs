@@ -77,6 +77,7 @@ async fn list(core: &Core, json: bool) -> Result<(), Failure> {
 /// What a version is there for; of one that is built, how far it is.
 fn state(version: &Version) -> String {
     match (version.state, version.target) {
+        (state, _) if !version.of_this_log => format!("{}, of another log", state.word()),
         (VersionState::Building, Some(target)) if target > 0 => format!("building {}%", (version.position * 100 / target).min(100)),
         (state, _) => state.word().to_owned(),
     }
@@ -97,6 +98,7 @@ fn as_json(version: &Version, head: i64) -> Value {
         "lastError": version.last_error,
         "startedAt": version.started_at,
         "liveSince": version.live_since,
+        "ofThisLog": version.of_this_log,
     })
 }
 
@@ -126,6 +128,7 @@ pub(super) fn build_failed(error: BuildError) -> Failure {
         error @ (BuildError::Busy
         | BuildError::Dropped
         | BuildError::OtherRules { .. }
+        | BuildError::OtherLog
         | BuildError::NothingKept
         | BuildError::NothingLive) => Failure::no(error.to_string()),
         BuildError::Database(error) => Failure::of_database("the build stopped, and goes on from there when it is started again", &error),

@@ -2,6 +2,7 @@
 
 mod across_aggregates;
 mod appender;
+mod head;
 mod interrupted;
 mod large;
 mod line;
@@ -175,6 +176,7 @@ fn under(id: Uuid, mut command: Command) -> Command {
 /// A unit without anything.
 fn unit(workspace: WorkspaceId, subject: Uuid) -> Unit {
     Unit {
+        generation: 0,
         workspace,
         subject,
         source: Source::Client,

@@ -1,6 +1,8 @@
 //! Everything that can die or freeze does, alone and two at once, while people work: what was acknowledged is there once.
 
 mod disk_full;
+mod lost_memory;
+mod older_log;
 mod quiet_connections;
 mod read_only;
 mod stopped_holders;

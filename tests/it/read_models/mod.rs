@@ -7,6 +7,7 @@ mod deployments;
 mod filters;
 mod going_back;
 mod history;
+mod other_log;
 mod overdue;
 mod pages;
 mod parked;

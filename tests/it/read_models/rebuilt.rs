@@ -147,7 +147,7 @@ async fn keep_up(core: &Core, sizes: impl Fn() -> Box<dyn FnMut() -> usize + Sen
             while position < head {
                 works = Works { batch: size(), ..works };
                 projection.catch_up(&works, position + 1).await.expect("a batch is taken in");
-                position = *works.progress.watch(projection.name()).expect("it is followed").borrow();
+                position = works.progress.watch(projection.name()).and_then(|position| *position.borrow()).expect("it is known");
             }
         }
     }))

@@ -216,7 +216,7 @@ async fn a_rebuild_gives_way_while_the_live_version_is_behind_and_kept_and_only_
     let mut gave_way = vec![];
     for kept in [false, true, true] {
         if kept && gave_way.len() == 1 {
-            plant(&pool, "UPDATE milepost.projections SET position = 2 WHERE name = 'task_list' AND state = 'live'").await;
+            plant(&pool, "UPDATE milepost.projections SET position = 2, event_id = (SELECT event_id FROM milepost.events WHERE events.position = 2) WHERE name = 'task_list' AND state = 'live'").await;
             sqlx::query("INSERT INTO milepost.leases (name, holder, epoch, expires_at) VALUES ($1, gen_random_uuid(), 1, 'infinity')")
                 .bind(projection("task_list").lease())
                 .execute(&pool)

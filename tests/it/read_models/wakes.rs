@@ -39,6 +39,10 @@ impl Log for QuietLog {
     fn head(&self) -> watch::Receiver<i64> {
         self.head.subscribe()
     }
+
+    fn generation(&self) -> watch::Receiver<u64> {
+        self.log.generation()
+    }
 }
 
 /// A read model that runs on such a log.
@@ -97,7 +101,7 @@ async fn batches_begin_a_moment_apart_while_nobody_waits() {
     let begun = Instant::now();
     for next in 1..=i64::from(BATCHES) {
         scene.log.head.send_replace(next);
-        position.wait_for(|position| *position >= next).await.expect("it is told");
+        position.wait_for(|position| *position >= Some(next)).await.expect("it is told");
     }
     assert!(begun.elapsed() >= BATCH_GAP * (BATCHES - 1), "{:?}", begun.elapsed());
     scene.stop().await;

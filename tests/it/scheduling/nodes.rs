@@ -87,7 +87,7 @@ async fn try_to(scene: &Scene, node: &TestApp, name: &str, input: serde_json::Va
 struct Stale {
     due: Vec<DueSchedule>,
     looks: AtomicUsize,
-    position: watch::Sender<i64>,
+    position: watch::Sender<Option<i64>>,
 }
 
 #[async_trait]
@@ -99,12 +99,12 @@ impl Deadlines for Stale {
     async fn due(&self, _: DateTime<Utc>, _: Option<DueSchedule>, _: i64) -> Result<Vec<DueSchedule>, LogError> {
         let look = self.looks.fetch_add(1, Ordering::SeqCst);
         // Something happens all the time, so there is always a reason to look again.
-        self.position.send_modify(|position| *position += 1);
+        self.position.send_modify(|position| *position = position.map(|position| position + 1));
         // Each time the rows look as if they had changed, or they would be left alone.
         Ok(self.due.iter().map(|due| DueSchedule { version: look as i64, ..due.clone() }).collect())
     }
 
-    fn position(&self) -> watch::Receiver<i64> {
+    fn position(&self) -> watch::Receiver<Option<i64>> {
         self.position.subscribe()
     }
 }
@@ -134,7 +134,7 @@ async fn the_same_tick_sent_by_two_nodes_again_and_again_fires_once() {
 }
 
 fn stale_scheduler(workers: &mut JoinSet<()>, application: &Arc<Application>, due: &[DueSchedule]) -> Arc<Stale> {
-    let stale = Arc::new(Stale { due: due.to_vec(), looks: AtomicUsize::new(0), position: watch::Sender::new(1_000_000) });
+    let stale = Arc::new(Stale { due: due.to_vec(), looks: AtomicUsize::new(0), position: watch::Sender::new(Some(1_000_000)) });
     let (application, deadlines) = (Arc::clone(application), Arc::clone(&stale));
     workers.spawn(async move {
         let (_held, lease) = watch::channel(Some(1));

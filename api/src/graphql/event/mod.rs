@@ -200,7 +200,7 @@ impl EventQueries {
         let reached = tokio::time::timeout(services.limits.position_wait, head.wait_for(|head| *head >= wanted)).await.is_ok();
         if !reached {
             let reached = *head.borrow();
-            return Err(not_reached(&NotReached { name: "the log", reached, wanted }));
+            return Err(not_reached(&NotReached { name: "the log", reached: Some(reached), wanted }));
         }
         let after = after.map_or(0, |position| position.0);
         let page = list_events(&ctx.reader(), Some(ctx.workspace()), &filter, after, window.limit).await.map_err(unanswered)?;

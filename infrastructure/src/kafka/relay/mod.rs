@@ -138,8 +138,9 @@ impl Relay {
         let _ = runtime.block_on(async { tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() });
     }
 
-    fn may_go_on(&self) -> bool {
-        self.lease.borrow().is_some() && !*self.stop.borrow()
+    /// A session is of one generation of the log: its position and what it has read ahead are read again after that.
+    fn may_go_on(&self, generation: &watch::Receiver<u64>) -> bool {
+        self.lease.borrow().is_some() && !*self.stop.borrow() && !generation.has_changed().unwrap_or(true)
     }
 
     /// One producer from its beginning until the lease is lost or something goes wrong. `most` is how many events are
@@ -154,6 +155,7 @@ impl Relay {
                 tracing::info!(topics = created.join(", "), "topics were created");
             }
         }
+        let generation = self.log.generation();
         let producer: RelayProducer = producer_config(&self.kafka).create_with_context(Deliveries::default())?;
         producer.init_transactions(BROKERS_TIMEOUT)?;
         let mut position = read_position(&self.kafka, &self.catalogue)?;
@@ -163,7 +165,7 @@ impl Relay {
         let home = Home { topic: self.catalogue.relay_topic(), transactional_id: &self.kafka.transactional_id };
         let mut head = self.log.head();
         let (mut following, mut committed) = (None, None::<Instant>);
-        while self.may_go_on() {
+        while self.may_go_on(&generation) {
             state.send_if_modified(|state| state.position.replace(position) != Some(position));
             if let (None, Some(gap)) = (&following, committed.and_then(|at| COMMIT_GAP.checked_sub(at.elapsed()))) {
                 self.pause(runtime, gap);

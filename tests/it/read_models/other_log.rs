@@ -1,0 +1,80 @@
+//! Rows that were not made from the log that is there: they are named and built anew, and never told.
+
+use super::{live, plant};
+use serde_json::{Value, json};
+use sqlx::{Executor, PgPool};
+use std::sync::Arc;
+use tests::app::{How, TestApp};
+use tests::database::TestDatabase;
+use tests::wait::until;
+use uuid::Uuid;
+
+/// A node on a database, in a workspace, that does not wait long for read models.
+async fn node(database: &Arc<TestDatabase>, workspace: Uuid) -> TestApp {
+    let settings: tests::app::Change = Box::new(|settings| settings.limits.position_wait_ms = 200);
+    TestApp::start_with(How {
+        database: Some(Arc::clone(database)),
+        workspace: Some(workspace),
+        settings: Some(settings),
+        ..How::default()
+    })
+    .await
+}
+
+async fn names(app: &TestApp, kind: &str) -> Vec<String> {
+    let (_, body) = app.client.get("/readyz").await;
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let all = body[kind].as_array().expect("a list");
+    all.iter().map(|one| format!("{}: {}", one["name"].as_str().unwrap_or_default(), one["message"].as_str().unwrap_or_default())).collect()
+}
+
+/// What is planted makes the rows of the task list those of another log; they hold a task that no event tells of.
+async fn is_built_anew(sql: &str) {
+    let (database, workspace) = (Arc::new(TestDatabase::new().await), Uuid::now_v7());
+    let pool: PgPool = database.pool().await;
+    let before = node(&database, workspace).await;
+    let project = before.client.project().await;
+    before.client.task(&project, "A task").await;
+    before.settled().await;
+    before.stop().await;
+    plant(&pool, "UPDATE milepost.task_list_v1 SET title = 'Never so'").await;
+    plant(&pool, sql).await;
+    // Somebody reads the table, so it cannot be dropped at once.
+    let mut reading = pool.begin().await.expect("a transaction");
+    reading.execute("SELECT FROM milepost.task_list").await.expect("a superuser may");
+
+    let app = node(&database, workspace).await;
+    let query = "{ tasks { nodes { title } } }";
+    assert_eq!(app.client.error(query, json!({})).await, "UNAVAILABLE");
+    let notices = names(&app, "notices").await;
+    assert!(notices.iter().any(|notice| notice.starts_with("read_model_of_other_log: ") && notice.contains("task_list")), "{notices:?}");
+    let problems = names(&app, "problems").await;
+    assert!(problems.iter().any(|problem| problem.starts_with("read_model_building: ") && problem.contains("task_list")), "{problems:?}");
+    // The others answer.
+    assert_eq!(app.client.data("{ projects { totalCount } }", json!({})).await["projects"]["totalCount"], 1);
+    reading.rollback().await.expect("it ends");
+    let titles = until("it is built anew", || async {
+        let answer = app.client.ask(query, json!({})).await;
+        let code = answer["errors"][0]["extensions"]["code"].as_str();
+        assert!(code.is_none_or(|code| code == "UNAVAILABLE"), "{answer}");
+        code.is_none().then(|| answer["data"]["tasks"]["nodes"].clone())
+    })
+    .await;
+    assert_eq!(titles, json!([{ "title": "A task" }]));
+    assert_eq!(live(&pool, "task_list").await, (1, 2), "the one before is gone");
+    until("nothing is left to tell", || async {
+        (names(&app, "notices").await.is_empty() && names(&app, "problems").await.is_empty()).then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_ahead_of_the_log_is_built_anew() {
+    is_built_anew("UPDATE milepost.projections SET position = 5000000000000000000 WHERE name = 'task_list'").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_at_a_position_where_the_log_has_another_event_is_built_anew() {
+    is_built_anew("UPDATE milepost.projections SET event_id = gen_random_uuid() WHERE name = 'task_list'").await;
+}
