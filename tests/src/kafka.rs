@@ -53,6 +53,16 @@ impl TestTopics {
         Self { kafka, catalogue, toml }
     }
 
+    /// The same with so many copies of each partition.
+    #[must_use]
+    pub fn with_copies(mut self, copies: i32) -> Self {
+        self.catalogue.topics.iter_mut().for_each(|topic| topic.replication = copies);
+        self.catalogue.relay.replication = copies;
+        let toml = self.toml.replace("partitions = 3", &format!("partitions = 3\nreplication = {copies}"));
+        self.toml = toml.replace("[relay]", &format!("[relay]\nreplication = {copies}"));
+        self
+    }
+
     /// Every committed record on the event topics, each partition in order.
     pub async fn records(&self) -> Vec<Record> {
         let names: Vec<String> = self.catalogue.topics.iter().map(|topic| self.catalogue.full_name(&topic.name)).collect();

@@ -1,4 +1,4 @@
-//! A broker of a test's own, to be stopped, killed and frozen.
+//! Brokers of a test's own, to be stopped, killed and frozen.
 
 use crate::servers::{target, workspace};
 use crate::wait::until_true;
@@ -18,14 +18,29 @@ pub struct OwnKafka {
 }
 
 impl OwnKafka {
-    /// Starts it with nothing on it. One test at a time uses a name.
+    /// Starts one broker with nothing on it. One test at a time uses a name.
     pub fn start(name: &'static str) -> Self {
+        Self::with(name, &[])
+    }
+
+    /// Three brokers, by default with three copies of each partition.
+    pub fn start_three(name: &'static str) -> Self {
+        Self::with(name, &["--nodes", "3"])
+    }
+
+    /// One broker that also lets users log in; see `scripts/kafka help`.
+    pub fn start_with_users(name: &'static str) -> Self {
+        Self::with(name, &["--users"])
+    }
+
+    fn with(name: &'static str, arguments: &[&str]) -> Self {
         let folder = target().join("kafka");
         std::fs::create_dir_all(&folder).expect("the target folder can be written");
         let lock = OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.test"))).expect("a file can be made");
         lock.lock().expect("files can be locked");
         script(&["stop", "--name", name, "--wipe"]);
-        Self { name, bootstrap_servers: script(&["start", "--name", name]), _lock: lock }
+        let bootstrap_servers = script(&[&["start", "--name", name], arguments].concat());
+        Self { name, bootstrap_servers, _lock: lock }
     }
 
     /// The same broker again, at its port, with its data.
@@ -38,20 +53,44 @@ impl OwnKafka {
         script(&["stop", "--name", self.name]);
     }
 
-    /// Sends it a signal.
+    /// Sends the only broker a signal.
     pub fn signal(&self, signal: Signal) {
-        kill(self.pid().expect("the broker runs"), signal).expect("it can be signalled");
+        self.signal_node(1, signal);
     }
 
-    /// Ends it without a word.
+    /// Sends one of the brokers a signal.
+    pub fn signal_node(&self, id: i32, signal: Signal) {
+        kill(self.pid(id).expect("the broker runs"), signal).expect("it can be signalled");
+    }
+
+    /// Ends the only broker without a word.
     pub async fn kill(&self) {
-        self.signal(Signal::SIGKILL);
-        until_true("the broker is gone", || self.pid().is_none()).await;
+        self.kill_node(1).await;
     }
 
-    fn pid(&self) -> Option<Pid> {
-        let status: Value = serde_json::from_str(&script(&["status", "--name", self.name, "--json"])).expect("the script prints JSON");
-        Some(Pid::from_raw(i32::try_from(status["nodes"][0]["pid"].as_i64()?).expect("a pid")))
+    /// Ends one of the brokers without a word.
+    pub async fn kill_node(&self, id: i32) {
+        self.signal_node(id, Signal::SIGKILL);
+        until_true("the broker is gone", || self.pid(id).is_none()).await;
+    }
+
+    /// Where users log in.
+    pub fn users_servers(&self) -> String {
+        format!("127.0.0.1:{}", self.status()["nodes"][0]["users_port"])
+    }
+
+    /// Runs one of Kafka's own commands, by its name in `scripts/kafka`, and returns what it prints.
+    pub fn command(&self, command: &str, arguments: &[&str]) -> String {
+        script(&[&[command, "--name", self.name], arguments].concat())
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&script(&["status", "--name", self.name, "--json"])).expect("the script prints JSON")
+    }
+
+    fn pid(&self, id: i32) -> Option<Pid> {
+        let node = usize::try_from(id - 1).expect("nodes are counted from 1");
+        Some(Pid::from_raw(i32::try_from(self.status()["nodes"][node]["pid"].as_i64()?).expect("a pid")))
     }
 }
 
