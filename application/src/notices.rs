@@ -71,4 +71,8 @@ notice_names! {
     SchedulesDisagree = "schedules_disagree",
     /// The relay cannot send to Kafka.
     RelayStuck = "relay_stuck",
+    /// A topic has more partitions than the catalogue says.
+    TopicPartitionsDiffer = "topic_partitions_differ",
+    /// A topic has one copy of each partition although there are several brokers.
+    TopicOneCopy = "topic_one_copy",
 }

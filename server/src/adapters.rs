@@ -126,6 +126,8 @@ pub struct NodeHealth {
     pub reactions: Vec<(&'static str, watch::Receiver<Trouble>)>,
     /// What the scheduler of this node has to say.
     pub scheduler: watch::Receiver<Option<Notice>>,
+    /// What the node that relays knows of the topics.
+    pub topics: watch::Receiver<Vec<Notice>>,
     pub standstills: Standstills,
     /// Whether the database accepts writes, which this node tries every second.
     pub writes_refused: watch::Receiver<Option<WritesRefused>>,
@@ -246,6 +248,7 @@ impl Health for NodeHealth {
             if let Some(went_back) = self.log.went_back() {
                 notices.push(Notice::new(NoticeName::LogWentBack, went_back.to_string()));
             }
+            notices.extend(self.topics.borrow().iter().cloned());
             if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
                 for live in versions.iter().filter(|version| version.state == VersionState::Live && !version.of_this_log) {
                     let message = format!(

@@ -303,7 +303,12 @@ pub enum TopicsCommand {
         json: bool,
     },
     /// Create the topics that are missing, set what differs, then check all
-    Apply,
+    Apply {
+        /// Give topics as many partitions as the catalogue says. Keys move to other partitions: a consumer may see later
+        /// events of a key before earlier ones, and `verify kafka` reports such keys. Stop all nodes first
+        #[arg(long)]
+        reorder_keys: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use infrastructure::config::Settings;
 use infrastructure::event_store::PostgresEventLog;
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::relay::{self, Relay};
+use infrastructure::kafka::watch::watch_topics;
 use infrastructure::leases::{LeaseKeeper, PROGRESS_WITHIN};
 use infrastructure::postgres::{Database, Pools};
 use projections::progress::Progress;
@@ -126,8 +127,13 @@ impl Node {
         let reactions = start_reactions(&core, &mut leases, &mut workers);
         start_scheduler(&core, &mut leases, &mut workers);
         let configured = !settings.kafka.bootstrap_servers.is_empty();
+        let (topics, topic_notices) = watch::channel(vec![]);
         let relay = match configured {
-            true => Some(start_relay(&core, settings, catalogue, &mut leases, stops.relay.subscribe())?),
+            true => {
+                let catalogue = Arc::new(catalogue);
+                workers.spawn(watch_topics(settings.kafka.clone(), Arc::clone(&catalogue), leases.want(relay::LEASE), topics));
+                Some(start_relay(&core, settings, catalogue, &mut leases, stops.relay.subscribe())?)
+            }
             false => None,
         };
         let health = Arc::new(NodeHealth {
@@ -137,6 +143,7 @@ impl Node {
             relay: relay.as_ref().map(|relay| relay.state.clone()),
             reactions,
             scheduler: core.application.notes_of_scheduler(),
+            topics: topic_notices,
             standstills: Standstills::default(),
             writes_refused: leases.refused(),
             stopping: stops.doors.subscribe(),
@@ -238,13 +245,13 @@ fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<
 fn start_relay(
     core: &Core,
     settings: &Settings,
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     leases: &mut LeaseKeeper,
     stop: watch::Receiver<bool>,
 ) -> Result<relay::Running, Failure> {
     let relay = Relay {
         kafka: settings.kafka.clone(),
-        catalogue: Arc::new(catalogue),
+        catalogue,
         log: core.log.clone(),
         pool: core.database.worker.clone(),
         lease: leases.want(relay::LEASE),

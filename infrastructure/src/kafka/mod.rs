@@ -4,10 +4,14 @@ pub mod catalogue;
 mod client;
 pub mod contract;
 pub mod mock;
+pub mod partitioner;
 mod position;
+mod probe;
 pub mod relay;
 pub mod topics;
 pub mod verify;
+pub mod watch;
 
 pub use client::{client_config, consumer_config};
 pub use position::read_position;
+pub use probe::{AskError, Probe};

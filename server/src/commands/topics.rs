@@ -4,8 +4,9 @@ use super::table;
 use crate::cli::{Topics as Arguments, TopicsCommand};
 use crate::exit::Failure;
 use infrastructure::config::Configuration;
+use infrastructure::kafka::AskError;
 use infrastructure::kafka::catalogue::Catalogue;
-use infrastructure::kafka::topics::{Difference, TopicState, Topics, TopicsError};
+use infrastructure::kafka::topics::{Difference, TopicFound, TopicState, Topics, TopicsError};
 use serde_json::{Value, json};
 
 /// Lists, compares, or makes topics as the catalogue says.
@@ -14,18 +15,28 @@ pub async fn run(arguments: Arguments, configuration: &Configuration) -> Result<
     match arguments.what {
         TopicsCommand::List { json } => list(&topics, json).await,
         TopicsCommand::Diff { json } => diff(&topics, json).await,
-        TopicsCommand::Apply => {
-            for name in topics.create_missing().await.map_err(failed)? {
-                say!("created {name}");
+        TopicsCommand::Apply { reorder_keys } => apply(&topics, reorder_keys).await,
+    }
+}
+
+async fn apply(topics: &Topics, reorder_keys: bool) -> Result<(), Failure> {
+    for name in topics.create_missing().await.map_err(failed)? {
+        say!("created {name}");
+    }
+    let mut changed = topics.mend().await.map_err(failed)?;
+    if reorder_keys {
+        changed.extend(topics.raise_partitions().await.map_err(failed)?);
+    }
+    for (name, difference) in changed {
+        match difference {
+            Difference::Drift { field, wanted, found } => say!("changed {name}: {field} from {found} to {wanted}"),
+            Difference::Partitions { wanted, found } => {
+                say!("changed {name}: partitions from {found} to {wanted}; keys belong to other partitions from now on");
             }
-            for (name, difference) in topics.mend().await.map_err(failed)? {
-                if let Difference::Drift { field, wanted, found } = difference {
-                    say!("changed {name}: {field} from {found} to {wanted}");
-                }
-            }
-            diff(&topics, false).await
+            Difference::Missing | Difference::MaxMessageBytes { .. } | Difference::Warning(_) => {}
         }
     }
+    diff(topics, false).await
 }
 
 fn open(configuration: &Configuration) -> Result<Topics, Failure> {
@@ -43,19 +54,27 @@ pub(super) fn require_kafka(configuration: &Configuration) -> Result<(), Failure
     }
 }
 
-fn failed(error: TopicsError) -> Failure {
+pub(super) fn failed(error: TopicsError) -> Failure {
     let message = error.to_string();
     match error {
         TopicsError::Demo { .. } => Failure::wrong_use(message),
-        TopicsError::Unreachable { .. } | TopicsError::Create { .. } | TopicsError::Change { .. } | TopicsError::Kafka(_) => {
-            Failure::not_there(message)
+        TopicsError::Ask(AskError::Login { .. } | AskError::Tls { .. } | AskError::Settings(_) | AskError::NotAllowed { .. }) => {
+            Failure::wrong_use(message)
         }
+        TopicsError::Ask(AskError::Unreachable { .. } | AskError::Topic { .. })
+        | TopicsError::Create { .. }
+        | TopicsError::Change { .. }
+        | TopicsError::Kafka { .. } => Failure::not_there(message),
     }
 }
 
 fn words(state: &TopicState) -> String {
     let retention = state.retention_ms.map_or_else(String::new, |ms| format!(", {} h", ms / 3_600_000));
     format!("{} partitions, {}{retention}", state.partitions, state.cleanup_policy)
+}
+
+fn words_found(found: &TopicFound) -> String {
+    format!("{}, {} {}", words(&found.state), found.copies, if found.copies == 1 { "copy" } else { "copies" })
 }
 
 async fn list(topics: &Topics, json: bool) -> Result<(), Failure> {
@@ -68,7 +87,7 @@ async fn list(topics: &Topics, json: bool) -> Result<(), Failure> {
     }
     let rows: Vec<Vec<String>> = topics
         .wanted()
-        .map(|(name, wanted)| vec![name.to_owned(), words(wanted), found.get(name).map_or_else(|| "missing".to_owned(), words)])
+        .map(|(name, wanted)| vec![name.to_owned(), words(wanted), found.get(name).map_or_else(|| "missing".to_owned(), words_found)])
         .collect();
     table::print(&["TOPIC", "CATALOGUE", "BROKERS"], &rows);
     Ok(())
@@ -80,20 +99,35 @@ async fn diff(topics: &Topics, json: bool) -> Result<(), Failure> {
         say!("{}", serde_json::to_string_pretty(&differences).unwrap_or_default());
     }
     for (name, difference) in differences.iter().filter(|_| !json) {
-        match difference {
-            Difference::Missing => say!("- {name}: missing; create it with `milepost topics apply`"),
-            Difference::Drift { field: "partitions", wanted, found } => say!(
-                "- {name}: partitions is {found}, the catalogue says {wanted}; another number would break the order of keys, so it is not changed"
-            ),
-            Difference::Drift { field, wanted, found } => say!("- {name}: {field} is {found}, the catalogue says {wanted}"),
-        }
+        say!("- {name}: {}", sentence(difference));
     }
-    match differences.len() {
+    match differences.iter().filter(|(_, difference)| difference.is_drift()).count() {
         0 if json => Ok(()),
         0 => {
             say!("the topics are as the catalogue says");
             Ok(())
         }
         count => Err(Failure::no(format!("{count} differences between the catalogue and the brokers"))),
+    }
+}
+
+/// What differs, and what to do.
+fn sentence(difference: &Difference) -> String {
+    match difference {
+        Difference::Missing => "missing; create it with `milepost topics apply`".to_owned(),
+        Difference::Drift { field, wanted, found } => format!("{field} is {found}, the catalogue says {wanted}"),
+        Difference::Partitions { wanted, found } if found > wanted => format!(
+            "partitions is {found}, the catalogue says {wanted}: events go to the first {wanted}, each key where it was, and the others stay empty; \
+             with the catalogue at {found}, keys would move and lose their order"
+        ),
+        Difference::Partitions { wanted, found } => format!(
+            "partitions is {found}, the catalogue says {wanted}, and the relay sends nothing: set the catalogue to {found}, or raise the number with \
+             `milepost topics apply --reorder-keys`, which moves keys to other partitions, so that consumers may see later events of a key before earlier ones"
+        ),
+        Difference::MaxMessageBytes { needed, found } => format!(
+            "max.message.bytes is {found}, and the largest event has {needed} bytes: the relay would stop at one; raise it with \
+             kafka-configs.sh --alter --add-config max.message.bytes={needed}"
+        ),
+        Difference::Warning(warning) => format!("warning: {warning}"),
     }
 }

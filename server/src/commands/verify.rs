@@ -1,7 +1,7 @@
 //! `milepost verify`: prove that what was published is what happened.
 
 use super::table::thousands;
-use super::topics::require_kafka;
+use super::topics::{failed, require_kafka};
 use crate::cli::{Verify, VerifyCommand};
 use crate::exit::Failure;
 use crate::wire::Core;
@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use infrastructure::config::Configuration;
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::read_position;
+use infrastructure::kafka::topics::Topics;
 use infrastructure::kafka::verify::{Report, read_topics};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,12 +18,21 @@ use std::time::{Duration, Instant};
 /// How often the relay's position is asked for while it is waited for.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
+/// What one should know of a verdict about the demo broker.
+const DEMO: &str = "this is the demo broker of `milepost dev`: it shows records of aborted transactions, keeps 5 MiB of each partition, and lets a relay \
+                    that was replaced go on sending; faults found here after a kill or a pause are the demo broker's, and prove nothing about a real Kafka";
+
 /// Compares the topics with the log.
 pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(), Failure> {
     let VerifyCommand::Kafka { wait, json } = arguments.what;
     require_kafka(configuration)?;
     let catalogue = Catalogue::read(&configuration.settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
     let core = Core::open(&configuration.settings).await?;
+    let topics = Topics::new(&configuration.settings.kafka, &catalogue).map_err(failed)?;
+    topics.check_reachable().map_err(failed)?;
+    if topics.is_demo() {
+        eprintln!("milepost: {DEMO}");
+    }
     let result = compare(&core, configuration, Arc::new(catalogue), wait).await;
     core.close().await;
     let (report, head) = result?;

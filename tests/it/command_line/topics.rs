@@ -72,4 +72,9 @@ async fn the_demo_broker_is_told_from_a_kafka_that_does_not_answer() {
         assert_refused(&output, WRONG_USE, &[&servers, "the demo broker of `milepost dev`", "name a real Kafka"]);
         assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
     }
+    let database = TestDatabase::new().await;
+    let environment = [("DATABASE_URL", database.url.as_str()), ("KAFKA_BOOTSTRAP_SERVERS", servers.as_str())];
+    let verdict = milepost(&["verify", "kafka", "--wait", "0s"], &environment).await;
+    assert!(verdict.stderr.contains("the demo broker of `milepost dev`"), "{}", verdict.stderr);
+    assert!(verdict.stderr.contains("prove nothing about a real Kafka"), "{}", verdict.stderr);
 }

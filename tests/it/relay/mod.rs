@@ -1,8 +1,12 @@
 //! Every event reaches Kafka once and in order for its key, whatever dies meanwhile; and what is said there is what was promised.
 
+mod brokers_fail;
 mod clients;
 mod kills;
+mod login;
+mod orphans;
 mod outages;
+mod partitions;
 mod poison;
 mod records;
 mod settings;

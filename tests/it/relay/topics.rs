@@ -1,9 +1,14 @@
 //! `milepost topics`: the catalogue, and the topics as brokers have them.
 
 use super::{MILEPOST, Scene};
+use infrastructure::kafka::client_config;
+use infrastructure::kafka::contract::RECORD_BYTES_MAX;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
 use tests::kafka::TestTopics;
 use tests::process::{Output, Run, run};
+use tests::wait::until;
 use uuid::Uuid;
 
 fn said(output: &Output) -> String {
@@ -35,9 +40,12 @@ async fn missing_topics_are_told_and_created_as_the_catalogue_says() {
     let listed = scene.milepost(&["topics", "list", "--json"]).await;
     let all: Vec<Value> = serde_json::from_str(&listed.stdout).expect("a list in JSON");
     let project = all.iter().find(|topic| topic["name"] == json!(name)).expect("every topic is listed");
-    assert_eq!(project["brokers"], json!({ "partitions": 5, "cleanup_policy": "delete", "retention_ms": 3_600_000 }));
+    assert_eq!(
+        project["brokers"],
+        json!({ "partitions": 5, "cleanup_policy": "delete", "retention_ms": 3_600_000, "copies": 1, "min_insync_replicas": 1, "max_message_bytes": 1_048_588 })
+    );
     let relay = all.iter().find(|topic| topic["name"] == json!(scene.topics.catalogue.relay_topic())).expect("the relay's too");
-    assert_eq!(relay["brokers"], json!({ "partitions": 1, "cleanup_policy": "compact", "retention_ms": null }));
+    assert_eq!((&relay["brokers"]["cleanup_policy"], &relay["brokers"]["retention_ms"]), (&json!("compact"), &Value::Null));
 
     let again = scene.milepost(&["topics", "apply"]).await;
     assert_eq!((again.status, again.stdout.trim()), (0, "the topics are as the catalogue says"), "{}", said(&again));
@@ -58,12 +66,12 @@ async fn drift_is_told_and_mended_except_for_the_number_of_partitions() {
     assert!(diff.stdout.contains(&format!("{task}: retention.ms is 604800000, the catalogue says 7200000")), "{}", diff.stdout);
     assert!(diff.stderr.contains("3 differences"), "{}", diff.stderr);
     let found: Value = serde_json::from_str(&scene.milepost(&["topics", "diff", "--json"]).await.stdout).expect("differences in JSON");
-    assert_eq!(found[0], json!([project, { "Drift": { "field": "partitions", "wanted": "6", "found": "3" } }]));
+    assert_eq!(found[0], json!([project, { "Partitions": { "wanted": 6, "found": 3 } }]));
 
     let applied = scene.milepost(&["topics", "apply"]).await;
     assert_eq!(applied.status, 1, "partitions stay, and that is told: {}", said(&applied));
     assert!(applied.stdout.contains(&format!("changed {task}: retention.ms from 604800000 to 7200000")), "{}", applied.stdout);
-    assert!(applied.stdout.contains("would break the order of keys"), "{}", applied.stdout);
+    assert!(applied.stdout.contains("milepost topics apply --reorder-keys"), "{}", applied.stdout);
     let diff = scene.milepost(&["topics", "diff"]).await;
     assert!(diff.stderr.contains("1 differences"), "only the partitions are left: {}", said(&diff));
 }
@@ -75,11 +83,39 @@ async fn a_relay_creates_no_topics_where_it_must_not_and_says_what_to_do() {
     run.environment = scene.environment();
     run.environment.push(("KAFKA_CREATE_TOPICS", "false".to_owned()));
     let mut node = tests::process::Process::start(MILEPOST, run);
-    node.said("milepost.relay is not there; run `milepost topics apply`").await;
+    node.said("project-events does not exist; run `milepost topics apply`").await;
     assert_eq!(scene.milepost(&["topics", "apply"]).await.status, 0);
     scene.relayed().await;
     scene.assert_exactly_once().await;
     node.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_could_not_take_the_largest_event_is_told_and_left_as_it_is() {
+    let scene = Scene::new(1).await;
+    assert_eq!(scene.milepost(&["topics", "apply"]).await.status, 0);
+    let task = scene.topics.catalogue.full_name("task-events");
+    let set = async |bytes: usize| {
+        let admin: AdminClient<DefaultClientContext> = client_config(&scene.topics.kafka).create().expect("a client can be made");
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&task));
+        let bytes = bytes.to_string();
+        for result in admin.alter_configs(&[change.set("max.message.bytes", &bytes)], &AdminOptions::new()).await.expect("Kafka answers") {
+            result.expect("the topic is changed");
+        }
+    };
+    set(RECORD_BYTES_MAX - 1).await;
+    let sentence = format!("{task}: max.message.bytes is {}, and the largest event has {RECORD_BYTES_MAX} bytes", RECORD_BYTES_MAX - 1);
+    let diff = until("brokers show the change", || async {
+        let diff = scene.milepost(&["topics", "diff"]).await;
+        diff.stdout.contains("max.message.bytes").then_some(diff)
+    })
+    .await;
+    assert_eq!(diff.status, 1, "{}", said(&diff));
+    assert!(diff.stdout.contains(&sentence) && diff.stderr.contains("1 differences"), "{}", said(&diff));
+    let applied = scene.milepost(&["topics", "apply"]).await;
+    assert!(applied.status == 1 && applied.stdout.contains(&sentence) && !applied.stdout.contains("changed"), "{}", said(&applied));
+    set(RECORD_BYTES_MAX).await;
+    until("it is large enough", || async { (scene.milepost(&["topics", "diff"]).await.status == 0).then_some(()) }).await;
 }
 
 /// What the program says of a catalogue.

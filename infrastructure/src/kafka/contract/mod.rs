@@ -1,11 +1,14 @@
 //! What is said on Kafka. A fact is ours, a message is public: these types are apart from the events, and a mapping
 //! between the two is a pure function of one event.
 
+mod largest;
 mod project;
 mod schedule;
 mod task;
 #[cfg(test)]
 mod tests;
+
+pub use largest::RECORD_BYTES_MAX;
 
 use chrono::SecondsFormat;
 use domain::event::{Event, Recorded};

@@ -42,7 +42,7 @@ fn moment(millis: u32) -> DateTime<Utc> {
 }
 
 /// The event under ids and circumstances that are always the same.
-fn recorded(event: Event) -> Recorded {
+pub(super) fn recorded(event: Event) -> Recorded {
     Recorded {
         position: 42,
         workspace_id: WorkspaceId(uuid!("5b0c6a0e-3d1f-4e7b-8a52-0f3c9d2e7b11")),

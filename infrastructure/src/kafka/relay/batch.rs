@@ -3,6 +3,7 @@
 use super::RelayError;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::contract::Envelope;
+use crate::kafka::partitioner::partition_of;
 use domain::event::{Fact, Recorded};
 use rdkafka::message::{Header, OwnedHeaders};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub(super) struct Batch {
 pub(super) struct EventRecord {
     pub(super) position: i64,
     pub(super) topic: String,
+    pub(super) partition: i32,
     pub(super) key: String,
     pub(super) value: Vec<u8>,
     pub(super) headers: OwnedHeaders,
@@ -46,10 +48,12 @@ impl EventRecord {
         let headers = names
             .iter()
             .fold(OwnedHeaders::new_with_capacity(names.len()), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+        let key = recorded.aggregate_id.to_string();
         Ok(Self {
             position: recorded.position,
             topic: catalogue.full_name(&topic.name),
-            key: recorded.aggregate_id.to_string(),
+            partition: partition_of(key.as_bytes(), topic.partitions),
+            key,
             value,
             headers,
         })

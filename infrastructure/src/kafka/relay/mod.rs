@@ -7,6 +7,7 @@
 //! Transaction calls block, so the relay has a thread of its own.
 
 mod batch;
+mod partitions;
 mod state;
 mod transaction;
 
@@ -20,6 +21,7 @@ use crate::config::Kafka;
 use application::ports::{EventLog, LogError};
 use batch::Batch;
 use domain::event::Fact;
+use partitions::{Partitions, PartitionsError};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
 use sqlx::PgPool;
@@ -80,6 +82,8 @@ pub enum RelayError {
     Kafka(#[from] KafkaError),
     #[error("{0}")]
     Topics(#[from] TopicsError),
+    #[error("{0}")]
+    Partitions(#[from] PartitionsError),
     #[error("{0}")]
     Log(#[from] LogError),
     #[error("a transaction failed: {0}")]
@@ -156,9 +160,12 @@ impl Relay {
             }
         }
         let generation = self.log.generation();
+        let partitions = Partitions::of(&self.kafka, &self.catalogue)?;
+        partitions.led()?;
         let producer: RelayProducer = producer_config(&self.kafka).create_with_context(Deliveries::default())?;
         producer.init_transactions(BROKERS_TIMEOUT)?;
         let mut position = read_position(&self.kafka, &self.catalogue)?;
+        partitions.closed(position)?;
         tracing::info!(position, "the relay to Kafka goes on");
         let mut shown = Instant::now();
         self.show(runtime, position);
@@ -188,8 +195,10 @@ impl Relay {
                 let left = *head.borrow() - last;
                 (left >= AHEAD_FROM_EVENTS).then(|| self.prepare(runtime, last, *most, Some(AHEAD_WITHIN)))
             };
+            let begun = Instant::now();
             following = send(&producer, batch.records, last, &home, state, meanwhile).map_err(|error| narrowed(&facts, error, most))?;
             (position, committed) = (last, Some(Instant::now()));
+            partitions.led_after(begun)?;
             *most = BATCH_EVENTS_MAX.min(*most * 2);
             tell(state, None);
             if shown.elapsed() > SHOW_EVERY || *head.borrow() <= position {

@@ -101,9 +101,9 @@ pub(super) fn send<T>(
 
 fn fill(producer: &RelayProducer, records: Vec<EventRecord>, last: i64, home: &Home<'_>) -> Result<(), RelayError> {
     let half = records.len() / 2;
-    for (index, EventRecord { position, topic, key, value, headers }) in records.into_iter().enumerate() {
+    for (index, EventRecord { position, topic, partition, key, value, headers }) in records.into_iter().enumerate() {
         // Without a timestamp: a record bears the time of sending, or retention would treat imported history as old.
-        let record = BaseRecord::to(&topic).key(key.as_str()).payload(value.as_slice()).headers(headers);
+        let record = BaseRecord::to(&topic).partition(partition).key(key.as_str()).payload(value.as_slice()).headers(headers);
         put(producer, record).map_err(|error| match error {
             RelayError::Kafka(KafkaError::MessageProduction(code @ RDKafkaErrorCode::MessageSizeTooLarge)) => {
                 RelayError::Refused { position, reason: code.to_string() }

@@ -9,6 +9,7 @@ pub use report::{FAULTS_MAX, Fault, Report};
 
 use super::catalogue::{Catalogue, Topic};
 use super::client::consumer_config;
+use super::partitioner::partition_of;
 use super::topics::BROKERS_TIMEOUT;
 use crate::config::Kafka;
 use domain::event::AggregateType;
@@ -32,7 +33,7 @@ const CHUNK: i64 = 10_000;
 pub enum VerifyError {
     #[error("Kafka does not answer: {0}")]
     Kafka(#[from] KafkaError),
-    #[error("the topic {0} is not there; run `milepost topics apply`")]
+    #[error("the topic {0} does not exist; run `milepost topics apply`")]
     NoTopic(String),
     #[error("the topics could not be read to their end within {} s of silence", BROKERS_TIMEOUT.as_secs())]
     Silent,
@@ -122,7 +123,7 @@ fn read_topic(
 ) -> Result<(), VerifyError> {
     let name = reader.topics[topic].clone();
     let mut assignment = TopicPartitionList::new();
-    let mut cuts = Cuts::of(partitions.len());
+    let mut cuts = Cuts::default();
     for partition in partitions {
         let (low, _) = consumer.fetch_watermarks(&name, *partition, BROKERS_TIMEOUT)?;
         assignment.add_partition_offset(&name, *partition, Offset::Offset(low))?;
@@ -297,8 +298,9 @@ impl Reader {
         let topic = catalogue.topics.iter().enumerate().find(|(_, topic)| topic.events.iter().any(|event| event == event_type));
         let (Some((index, topic)), Ok(key)) = (topic, Uuid::parse_str(aggregate_id)) else { return Gone::Lost };
         let Some(cuts) = self.cuts.get(index) else { return Gone::Lost };
-        // Where other records of the key are: more partitions than there were at first part the keys anew.
-        let partition = self.partitions.get(&(index, key)).copied().unwrap_or_else(|| cuts.partition_of(key));
+        // Where other records of the key are: `topics apply --reorder-keys` may have moved it since.
+        let by_key = || partition_of(key.to_string().as_bytes(), topic.partitions);
+        let partition = self.partitions.get(&(index, key)).copied().unwrap_or_else(by_key);
         cuts.gone(partition, position, age, kept_for(topic))
     }
 }

@@ -1,0 +1,151 @@
+//! Three brokers, one of which is killed or frozen, alone or together with the node that relays, while events are
+//! written: with three copies nothing needs help; with one copy the relay may stop, and says what to do.
+
+use super::Scene;
+use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tests::dice::Dice;
+use tests::kafka::TestTopics;
+use tests::own_kafka::OwnKafka;
+use tests::process::Process;
+use tests::wait::until_true;
+
+const TASKS: usize = 40;
+const EVENTS_PER_FAULT: usize = 600;
+/// Longer than brokers miss one that is silent.
+const FROZEN: Duration = Duration::from_secs(8);
+/// Longest that everything may take to be sent once all is mended.
+const RELAYED_WITHIN: Duration = Duration::from_secs(180);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Node,
+    Broker,
+    NodeAndBroker,
+    NodeFrozen,
+    BrokerFrozen,
+    NodeAndBrokerFrozen,
+}
+
+const FAULTS: [Fault; 6] =
+    [Fault::Node, Fault::Broker, Fault::NodeAndBroker, Fault::NodeFrozen, Fault::BrokerFrozen, Fault::NodeAndBrokerFrozen];
+
+/// How often every fault strikes: once, or as often as `MILEPOST_TEST_FAULT_ROUNDS` says.
+fn rounds() -> u32 {
+    std::env::var("MILEPOST_TEST_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+}
+
+/// Three brokers, and two nodes of which one relays.
+struct Stage {
+    kafka: OwnKafka,
+    nodes: [Process; 2],
+    /// Ways out that were taken: each once.
+    taken: BTreeSet<String>,
+}
+
+impl Stage {
+    async fn strike(&mut self, scene: &Scene, fault: Fault, dice: &mut Dice) {
+        let broker = 1 + dice.below(3) as i32;
+        // Which of the two relays is not told apart: over the rounds both are hit.
+        let node = dice.below(2);
+        eprintln!("fault: {fault:?} of node {node} and broker {broker}");
+        match fault {
+            Fault::Node => self.nodes[node].signal(Signal::SIGKILL),
+            Fault::Broker => self.kafka.kill_node(broker).await,
+            Fault::NodeAndBroker => {
+                self.kafka.signal_node(broker, Signal::SIGKILL);
+                self.nodes[node].signal(Signal::SIGKILL);
+            }
+            Fault::NodeFrozen => self.nodes[node].signal(Signal::SIGSTOP),
+            Fault::BrokerFrozen => self.kafka.signal_node(broker, Signal::SIGSTOP),
+            Fault::NodeAndBrokerFrozen => {
+                self.nodes[node].signal(Signal::SIGSTOP);
+                self.kafka.signal_node(broker, Signal::SIGSTOP);
+            }
+        }
+        tokio::time::sleep(FROZEN).await;
+        match fault {
+            Fault::NodeFrozen | Fault::BrokerFrozen | Fault::NodeAndBrokerFrozen => {
+                for node in &self.nodes {
+                    node.signal(Signal::SIGCONT);
+                }
+                if fault != Fault::NodeFrozen {
+                    self.kafka.signal_node(broker, Signal::SIGCONT);
+                }
+            }
+            Fault::Node | Fault::Broker | Fault::NodeAndBroker => {}
+        }
+        for node in &mut self.nodes {
+            if !node.runs() {
+                *node = scene.node("");
+            }
+        }
+        self.kafka.start_again();
+    }
+
+    /// Waits until everything is sent, and does what a node says must be done.
+    async fn relayed(&mut self, scene: &Scene) {
+        let (head, begun) = (scene.head(), Instant::now());
+        while scene.position().await.is_none_or(|position| position < head) {
+            let logs = self.nodes.iter().map(Process::log).collect::<Vec<_>>().join("\n");
+            assert!(begun.elapsed() < RELAYED_WITHIN, "not all is sent:\n{logs}");
+            assert!(!logs.contains("some of a committed transaction") && !logs.contains("milepost relay adopt"), "nothing helps:\n{logs}");
+            for line in logs.lines() {
+                if let Some((_, way_out)) = line.split_once("`milepost relay resume --from ") {
+                    let position: String = way_out.chars().take_while(char::is_ascii_digit).collect();
+                    if self.taken.insert(position.clone()) {
+                        eprintln!("as the relay says: resume --from {position}");
+                        let resumed = scene.milepost(&["relay", "resume", "--from", &position]).await;
+                        assert_eq!(resumed.status, 0, "{}{}", resumed.stdout, resumed.stderr);
+                    }
+                }
+                let Some((_, way_out)) = line.split_once("kafka-transactions.sh --bootstrap-server ") else { continue };
+                let arguments: Vec<&str> = way_out.split_whitespace().skip(1).take(7).map(|word| word.trim_matches('"')).collect();
+                if self.taken.insert(arguments.join(" ")) {
+                    eprintln!("as the relay says: {}", arguments.join(" "));
+                    self.kafka.command("transactions", &arguments);
+                }
+            }
+        }
+    }
+}
+
+async fn faults_strike(name: &'static str, copies: i32) -> usize {
+    let mut dice = Dice::thrown();
+    let kafka = OwnKafka::start_three(name);
+    let scene = Scene::on(TestTopics::on(&kafka.bootstrap_servers).with_copies(copies), TASKS).await;
+    let mut stage = Stage { kafka, nodes: [scene.node(""), scene.node("")], taken: BTreeSet::new() };
+    stage.relayed(&scene).await;
+    for round in 0..rounds() {
+        let mut left = FAULTS.to_vec();
+        while !left.is_empty() {
+            let fault = left.swap_remove(dice.below(left.len()));
+            let (written, strikes_after) = (AtomicUsize::new(0), dice.below(EVENTS_PER_FAULT / 2));
+            let strikes = async {
+                until_true("events are written", || written.load(Ordering::Relaxed) >= strikes_after).await;
+                stage.strike(&scene, fault, &mut dice).await;
+            };
+            tokio::join!(scene.write(EVENTS_PER_FAULT, &written), strikes);
+            stage.relayed(&scene).await;
+        }
+        scene.assert_exactly_once().await;
+        eprintln!("round {round}: {} events, {} ways out taken", scene.head(), stage.taken.len());
+    }
+    let taken = stage.taken.len();
+    for node in stage.nodes {
+        node.kill().await;
+    }
+    taken
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_three_copies_nothing_is_lost_or_doubled_and_nobody_has_to_help() {
+    assert_eq!(faults_strike("relay-three-copies", 3).await, 0, "the relay needed help");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_one_copy_nothing_is_lost_or_doubled_if_what_the_relay_says_is_done() {
+    faults_strike("relay-one-copy", 1).await;
+}
