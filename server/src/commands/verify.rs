@@ -27,12 +27,12 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     let VerifyCommand::Kafka { wait, json } = arguments.what;
     require_kafka(configuration)?;
     let catalogue = Catalogue::read(&configuration.settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
-    let core = Core::open(&configuration.settings).await?;
     let topics = Topics::new(&configuration.settings.kafka, &catalogue).map_err(failed)?;
     topics.check_reachable().map_err(failed)?;
     if topics.is_demo() {
         eprintln!("milepost: {DEMO}");
     }
+    let core = Core::open(&configuration.settings).await?;
     let result = compare(&core, configuration, Arc::new(catalogue), wait).await;
     core.close().await;
     let (report, head) = result?;
