@@ -49,6 +49,8 @@ impl PostgresEventLog {
     pub async fn open(database: Database) -> Result<Self, LogError> {
         let known = Arc::clone(&database.known);
         known.look(&database.worker, WORKER_ROLE).await?;
+        // So that the metric is there before it is ever needed.
+        metrics::counter!("milepost_database_renewals_total").increment(0);
         let tail = Arc::new(Tail::new(Arc::clone(&known)));
         let (appender, appending) =
             Appender::start(options_for(&database.options, "appender", database.node), WORKER_ROLE, Arc::clone(&tail));

@@ -51,7 +51,10 @@ pub(super) fn refusal(options: &PgConnectOptions, what: &'static str, error: sql
         // Insufficient privilege, or a role that does not exist.
         "42501" | "22023" => DatabaseError::Forbidden { user: options.get_username().to_owned(), what, reason },
         code if is_passing(code) => unreachable(options, &error),
-        _ => DatabaseError::Refused { what, reason },
+        code => {
+            let advice = advice(code).map_or_else(String::new, |advice| format!("; {advice}"));
+            DatabaseError::Refused { what, reason: format!("{reason}{advice}") }
+        }
     }
 }
 

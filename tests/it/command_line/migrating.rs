@@ -76,8 +76,7 @@ async fn a_migration_waits_for_locks_only_a_moment_at_a_time_and_names_who_holds
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     let undone = "DELETE FROM milepost._sqlx_migrations WHERE version = (SELECT max(version) FROM milepost._sqlx_migrations); \
-                  DROP TABLE milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.projections, \
-                    milepost.projection_dead_letters, milepost.projection_skipped_events";
+                  DROP FUNCTION milepost.prove; DROP TABLE milepost.incarnation";
     pool.execute(undone).await.expect("the last migration can be undone");
     let mut holder = pool.acquire().await.expect("a connection");
     holder.execute("BEGIN; LOCK TABLE milepost._sqlx_migrations IN SHARE MODE").await.expect("a table can be locked");
