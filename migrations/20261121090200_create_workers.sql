@@ -8,11 +8,34 @@ create table milepost.leases (
   expires_at  timestamptz not null
 );
 
--- How far a durable subscriber of the log is, such as the reactions.
+-- How far a durable subscriber of the log is, such as the reactions. For the relay it is what is known to be on Kafka, written
+-- after Kafka has committed: it lags, and never leads. Where the relay continues is a record on Kafka.
 create table milepost.checkpoints (
   name        text        not null primary key collate "C",
   position    bigint      not null,
-  updated_at  timestamptz not null default now()
+  updated_at  timestamptz not null default now(),
+  -- Only of the relay: why it refuses to send; null while it does not.
+  refusal     text
+);
+
+-- Events that the relay could not send, because their topic does not take them or this program cannot read them. It stands
+-- before the one that has no skipped_at, of which there is one at most.
+create table milepost.relay_dead_letters (
+  position        bigint      not null primary key,
+  event_id        uuid        not null,
+  event_type      text        not null collate "C",
+  aggregate_type  text        not null collate "C",
+  aggregate_id    text        not null collate "C",
+  workspace_id    uuid        not null,
+  -- Where the event should have gone.
+  topic           text        not null collate "C",
+  error           text        not null,
+  stopped_at      timestamptz not null default now(),
+  -- Set once an admin has left the event out: when, who, and why.
+  skipped_at      timestamptz,
+  skipped_by      text,
+  reason          text,
+  check ((skipped_at is null) = (reason is null))
 );
 
 -- Events that a durable subscriber could not deal with, and later ones of the same aggregate, which wait behind them.
@@ -102,7 +125,7 @@ create table milepost.projection_skipped_events (
   primary key (name, position)
 );
 
-grant select, insert, update, delete on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.skipped_events, milepost.projections,
+grant select, insert, update, delete on milepost.leases, milepost.checkpoints, milepost.relay_dead_letters, milepost.parked_events, milepost.skipped_events, milepost.projections,
   milepost.projection_dead_letters, milepost.projection_skipped_events to milepost_worker;
-grant select on milepost.leases, milepost.checkpoints, milepost.parked_events, milepost.skipped_events, milepost.projections,
+grant select on milepost.leases, milepost.checkpoints, milepost.relay_dead_letters, milepost.parked_events, milepost.skipped_events, milepost.projections,
   milepost.projection_dead_letters, milepost.projection_skipped_events to milepost_service, milepost_reader;

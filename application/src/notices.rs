@@ -75,4 +75,8 @@ notice_names! {
     TopicPartitionsDiffer = "topic_partitions_differ",
     /// A topic has one copy of each partition although there are several brokers.
     TopicOneCopy = "topic_one_copy",
+    /// The relay's record on Kafka and the log do not agree.
+    RelayRefuses = "relay_refuses",
+    /// The relay is before an event that it cannot send.
+    RelayStopped = "relay_stopped",
 }

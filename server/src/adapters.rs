@@ -1,7 +1,7 @@
 //! Where parts that do not know each other meet.
 
 use crate::standstill::{STANDSTILL, Standstills};
-use api::graphql::RelayWatch;
+use api::graphql::{RelayWatch, Relayed};
 use api::http::Health;
 use application::notices::{Notice, NoticeName};
 use application::ports::{Deadlines, DueSchedule, EventLog, LogError};
@@ -13,7 +13,7 @@ use domain::ids::ScheduleId;
 use futures::future::BoxFuture;
 use infrastructure::checkpoints;
 use infrastructure::event_store::PostgresEventLog;
-use infrastructure::kafka::relay::{CHECKPOINT, RelayState};
+use infrastructure::kafka::relay::{RelayState, Trouble, known};
 use infrastructure::leases::{LEASE_LASTS, RefusalCause, WritesRefused};
 use infrastructure::postgres::STATEMENT_WITHIN;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -105,13 +105,18 @@ impl RelayWatch for RelayProgress {
         if self.configured { "exactly_once" } else { "off" }
     }
 
-    fn position(&self) -> BoxFuture<'_, Option<i64>> {
+    fn relayed(&self) -> BoxFuture<'_, Relayed> {
         Box::pin(async {
             if !self.configured {
-                return None;
+                return Relayed::default();
             }
-            // Before the relay has ever reached Kafka, everything is still to be sent.
-            projections::registry::checkpoint(&self.pool, CHECKPOINT).await.ok().map(|position| position.unwrap_or(0))
+            match known(&self.pool).await {
+                // Before the relay has ever reached Kafka, everything is still to be sent.
+                Ok(None) => Relayed { position: Some(0), refusal: None },
+                Ok(Some(known)) if known.refusal.is_none() => Relayed { position: Some(known.position), refusal: None },
+                Ok(Some(known)) => Relayed { position: None, refusal: known.refusal },
+                Err(_) => Relayed::default(),
+            }
         })
     }
 }
@@ -240,9 +245,16 @@ impl Health for NodeHealth {
             if let Some(trouble) = self.log.trouble() {
                 notices.push(Notice::new(NoticeName::AppendsRefused, format!("the database takes no events: {trouble}")));
             }
-            if let Some(trouble) = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone()) {
-                notices.push(Notice::new(NoticeName::RelayStuck, format!("the relay to Kafka is stuck: {trouble}")));
-            }
+            let trouble = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone());
+            notices.extend(trouble.map(|trouble| match trouble {
+                Trouble::Stuck(reason) => Notice::new(NoticeName::RelayStuck, format!("the relay to Kafka is stuck: {reason}")),
+                Trouble::Refuses(refusal) => {
+                    Notice::new(NoticeName::RelayRefuses, format!("the relay to Kafka refuses to send: {refusal}"))
+                }
+                Trouble::StoppedBefore { sentence, .. } => {
+                    Notice::new(NoticeName::RelayStopped, format!("the relay to Kafka is stopped: {sentence}"))
+                }
+            }));
             notices.extend(self.stuck_reactions().await);
             notices.extend(self.scheduler.borrow().clone());
             if let Some(went_back) = self.log.went_back() {

@@ -51,6 +51,8 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// Look after the Kafka topics
     Topics(Topics),
+    /// See where the relay to Kafka is, and say where it continues
+    Relay(Relay),
     /// Prove that what was published is what happened
     Verify(Verify),
     /// Read the log of events
@@ -238,6 +240,8 @@ pub enum Source {
     Projections,
     /// Reactions, which answer events with commands
     Reactions,
+    /// The relay to Kafka: the event before which it stands, since it cannot be sent. A dead letter is sent for one that is skipped
+    Relay,
 }
 
 #[derive(Debug, Args)]
@@ -308,6 +312,46 @@ pub enum TopicsCommand {
         /// events of a key before earlier ones, and `verify kafka` reports such keys. Stop all nodes first
         #[arg(long)]
         reorder_keys: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Relay {
+    #[command(subcommand)]
+    pub what: RelayCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RelayCommand {
+    /// The log, the relay's record on Kafka, and whether the two agree; exit status 1 if the relay refuses to send
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Continue where you say, whatever the record says; prints what is sent again and what is left out
+    Resume {
+        /// Continue with the event after this position of the log; those up to it count as sent
+        #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(i64).range(0..), required_unless_present = "from_start")]
+        from: Option<i64>,
+        /// Send everything again, from the first event on; the same as --from 0
+        #[arg(long, conflicts_with = "from")]
+        from_start: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Continue after the last event of this log that the topics hold
+    ///
+    /// Reads all committed records of the catalogue's topics and compares them with the log. The last event of the log that
+    /// is found there proves that everything before it was sent, since events are sent in order. What retention has removed
+    /// counts as sent. Nothing is adopted, and the exit status is 1, if no event of this log is there, if an event before the
+    /// last is missing and was not removed by retention, or if records of another log are among those of this one. Records
+    /// of events that the log has lost, behind the last that it has, are told and left alone.
+    Adopt {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -70,6 +70,7 @@ async fn run(command: Command, configuration: Configuration) -> Result<(), Failu
         Command::Projections(arguments) => commands::projections::run(arguments, &configuration).await,
         Command::DeadLetters(arguments) => commands::dead_letters::run(arguments, &configuration).await,
         Command::Topics(arguments) => commands::topics::run(arguments, &configuration).await,
+        Command::Relay(arguments) => commands::relay::run(arguments, &configuration).await,
         Command::Verify(arguments) => commands::verify::run(arguments, &configuration).await,
         Command::Events(arguments) => commands::events::run(arguments, &configuration).await,
         Command::Token(arguments) => commands::token::run(&arguments, &configuration),

@@ -76,7 +76,18 @@ pub const METRICS: &[Metric] = &[
         "Events that a reaction could not deal with, and those that wait behind them in their aggregate.",
     ),
     metric("milepost_relay_events_total", "counter", "", "Events that this node brought to Kafka."),
-    metric("milepost_relay_lag_events", "gauge", "", "How many events Kafka is behind the log, on the node that relays."),
+    metric(
+        "milepost_relay_lag_events",
+        "gauge",
+        "",
+        "How many events Kafka is behind the log, on the node that relays; NaN on the others, and where it is not known.",
+    ),
+    metric(
+        "milepost_relay_refused",
+        "gauge",
+        "`reason`",
+        "1 where the relay of this node refuses to send for this reason: its record on Kafka and the log do not agree.",
+    ),
     metric("milepost_relay_transaction_duration_seconds", "histogram", "", "Time of one transaction on Kafka."),
     metric("milepost_relay_troubles_total", "counter", "", "How often the relay to Kafka could not get on."),
     metric(

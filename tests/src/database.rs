@@ -31,6 +31,21 @@ impl TestDatabase {
         Self::create("").await
     }
 
+    /// A copy of another as it is now, as if it were restored from a dump. Whoever is connected to that loses the connection.
+    pub async fn copy_of(other: &Self) -> Self {
+        let (mut connection, name) = (admin().await, &other.name);
+        let mut allow = async |allowed: bool| {
+            let allow = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}");
+            connection.execute(allow.as_str()).await.expect("connections can be refused and allowed");
+            let end = format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'");
+            connection.execute(end.as_str()).await.expect("connections can be ended");
+        };
+        allow(false).await;
+        let copy = Self::create(&format!("TEMPLATE {name}")).await;
+        allow(true).await;
+        copy
+    }
+
     async fn create(how: &str) -> Self {
         // Copies of one template go one after the other, or the server refuses the second.
         static COPYING: Mutex<()> = Mutex::const_new(());

@@ -14,6 +14,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Names of its own on a Kafka.
+#[derive(Clone)]
 pub struct TestTopics {
     pub kafka: Kafka,
     pub catalogue: Catalogue,

@@ -37,8 +37,17 @@ pub trait RelayWatch: Send + Sync {
     /// `exactly_once`, or `off` where Kafka is not configured.
     fn mode(&self) -> &'static str;
 
-    /// The position up to which everything is on Kafka.
-    fn position(&self) -> BoxFuture<'_, Option<i64>>;
+    /// How far it is.
+    fn relayed(&self) -> BoxFuture<'_, Relayed>;
+}
+
+/// How far the relay is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Relayed {
+    /// The position up to which everything is on Kafka, if it is known.
+    pub position: Option<i64>,
+    /// Why nothing is sent, where the relay refuses to.
+    pub refusal: Option<String>,
 }
 
 /// One request, signed in.

@@ -29,7 +29,7 @@ mod task;
 pub(crate) mod testing;
 mod variables;
 
-pub use context::{Asked, RelayWatch, Services};
+pub use context::{Asked, RelayWatch, Relayed, Services};
 pub use error::CODES;
 pub(crate) use error::overloaded;
 pub(crate) use execute::How;

@@ -1,6 +1,6 @@
 //! Who asks, how the service is doing, and what an id names.
 
-use super::context::{ContextExt, seen, uuid, wanted};
+use super::context::{ContextExt, Relayed, seen, uuid, wanted};
 use super::error::unanswered;
 use super::event::Event;
 use super::project::Project;
@@ -67,10 +67,12 @@ pub struct ProjectionStatus {
 pub struct RelayStatus {
     /// `exactly_once`, or `off` where Kafka is not configured.
     mode: String,
-    /// Every event up to here is on Kafka.
+    /// Every event up to here is on Kafka. Null where that is not known.
     position: Option<Position>,
-    /// How many events it is behind the log.
+    /// How many events it is behind the log. Null where that is not known.
     lag_events: Option<Long>,
+    /// Why nothing is sent, where the relay refuses to because its record on Kafka and the log do not agree.
+    refusal: Option<String>,
 }
 
 /// Who asks, how the service is doing, and what an id names.
@@ -137,8 +139,13 @@ impl StatusQueries {
                 ProjectionStatus { name: live.name, version: live.version, position: Position(position), lag_events: lag(position) }
             })
             .collect();
-        let relayed = services.relay.position().await;
-        let relay = RelayStatus { mode: services.relay.mode().to_owned(), position: relayed.map(Position), lag_events: relayed.map(lag) };
+        let Relayed { position, refusal } = services.relay.relayed().await;
+        let relay = RelayStatus {
+            mode: services.relay.mode().to_owned(),
+            position: position.map(Position),
+            lag_events: position.map(|position| Long(head - position)),
+            refusal,
+        };
         Ok(ServiceStatus { position: Position(head), projections, relay })
     }
 }

@@ -39,17 +39,25 @@ pub struct Topic {
     pub events: Vec<String>,
 }
 
-/// The compacted topic of one partition that holds the relay's position.
+/// The topics of the relay itself, of one partition each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelayTopic {
+    /// Compacted: how far the relay is.
     pub name: String,
+    /// Events that an admin has left out, without their payload.
+    #[serde(default = "dead_letters")]
+    pub dead_letters: String,
     #[serde(default = "left_to_brokers")]
     pub replication: i32,
 }
 
 /// Brokers count copies in 16 bits.
 const REPLICATION_MAX: i32 = 32_767;
+
+fn dead_letters() -> String {
+    "milepost.relay.dlt".to_owned()
+}
 
 fn left_to_brokers() -> i32 {
     -1
@@ -88,8 +96,8 @@ impl Catalogue {
         let mut names = BTreeSet::new();
         let known: BTreeSet<&str> = AggregateType::ALL.into_iter().flat_map(AggregateType::event_names).copied().collect();
         let mut routed = BTreeSet::new();
-        let relay = (&self.relay.name, self.relay.replication);
-        for (name, replication) in self.topics.iter().map(|topic| (&topic.name, topic.replication)).chain([relay]) {
+        let relay = [&self.relay.name, &self.relay.dead_letters].map(|name| (name, self.relay.replication));
+        for (name, replication) in self.topics.iter().map(|topic| (&topic.name, topic.replication)).chain(relay) {
             if name.is_empty() || !is_topic_name(&self.full_name(name)) {
                 return problem(name, "a name has 1 to 249 letters, digits, dots, dashes and underscores".to_owned());
             }
@@ -130,6 +138,11 @@ impl Catalogue {
     /// The full name of the relay's topic.
     pub fn relay_topic(&self) -> String {
         self.full_name(&self.relay.name)
+    }
+
+    /// The full name of the topic of events that were left out.
+    pub fn dead_letter_topic(&self) -> String {
+        self.full_name(&self.relay.dead_letters)
     }
 
     /// The topic that events of a type go to.

@@ -4,6 +4,9 @@ use crate::config::Kafka;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+/// Largest record that the client sends. Beyond any event, so that the topic's own limit decides.
+const RECORD_BYTES_MAX: u32 = 16 * 1024 * 1024;
+
 /// What every client has in common.
 pub fn client_config(kafka: &Kafka) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -61,6 +64,7 @@ pub(super) fn producer_config(kafka: &Kafka) -> ClientConfig {
         .set("delivery.timeout.ms", delivery_timeout_ms.to_string())
         .set("linger.ms", kafka.linger_ms.to_string())
         .set("batch.size", kafka.batch_size.to_string())
+        .set("message.max.bytes", RECORD_BYTES_MAX.to_string())
         .set("compression.type", &kafka.compression_type)
         .set("partitioner", "murmur2_random")
         .set("queue.buffering.max.messages", "200000");

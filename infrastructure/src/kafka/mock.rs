@@ -20,6 +20,7 @@ impl MockKafka {
             cluster.create_topic(&catalogue.full_name(&topic.name), topic.partitions, 1)?;
         }
         cluster.create_topic(&catalogue.relay_topic(), 1, 1)?;
+        cluster.create_topic(&catalogue.dead_letter_topic(), 1, 1)?;
         Ok(Self { cluster })
     }
 

@@ -13,5 +13,5 @@ pub mod verify;
 pub mod watch;
 
 pub use client::{client_config, consumer_config};
-pub use position::read_position;
+pub use position::{RelayRecord, Stored, read_record};
 pub use probe::{AskError, Probe};

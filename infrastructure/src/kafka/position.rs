@@ -1,4 +1,4 @@
-//! Where the relay is: a record on a compacted topic, written in the transaction of the events before it.
+//! The relay's record: how far it is, in which log, on a compacted topic, written in the transaction of the events before it.
 
 use super::catalogue::Catalogue;
 use super::client::consumer_config;
@@ -9,23 +9,65 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
-/// How many records from the end of its topic the position is looked for, at first.
+/// How many records from the end of its topic the relay's record is looked for, at first.
 const LOOK_BACK: i64 = 100;
 
 /// The value of a record on the relay's topic.
-#[derive(Debug, Serialize, Deserialize)]
-struct PositionRecord {
-    position: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayRecord {
+    /// Every event up to here was sent.
+    #[serde(with = "text")]
+    pub position: i64,
+    /// The identity of the log that was read.
+    pub log_id: Uuid,
+    /// The event at the position; none at position 0.
+    pub event_id: Option<Uuid>,
 }
 
-/// A position as it is written.
-pub(super) fn written(position: i64) -> String {
-    serde_json::to_string(&PositionRecord { position: position.to_string() }).unwrap_or_default()
+/// What the relay's topic holds for a transactional id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    Nothing,
+    Record(RelayRecord),
+    /// A record that is not one of a relay, and why.
+    Unreadable(String),
 }
 
-/// The position after the last committed transaction, 0 if there was none. Blocks.
-pub fn read_position(kafka: &Kafka, catalogue: &Catalogue) -> Result<i64, RelayError> {
+impl RelayRecord {
+    /// As it is written.
+    pub(super) fn written(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Stored {
+    /// The record, if there is one that can be read.
+    pub fn record(&self) -> Option<&RelayRecord> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Nothing | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Its position.
+    pub fn position(&self) -> Option<i64> {
+        self.record().map(|record| record.position)
+    }
+
+    fn read(payload: Option<&[u8]>) -> Self {
+        match payload.map(serde_json::from_slice) {
+            // What compaction is told to remove.
+            None => Self::Nothing,
+            Some(Ok(record)) => Self::Record(record),
+            Some(Err(error)) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// What the last committed transaction left. Blocks.
+pub fn read_record(kafka: &Kafka, catalogue: &Catalogue) -> Result<Stored, RelayError> {
     let topic = catalogue.relay_topic();
     let consumer: BaseConsumer = consumer_config(kafka).create()?;
     let (low, high) = consumer.fetch_watermarks(&topic, 0, BROKERS_TIMEOUT).map_err(|error| match error.rdkafka_error_code() {
@@ -37,17 +79,17 @@ pub fn read_position(kafka: &Kafka, catalogue: &Catalogue) -> Result<i64, RelayE
     let mut look_back = LOOK_BACK;
     loop {
         let from = low.max(high - look_back);
-        match last_position(&consumer, &topic, from, &kafka.transactional_id)? {
-            Some(position) => return Ok(position),
-            None if from <= low => return Ok(0),
+        match last_record(&consumer, &topic, from, &kafka.transactional_id)? {
+            Some(stored) => return Ok(stored),
+            None if from <= low => return Ok(Stored::Nothing),
             // Only aborted transactions so far back.
             None => look_back *= 10,
         }
     }
 }
 
-/// The last committed position from an offset on, or `None` if there is none.
-fn last_position(consumer: &BaseConsumer, topic: &str, from: i64, key: &str) -> Result<Option<i64>, RelayError> {
+/// The last committed record of a key from an offset on, or `None` if there is none.
+fn last_record(consumer: &BaseConsumer, topic: &str, from: i64, key: &str) -> Result<Option<Stored>, RelayError> {
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, 0, Offset::Offset(from))?;
     consumer.assign(&assignment)?;
@@ -55,17 +97,45 @@ fn last_position(consumer: &BaseConsumer, topic: &str, from: i64, key: &str) -> 
     let mut found = None;
     loop {
         match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) if message.key() == Some(key.as_bytes()) => {
-                let unreadable = |reason: String| RelayError::Position { topic: topic.to_owned(), reason };
-                let record: PositionRecord =
-                    serde_json::from_slice(message.payload().unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
-                found = Some(record.position.parse().map_err(|_| unreadable(record.position))?);
-            }
+            Some(Ok(message)) if message.key() == Some(key.as_bytes()) => found = Some(Stored::read(message.payload())),
             Some(Ok(_)) => {}
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
             Some(Err(error)) => return Err(error.into()),
             None if begun.elapsed() > BROKERS_TIMEOUT => return Err(RelayError::Slow),
             None => {}
+        }
+    }
+}
+
+/// Positions are text on Kafka: they may exceed what JavaScript's numbers hold.
+mod text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(position: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&position.to_string())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let position = text.parse().ok().filter(|position| *position >= 0);
+        position.ok_or_else(|| D::Error::custom(format!("the position {text:?} is not a number of 0 or more")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_anything_else_is_unreadable() {
+        let record = RelayRecord { position: 9_007_199_254_740_993, log_id: Uuid::from_u128(1), event_id: None };
+        assert_eq!(Stored::read(Some(record.written().as_bytes())), Stored::Record(record));
+        assert_eq!(Stored::read(None), Stored::Nothing);
+        for other in
+            ["", "{}", r#"{"position":"5"}"#, r#"{"position":"-1","log_id":"00000000-0000-0000-0000-000000000001","event_id":null}"#]
+        {
+            assert!(matches!(Stored::read(Some(other.as_bytes())), Stored::Unreadable(_)), "{other}");
         }
     }
 }

@@ -69,6 +69,8 @@ impl Topics {
             .collect();
         let relay = TopicState { partitions: 1, cleanup_policy: "compact".to_owned(), retention_ms: None };
         wanted.insert(catalogue.relay_topic(), (relay, catalogue.relay.replication));
+        let dead_letters = TopicState { partitions: 1, cleanup_policy: "delete".to_owned(), retention_ms: Some(-1) };
+        wanted.insert(catalogue.dead_letter_topic(), (dead_letters, catalogue.relay.replication));
         let servers = kafka.bootstrap_servers.clone();
         let admin = client_config(kafka).create().map_err(|error: KafkaError| AskError::Settings(error.to_string()))?;
         Ok(Self { admin, probe: Probe::new(kafka)?, servers, wanted })

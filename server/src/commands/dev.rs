@@ -9,6 +9,7 @@ use application::caller::{Caller, Role};
 use infrastructure::config::{Configuration, Settings};
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::mock::MockKafka;
+use infrastructure::kafka::relay;
 use infrastructure::leases;
 use infrastructure::local_postgres::{self, LocalPostgres, LocalPostgresError};
 use infrastructure::postgres;
@@ -108,6 +109,10 @@ async fn start(
     let core = Core::open(settings).await?;
     // Nobody else uses this folder, and whoever did before may have been killed.
     leases::end_all(&core.database.worker).await.map_err(|error| Failure::not_there(format!("old leases cannot be ended: {error}")))?;
+    // The demo's broker is new and empty: what an earlier one was sent, this one is sent too.
+    relay::forget(&core.database.worker)
+        .await
+        .map_err(|error| Failure::not_there(format!("the relay's position cannot be reset: {error}")))?;
     core.prepare().await?;
     if !arguments.no_seed {
         seed::seed(&core.application).await.map_err(|error| Failure::not_there(format!("the demo data could not be made: {error}")))?;

@@ -7,6 +7,7 @@ pub mod events;
 pub mod import;
 pub mod migrate;
 pub mod projections;
+pub mod relay;
 pub mod serve;
 pub mod stop;
 pub mod token;

@@ -9,7 +9,7 @@ use application::ports::EventLog;
 use indicatif::{ProgressBar, ProgressStyle};
 use infrastructure::config::Configuration;
 use infrastructure::kafka::catalogue::Catalogue;
-use infrastructure::kafka::read_position;
+use infrastructure::kafka::relay::{Evidence, Refusal};
 use infrastructure::kafka::topics::Topics;
 use infrastructure::kafka::verify::{Report, read_topics};
 use std::sync::Arc;
@@ -35,11 +35,17 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     let core = Core::open(&configuration.settings).await?;
     let result = compare(&core, configuration, Arc::new(catalogue), wait).await;
     core.close().await;
-    let (report, head) = result?;
+    let Compared { report, head, refusal } = result?;
     if json {
         say!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
         report.faults.iter().for_each(|fault| say!("- {fault}"));
+    }
+    if let Some(refusal) = refusal {
+        return Err(Failure::no(format!(
+            "the relay refuses to send: {refusal}; {} faults up to position {}",
+            report.faults_total, report.until
+        )));
     }
     let behind = head - report.until;
     if !report.is_clean() {
@@ -58,7 +64,9 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     if !json {
         let expired =
             if report.expired > 0 { format!(", {} of them expired by retention", thousands(report.expired as i64)) } else { String::new() };
-        say!("{} positions{expired}: each is on Kafka once, in order for each key, and nothing else is", thousands(report.until));
+        let skipped =
+            if report.skipped > 0 { format!(", {} of them left out by an admin", thousands(report.skipped as i64)) } else { String::new() };
+        say!("{} positions{expired}{skipped}: each is on Kafka once, in order for each key, and nothing else is", thousands(report.until));
     }
     Ok(())
 }
@@ -67,16 +75,25 @@ fn unreadable(configuration: &Configuration, error: &dyn std::fmt::Display) -> F
     Failure::not_there(format!("Kafka at {} cannot be read: {error}", configuration.settings.kafka.bootstrap_servers))
 }
 
-async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Catalogue>, wait: Duration) -> Result<(Report, i64), Failure> {
+/// What was found, up to where the log ended then, and whether the relay's place agrees with it.
+struct Compared {
+    report: Report,
+    head: i64,
+    refusal: Option<Refusal>,
+}
+
+async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Catalogue>, wait: Duration) -> Result<Compared, Failure> {
+    let kafka = &configuration.settings.kafka;
     let head = *core.log.head().borrow();
     let begun = Instant::now();
-    let until = loop {
-        let (kafka, topics) = (configuration.settings.kafka.clone(), Arc::clone(&catalogue));
-        let position = tokio::task::spawn_blocking(move || read_position(&kafka, &topics)).await;
-        let position =
-            position.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| unreadable(configuration, &error))?;
-        if position >= head || begun.elapsed() >= wait {
-            break position;
+    let (until, refusal) = loop {
+        let evidence = Evidence::read(kafka, &catalogue, &core.database.worker).await;
+        let evidence = evidence.map_err(|error| Failure::not_there(error.sentence(kafka)))?;
+        let refusal = evidence.verdict().err();
+        // What a record of another log says is compared as far as this log goes.
+        let position = evidence.stored.position().unwrap_or(0).min(evidence.log.head);
+        if refusal.is_some() || position >= head || begun.elapsed() >= wait {
+            break (position, refusal);
         }
         tokio::time::sleep(ASK_EVERY).await;
     };
@@ -84,11 +101,11 @@ async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Cata
     bar.set_style(
         ProgressStyle::with_template("{spinner} {human_pos} records read, {per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
-    let (kafka, topics, shown) = (configuration.settings.kafka.clone(), Arc::clone(&catalogue), bar.clone());
+    let (kafka, topics, shown) = (kafka.clone(), Arc::clone(&catalogue), bar.clone());
     let read = tokio::task::spawn_blocking(move || read_topics(&kafka, &topics, &|records| shown.set_position(records))).await;
     bar.finish_and_clear();
     let read = read.map_err(|error| Failure::not_there(error.to_string()))?.map_err(|error| unreadable(configuration, &error))?;
     let report = read.compare(&core.database.worker, &catalogue, until).await;
     let report = report.map_err(|error| Failure::of_database("the topics cannot be compared", &error))?;
-    Ok((report, head))
+    Ok(Compared { report, head, refusal })
 }

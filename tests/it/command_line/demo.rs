@@ -85,6 +85,8 @@ async fn a_demo_shows_everything_there_is_and_ends_without_a_trace() {
 
     let again = Demo::start(&folder, &["--listen", "127.0.0.1:0"]).await;
     assert_eq!(number(&again.pool().await, wishes).await, before, "seeding again changes nothing");
+    // Its broker is new, and gets everything.
+    assert_published(&again).await;
     again.stop(&folder, Signal::SIGTERM).await;
 }
 

@@ -247,7 +247,7 @@ fn every_route_has_its_line() {
 }
 
 /// Commands of the binary that act on an installation. They ask for the database or the key of tokens, and for no role.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 25] = [
     &["dead-letters", "list"],
     &["dead-letters", "retry", "--source", "reactions", "7"],
     &["dead-letters", "show", "--source", "reactions", "7"],
@@ -264,6 +264,9 @@ const COMMANDS: [&[&str]; 22] = [
     &["projections", "rebuild", "task_list"],
     &["projections", "rollback", "task_list"],
     &["projections", "verify"],
+    &["relay", "adopt"],
+    &["relay", "resume", "--from-start"],
+    &["relay", "status"],
     &["serve", "--listen", "127.0.0.1:0"],
     &["token", "--actor", "01a1fe05-3b13-7003-bb0e-6d493934740b", "--workspace", "01a1fe05-3b13-7003-bb0e-6d493934740b", "--role", "owner"],
     &["topics", "apply"],

@@ -1,6 +1,6 @@
 //! Relays that die without a word.
 
-use super::{DOES_NOT_GET_ON, GOES_ON, Scene};
+use super::{GOES_ON, IS_STUCK, Scene};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::dice::Dice;
 use tests::wait::until_true;
@@ -9,13 +9,6 @@ const EVENTS: usize = 5_000;
 const KILLS: usize = 32;
 const TASKS: usize = 40;
 const FAILPOINTS: [&str; 4] = ["relay_after_begin", "relay_after_half", "relay_before_commit", "relay_after_commit"];
-
-/// A dead node's lease runs out after some seconds; that others wait for it is tested elsewhere.
-async fn end_leases(scene: &Scene) {
-    let sql = scene.sql().await;
-    sqlx::query("DELETE FROM milepost.leases").execute(&sql).await.expect("leases can be deleted");
-    sql.close().await;
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_killed_at_any_step_of_a_transaction_neither_loses_nor_doubles() {
@@ -37,13 +30,13 @@ async fn a_relay_killed_at_any_step_of_a_transaction_neither_loses_nor_doubles()
                 () = goes_on => unreachable!("it writes for ever"),
             };
             assert_eq!(status, -1, "{failpoint} kills the relay:\n{}", node.log());
-            end_leases(&scene).await;
+            scene.end_leases().await;
         }
     }
     let node = scene.node("");
     scene.relayed().await;
     scene.assert_exactly_once().await;
-    assert!(!node.log().contains(DOES_NOT_GET_ON), "{}", node.log());
+    assert!(!node.log().contains(IS_STUCK), "{}", node.log());
     node.kill().await;
 }
 
@@ -69,7 +62,7 @@ async fn five_thousand_events_survive_relays_killed_at_random() {
         };
         tokio::join!(scene.write(events, &written), dies);
         left -= events;
-        end_leases(&scene).await;
+        scene.end_leases().await;
     }
     assert_eq!(scene.head(), EVENTS as i64, "the test wrote what it was to write");
     let node = scene.node("");

@@ -2,6 +2,7 @@
 
 mod brokers_fail;
 mod clients;
+mod disagreement;
 mod kills;
 mod login;
 mod orphans;
@@ -18,7 +19,7 @@ use application::caller::Caller;
 use application::commands::{Command, TaskCommentInput};
 use application::ports::EventLog;
 use futures::{StreamExt, stream};
-use infrastructure::kafka::{consumer_config, read_position};
+use infrastructure::kafka::{consumer_config, read_record};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use server::wire::Core;
 use sqlx::PgPool;
@@ -37,7 +38,8 @@ use uuid::Uuid;
 const MILEPOST: &str = env!("CARGO_BIN_EXE_milepost-under-test");
 /// What a relay says once it has a producer and its position.
 const GOES_ON: &str = "the relay to Kafka goes on";
-const DOES_NOT_GET_ON: &str = "does not get on";
+/// What it says when it cannot send, and tries again.
+const IS_STUCK: &str = "the relay to Kafka is stuck";
 
 /// A database and topics of the test's own, and a writer that is no node: relays are processes beside it.
 struct Scene {
@@ -56,7 +58,10 @@ impl Scene {
     }
 
     async fn on(topics: TestTopics, tasks: usize) -> Self {
-        let database = TestDatabase::new().await;
+        Self::made(topics, TestDatabase::new().await, tasks).await
+    }
+
+    async fn made(topics: TestTopics, database: TestDatabase, tasks: usize) -> Self {
         let core = Core::open(&settings(&database.url)).await.expect("the database is there");
         let caller = somebody();
         let project = project(&core.application, caller).await;
@@ -64,8 +69,16 @@ impl Scene {
         for number in 0..tasks {
             made.push(task(&core.application, caller, project, &format!("Task {number}")).await);
         }
-        let catalogue = std::env::temp_dir().join(format!("milepost-relay-{}.toml", Uuid::now_v7()));
-        let scene = Self { database, topics, core, caller, tasks: made, catalogue };
+        let scene = Self { database, topics, core, caller, tasks: made, catalogue: catalogue_path() };
+        scene.write_catalogue(&scene.topics.toml);
+        scene
+    }
+
+    /// The same topics and tasks, with a copy of the database.
+    async fn restored(&self, database: TestDatabase) -> Self {
+        let core = Core::open(&settings(&database.url)).await.expect("the database is there");
+        let (topics, caller, tasks) = (self.topics.clone(), self.caller, self.tasks.clone());
+        let scene = Self { database, topics, core, caller, tasks, catalogue: catalogue_path() };
         scene.write_catalogue(&scene.topics.toml);
         scene
     }
@@ -77,9 +90,14 @@ impl Scene {
 
     /// What tells the binary where everything is.
     fn environment(&self) -> Vec<(&'static str, String)> {
+        self.environment_on(&self.database)
+    }
+
+    /// The same topics beside another database.
+    fn environment_on(&self, database: &TestDatabase) -> Vec<(&'static str, String)> {
         let kafka = &self.topics.kafka;
         vec![
-            ("DATABASE_URL", self.database.url.clone()),
+            ("DATABASE_URL", database.url.clone()),
             ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers.clone()),
             ("KAFKA_TRANSACTIONAL_ID", kafka.transactional_id.clone()),
             ("KAFKA_GROUP_ID", kafka.group_id.clone()),
@@ -89,16 +107,24 @@ impl Scene {
 
     /// Starts a node, which relays if nobody else does.
     fn node(&self, failpoints: &str) -> Process {
+        self.node_with(self.environment(), failpoints)
+    }
+
+    fn node_with(&self, environment: Vec<(&'static str, String)>, failpoints: &str) -> Process {
         let mut run = Run::serve(&self.database.url);
-        run.environment = self.environment();
+        run.environment = environment;
         run.environment.push(("FAILPOINTS", failpoints.to_owned()));
         Process::start(MILEPOST, run)
     }
 
     /// Runs the binary to its end.
     async fn milepost(&self, arguments: &[&str]) -> Output {
+        self.milepost_on(&self.database, arguments).await
+    }
+
+    async fn milepost_on(&self, database: &TestDatabase, arguments: &[&str]) -> Output {
         let mut command = Run::of(arguments);
-        command.environment = self.environment();
+        command.environment = self.environment_on(database);
         run(MILEPOST, command, None).await
     }
 
@@ -114,6 +140,13 @@ impl Scene {
                 written.fetch_add(1, Ordering::Relaxed);
             })
             .await;
+    }
+
+    /// A dead node's lease runs out after some seconds; that others wait for it is tested elsewhere.
+    async fn end_leases(&self) {
+        let sql = self.sql().await;
+        sqlx::query("DELETE FROM milepost.leases").execute(&sql).await.expect("leases can be deleted");
+        sql.close().await;
     }
 
     async fn sql(&self) -> PgPool {
@@ -133,7 +166,8 @@ impl Scene {
     /// The position that Kafka holds.
     async fn position(&self) -> Option<i64> {
         let (kafka, catalogue) = (self.topics.kafka.clone(), self.topics.catalogue.clone());
-        tokio::task::spawn_blocking(move || read_position(&kafka, &catalogue)).await.ok()?.ok()
+        let stored = tokio::task::spawn_blocking(move || read_record(&kafka, &catalogue)).await.ok()?.ok()?;
+        Some(stored.position().unwrap_or(0))
     }
 
     /// Returns once everything that is in the log now is on Kafka.
@@ -168,6 +202,10 @@ impl Scene {
         assert_eq!(verdict.status, 0, "{}{}", verdict.stdout, verdict.stderr);
         records
     }
+}
+
+fn catalogue_path() -> PathBuf {
+    std::env::temp_dir().join(format!("milepost-relay-{}.toml", Uuid::now_v7()))
 }
 
 impl Drop for Scene {

@@ -1,6 +1,6 @@
 //! Kafka is away: at the start, for a while, or for just the moment that matters.
 
-use super::{DOES_NOT_GET_ON, GOES_ON, Scene};
+use super::{GOES_ON, IS_STUCK, Scene};
 use application::caller::Role;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ async fn without_kafka_the_service_works_and_shows_its_lag_and_later_catches_up_
         status["relay"],
         json!({ "mode": "exactly_once", "position": "0", "lagEvents": status["position"].as_str().map(|p| p.parse::<i64>().ok()) })
     );
-    node.said(DOES_NOT_GET_ON).await;
+    node.said(IS_STUCK).await;
     let health = health(&client).await;
     assert!(health["notices"][0]["message"].as_str().is_some_and(|notice| notice.contains("Kafka")), "{health}");
 
@@ -88,7 +88,7 @@ async fn a_commit_whose_outcome_is_unknown_neither_loses_nor_doubles() {
     scene.in_transaction().await;
     kafka.signal(Signal::SIGSTOP);
     scene.write(40, &AtomicUsize::new(0)).await;
-    node.said(DOES_NOT_GET_ON).await;
+    node.said(IS_STUCK).await;
     kafka.signal(Signal::SIGCONT);
     scene.relayed().await;
     scene.assert_exactly_once().await;
@@ -121,5 +121,32 @@ async fn without_brokers_in_the_settings_nothing_is_sent_and_nothing_complained_
     let refused = scene.milepost(&["verify", "kafka"]).await;
     assert_eq!(refused.status, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("KAFKA_BOOTSTRAP_SERVERS is not set"), "{}", refused.stderr);
+    node.kill().await;
+}
+
+/// One event is on its way when the broker dies: it is the broker that is in the way, not the event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_down_is_named_and_no_event_is_blamed_for_it() {
+    let kafka = OwnKafka::start("relay-blame");
+    let scene = Scene::on(TestTopics::on(&kafka.bootstrap_servers), 2).await;
+    let mut environment = scene.environment();
+    // Records are given up after 3 s.
+    environment.push(("KAFKA_TRANSACTION_TIMEOUT_MS", "5000".to_owned()));
+    let mut node = scene.node_with(environment, "");
+    node.said(GOES_ON).await;
+    scene.relayed().await;
+    let client = client(&mut node).await;
+    kafka.signal(Signal::SIGSTOP);
+    scene.write(1, &AtomicUsize::new(0)).await;
+    let words = format!("brokers at {} do not answer", kafka.bootstrap_servers);
+    node.said(&words).await;
+    let health = health(&client).await;
+    let notice = &health["notices"][0];
+    assert_eq!(notice["name"], json!("relay_stuck"), "{health}");
+    assert!(notice["message"].as_str().is_some_and(|message| message.contains(&words)), "{health}");
+    assert!(!node.log().contains("event 4"), "{}", node.log());
+    kafka.signal(Signal::SIGCONT);
+    scene.relayed().await;
+    scene.assert_exactly_once().await;
     node.kill().await;
 }

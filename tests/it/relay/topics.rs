@@ -32,11 +32,11 @@ async fn missing_topics_are_told_and_created_as_the_catalogue_says() {
     assert!(line.contains("5 partitions, delete, 1 h") && line.contains("missing"), "{line}");
     let diff = scene.milepost(&["topics", "diff"]).await;
     assert_eq!(diff.status, 1, "{}", said(&diff));
-    assert_eq!(diff.stdout.matches("missing; create it with `milepost topics apply`").count(), 4, "{}", diff.stdout);
+    assert_eq!(diff.stdout.matches("missing; create it with `milepost topics apply`").count(), 5, "{}", diff.stdout);
 
     let applied = scene.milepost(&["topics", "apply"]).await;
     assert_eq!(applied.status, 0, "{}", said(&applied));
-    assert_eq!(applied.stdout.matches("created ").count(), 4, "{}", applied.stdout);
+    assert_eq!(applied.stdout.matches("created ").count(), 5, "{}", applied.stdout);
     let listed = scene.milepost(&["topics", "list", "--json"]).await;
     let all: Vec<Value> = serde_json::from_str(&listed.stdout).expect("a list in JSON");
     let project = all.iter().find(|topic| topic["name"] == json!(name)).expect("every topic is listed");

@@ -1,11 +1,15 @@
 //! Two relays at once: one works, the other waits.
 
-use super::{DOES_NOT_GET_ON, GOES_ON, Scene};
+use super::{GOES_ON, IS_STUCK, Scene};
+use application::caller::Role;
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
+use tests::app::Client;
 use tests::process::Process;
 use tests::wait::until_true;
+use uuid::Uuid;
 
 /// How soon the one that waited must be at work.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -67,11 +71,16 @@ async fn a_frozen_relay_that_thaws_doubles_nothing() {
     other.said(GOES_ON).await;
     scene.write(30, &AtomicUsize::new(0)).await;
     scene.relayed().await;
+    let client = Client::new(&frozen.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
     frozen.signal(Signal::SIGCONT);
-    frozen.said(DOES_NOT_GET_ON).await;
+    frozen.said("another producer has taken over the relay's transactional id").await;
+    // It has nothing to say of a relay that another node is.
+    let health: Value = serde_json::from_str(&client.get("/readyz").await.1).expect("health is JSON");
+    assert_eq!(health["notices"], json!([]), "{health}");
     scene.write(30, &AtomicUsize::new(0)).await;
     scene.relayed().await;
     scene.assert_exactly_once().await;
+    assert!(!frozen.log().contains(IS_STUCK), "{}", frozen.log());
     // It is whole again, and takes over in its turn.
     other.kill().await;
     scene.write(1, &AtomicUsize::new(0)).await;

@@ -6,9 +6,10 @@ use super::{Scene, assert_exactly_once};
 use application::ports::EventLog;
 use domain::event::Recorded;
 use domain::ids::WorkspaceId;
-use infrastructure::kafka::client_config;
 use infrastructure::kafka::contract::Envelope;
+use infrastructure::kafka::relay::LogSide;
 use infrastructure::kafka::topics::Topics;
+use infrastructure::kafka::{RelayRecord, client_config};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -19,19 +20,19 @@ use tests::wait::PATIENCE;
 use uuid::Uuid;
 
 /// Somebody who writes to the topics and is not the relay.
-struct Forger {
+pub(super) struct Forger {
     producer: BaseProducer,
 }
 
 impl Forger {
-    async fn new(scene: &Scene) -> Self {
+    pub(super) async fn new(scene: &Scene) -> Self {
         let topics = Topics::new(&scene.topics.kafka, &scene.topics.catalogue).expect("a client can be made");
         topics.create_missing().await.expect("topics can be created");
         let mut config = client_config(&scene.topics.kafka);
         Self { producer: config.set("partitioner", "murmur2_random").create().expect("a producer can be made") }
     }
 
-    fn put(&self, topic: &str, key: &str, value: &str) {
+    pub(super) fn put(&self, topic: &str, key: &str, value: &str) {
         self.producer.send(BaseRecord::to(topic).key(key).payload(value)).expect("a record is taken");
         self.producer.flush(PATIENCE).expect("Kafka takes records");
     }
@@ -51,8 +52,10 @@ impl Forger {
     }
 
     /// Makes everybody believe that the relay is there.
-    fn position(&self, scene: &Scene, position: i64) {
-        let value = json!({ "position": position.to_string() }).to_string();
+    pub(super) async fn position(&self, scene: &Scene, position: i64) {
+        let log = LogSide::read(&scene.core.database.worker, position).await.expect("the log can be read");
+        let record = RelayRecord { position, log_id: log.id, event_id: log.event_id };
+        let value = serde_json::to_string(&record).expect("a record is JSON");
         self.put(&scene.topics.catalogue.relay_topic(), &scene.topics.kafka.transactional_id, &value);
     }
 }
@@ -89,7 +92,7 @@ async fn published(tasks: usize) -> (Scene, Forger, Vec<Record>) {
     let scene = Scene::new(tasks).await;
     let forger = Forger::new(&scene).await;
     events(&scene).await.iter().for_each(|event| forger.event(&scene, event));
-    forger.position(&scene, scene.head());
+    forger.position(&scene, scene.head()).await;
     let records = scene.topics.records().await;
     assert_exactly_once(&records, scene.head());
     (scene, forger, records)
@@ -110,7 +113,7 @@ async fn lost_records_are_found_and_the_first_ten_told() {
     let verdict = verify(&scene).await;
     assert_eq!((verdict.status, verdict.total), (1, 0), "behind is not lost: {}", verdict.text);
     assert!(verdict.text.contains("12 events behind"), "{}", verdict.text);
-    forger.position(&scene, scene.head());
+    forger.position(&scene, scene.head()).await;
     let verdict = verify(&scene).await;
     assert_eq!((verdict.status, verdict.total, verdict.faults.len()), (1, 12, 10), "{}", verdict.text);
     assert_eq!(verdict.faults[0], json!({ "Missing": { "position": 4, "event_type": "task_commented" } }));
@@ -154,7 +157,7 @@ async fn an_event_under_another_key_or_on_another_topic_is_found() {
     let value = |index: usize| serde_json::to_string(&Envelope::of(&events[index])).expect("an envelope is JSON");
     forger.put(&topics[0], "another key", &value(0));
     forger.put(&topics[0], &events[1].aggregate_id.to_string(), &value(1));
-    forger.position(&scene, 2);
+    forger.position(&scene, 2).await;
     let verdict = verify(&scene).await;
     assert_eq!((verdict.status, verdict.total), (1, 2), "{}", verdict.text);
     assert!(verdict.text.contains(&format!("the key \"another key\" is not the aggregate {}", events[0].aggregate_id)), "{}", verdict.text);
@@ -169,7 +172,7 @@ async fn a_wrong_order_under_one_key_is_found() {
     let events = events(&scene).await;
     // The versions of the task come as 1, 3, 2.
     [0, 1, 3, 2].into_iter().for_each(|index: usize| forger.event(&scene, &events[index]));
-    forger.position(&scene, 4);
+    forger.position(&scene, 4).await;
     let verdict = verify(&scene).await;
     assert_eq!((verdict.status, verdict.total), (1, 1), "{}", verdict.text);
     assert_eq!(verdict.faults[0]["OutOfOrder"]["version"], json!(2));
@@ -190,7 +193,7 @@ async fn a_catalogue_may_part_the_events_of_an_aggregate_among_topics() {
     let forger = Forger::new(&scene).await;
     let events = events(&scene).await;
     events.iter().for_each(|event| forger.event(&scene, event));
-    forger.position(&scene, scene.head());
+    forger.position(&scene, scene.head()).await;
     let places: BTreeSet<String> =
         scene.topics.records().await.into_iter().filter(|r| r.key != events[0].aggregate_id.to_string()).map(|r| r.topic).collect();
     assert_eq!(places.len(), 2, "the task is on two topics: {places:?}");
@@ -212,7 +215,7 @@ async fn a_key_on_two_partitions_is_found() {
         let value = serde_json::to_string(&Envelope::of(event)).expect("an envelope is JSON");
         forger.put_on(&task.topic, elsewhere, &key, &value);
     }
-    forger.position(&scene, scene.head());
+    forger.position(&scene, scene.head()).await;
     let verdict = verify(&scene).await;
     assert_eq!((verdict.status, verdict.total), (1, 1), "{}", verdict.text);
     // Which of the two is read first is not said.
@@ -234,7 +237,7 @@ async fn a_record_that_says_something_else_than_the_log_is_found() {
     let mut value = serde_json::to_value(Envelope::of(&events[3])).expect("an envelope is JSON");
     value["event_type"] = json!("task_commented");
     forger.put(&scene.topics.catalogue.full_name("task-events"), &events[3].aggregate_id.to_string(), &value.to_string());
-    forger.position(&scene, 4);
+    forger.position(&scene, 4).await;
     let verdict = verify(&scene).await;
     assert_eq!((verdict.status, verdict.total), (1, 3), "{}", verdict.text);
     for (position, field) in [(2, "event_id"), (3, "workspace_id"), (4, "event_type")] {

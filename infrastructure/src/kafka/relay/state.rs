@@ -1,54 +1,143 @@
-//! How the relay is doing, for whoever wants to know.
+//! How the relay is doing, for whoever asks this node.
 
-use super::CHECKPOINT;
+use super::checkpoint::known;
+use super::refusal::{REASONS, Refusal};
 use sqlx::PgPool;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// How often the position and the lag are shown while nothing changes.
 pub(super) const SHOW_EVERY: Duration = Duration::from_millis(500);
 
-/// How the relay is doing on this node.
+/// How the relay is doing on this node. Nothing where another node relays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelayState {
     /// The position up to which everything is on Kafka, if this node knows.
     pub position: Option<i64>,
-    /// Why it does not get on, if it does not.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
 }
 
-/// Says how the relay is doing: in the log when that is news, and to whoever asks for the health of the node.
-pub(super) fn tell(state: &watch::Sender<RelayState>, trouble: Option<String>) {
-    let news = state.send_if_modified(|state| {
-        let news = state.trouble != trouble;
-        state.trouble.clone_from(&trouble);
-        news
-    });
-    match (news, &trouble) {
-        (true, Some(trouble)) => {
-            metrics::counter!("milepost_relay_troubles_total").increment(1);
-            tracing::warn!(error = trouble, "the relay to Kafka does not get on; it goes on trying");
+/// Why nothing is sent, each in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// It tries again by itself, and will succeed once the cause is gone.
+    Stuck(String),
+    /// The record and the log do not agree.
+    Refuses(Refusal),
+    /// It stands before an event that it cannot send.
+    StoppedBefore { position: i64, sentence: String },
+}
+
+/// Who says how the relay is doing: in the log when that is news, and to whoever asks the node. A node that does not hold
+/// the lease has nothing to say.
+pub(super) struct Teller {
+    state: watch::Sender<RelayState>,
+    lease: watch::Receiver<Option<i64>>,
+}
+
+impl Teller {
+    pub(super) fn new(lease: watch::Receiver<Option<i64>>) -> Self {
+        Self { state: watch::Sender::new(RelayState::default()), lease }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<RelayState> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn refuses(&self) -> bool {
+        matches!(self.state.borrow().trouble, Some(Trouble::Refuses(_)))
+    }
+
+    /// Everything up to a position is sent.
+    pub(super) fn at(&self, position: i64) {
+        self.change(|state| state.position = Some(position));
+    }
+
+    /// The relay sends.
+    pub(super) fn sound(&self) {
+        if self.change(|state| state.trouble = None) {
+            tracing::info!("the relay to Kafka sends again");
         }
-        (true, None) => tracing::info!("the relay to Kafka gets on again"),
-        (false, _) => {}
+    }
+
+    /// The relay does not send.
+    pub(super) fn trouble(&self, trouble: Trouble) {
+        let news = self.change(|state| {
+            if matches!(trouble, Trouble::Refuses(_)) {
+                state.position = None;
+            }
+            state.trouble = Some(trouble.clone());
+        });
+        if !news {
+            return;
+        }
+        metrics::counter!("milepost_relay_troubles_total").increment(1);
+        match trouble {
+            Trouble::Stuck(reason) => tracing::warn!(reason, "the relay to Kafka is stuck; it tries again"),
+            Trouble::Refuses(refusal) => {
+                tracing::error!(reason = refusal.reason(), refusal = %refusal, "the relay to Kafka refuses to send");
+            }
+            Trouble::StoppedBefore { position, sentence } => {
+                tracing::error!(event.position = position, reason = sentence, "the relay to Kafka is stopped before event {position}");
+            }
+        }
+    }
+
+    /// Another node relays, or will.
+    fn leave(&self) {
+        self.state.send_if_modified(|state| std::mem::take(state) != RelayState::default());
+    }
+
+    /// Whether that is news.
+    fn change(&self, change: impl FnOnce(&mut RelayState)) -> bool {
+        if self.lease.borrow().is_none() {
+            return false;
+        }
+        let mut news = false;
+        self.state.send_if_modified(|state| {
+            let before = state.clone();
+            change(state);
+            news = before.trouble != state.trouble;
+            before != *state
+        });
+        news
     }
 }
 
-/// Keeps the figure of the lag true while the relay itself waits for brokers.
-pub(super) async fn show_lag(
-    pool: PgPool,
-    mut head: watch::Receiver<i64>,
-    mut state: watch::Receiver<RelayState>,
-    lease: watch::Receiver<Option<i64>>,
-) {
-    let shown = sqlx::query_scalar("SELECT position FROM milepost.checkpoints WHERE name = $1").bind(CHECKPOINT).fetch_optional(&pool);
-    let shown: i64 = shown.await.ok().flatten().unwrap_or(0);
+/// Keeps the metrics and the state true while the relay itself waits for brokers: a node that loses the lease has no trouble
+/// of its own any more. Ends with the lease.
+pub(super) async fn show(pool: PgPool, mut head: watch::Receiver<i64>, teller: Arc<Teller>) {
+    let (mut lease, mut state) = (teller.lease.clone(), teller.watch());
+    let mut confirmed = None;
     loop {
-        let position = state.borrow_and_update().position.unwrap_or(shown);
-        let lag = if lease.borrow().is_some() { (*head.borrow_and_update() - position).max(0) } else { 0 };
-        metrics::gauge!("milepost_relay_lag_events").set(lag as f64);
+        let held = lease.borrow_and_update().is_some();
+        if !held {
+            teller.leave();
+            confirmed = None;
+        }
+        let (known_here, refusal) = {
+            let state = state.borrow_and_update();
+            let refusal = match &state.trouble {
+                Some(Trouble::Refuses(refusal)) => Some(refusal.reason()),
+                Some(Trouble::Stuck(_) | Trouble::StoppedBefore { .. }) | None => None,
+            };
+            (state.position, refusal)
+        };
+        for reason in REASONS {
+            metrics::gauge!("milepost_relay_refused", "reason" => reason).set(f64::from(u8::from(refusal == Some(reason))));
+        }
+        // Before Kafka is reached, the database tells what was sent at least.
+        if held && known_here.is_none() && refusal.is_none() && confirmed.is_none() {
+            confirmed = known(&pool).await.ok().map(|known| known.map_or(0, |known| known.position));
+        }
+        let position = known_here.or(confirmed).filter(|_| held && refusal.is_none());
+        // Not 0 where it is not known, and below 0 where Kafka is ahead of the log.
+        let lag = position.map_or(f64::NAN, |position| (*head.borrow_and_update() - position) as f64);
+        metrics::gauge!("milepost_relay_lag_events").set(lag);
         let changed = tokio::time::timeout(SHOW_EVERY, async {
             tokio::select! {
+                changed = lease.changed() => changed,
                 changed = state.changed() => changed,
                 changed = head.changed() => changed,
             }

@@ -1,9 +1,10 @@
 //! One transaction of Kafka: filled, settled, committed.
 
 use super::batch::EventRecord;
-use super::state::{RelayState, tell};
+use super::error::{EventFault, is_of_the_record};
+use super::state::{Teller, Trouble};
 use super::{BROKERS_TIMEOUT, RelayError};
-use crate::kafka::position::written;
+use crate::kafka::position::RelayRecord;
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
@@ -11,7 +12,6 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// How often somebody who waits for deliveries looks around without news.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -25,14 +25,14 @@ pub(super) type RelayProducer = ThreadedProducer<Deliveries>;
 #[derive(Default)]
 pub(super) struct Deliveries {
     under_way: AtomicUsize,
-    /// What brokers had against a record: the transaction itself does not tell.
-    refused: Mutex<Option<String>>,
+    /// For which topic a record was not taken, and why: the transaction itself does not tell.
+    refused: Mutex<Option<(String, RDKafkaErrorCode)>>,
     /// Nothing is under way any more, or something was refused.
     news: Condvar,
 }
 
 impl Deliveries {
-    fn refused(&self) -> MutexGuard<'_, Option<String>> {
+    fn refused(&self) -> MutexGuard<'_, Option<(String, RDKafkaErrorCode)>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -61,36 +61,39 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         // Records that are dropped because of another one say nothing.
         if let Err((error, record)) = result
-            && error.rdkafka_error_code().is_none_or(|code| !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
+            && let Some(code) = error.rdkafka_error_code()
+            && !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
         {
-            self.refused().get_or_insert_with(|| format!("a record for {}: {error}", record.topic()));
+            self.refused().get_or_insert_with(|| (record.topic().to_owned(), code));
             self.news.notify_all();
         }
         self.left();
     }
 }
 
-/// Where the position goes after the events.
+/// Where the relay's record goes after the events.
 pub(super) struct Home<'a> {
     pub(super) topic: String,
     pub(super) transactional_id: &'a str,
+    pub(super) servers: &'a str,
 }
 
-/// Sends records and the position after them in one transaction. Does something else meanwhile, and gives what that gave.
+/// Sends records and the relay's record after them in one transaction. Does something else meanwhile, and gives what that
+/// gave.
 pub(super) fn send<T>(
     producer: &RelayProducer,
     records: Vec<EventRecord>,
-    last: i64,
+    after: &RelayRecord,
     home: &Home<'_>,
-    state: &watch::Sender<RelayState>,
+    teller: &Teller,
     meanwhile: impl FnOnce() -> T,
 ) -> Result<T, RelayError> {
     let (started, count) = (Instant::now(), records.len());
     producer.begin_transaction()?;
     failpoint("relay_after_begin");
-    fill(producer, records, last, home)?;
+    fill(producer, records, after, home)?;
     let done = meanwhile();
-    settle(producer, state)?;
+    settle(producer, home, teller)?;
     failpoint("relay_before_commit");
     commit(producer)?;
     failpoint("relay_after_commit");
@@ -99,41 +102,48 @@ pub(super) fn send<T>(
     Ok(done)
 }
 
-fn fill(producer: &RelayProducer, records: Vec<EventRecord>, last: i64, home: &Home<'_>) -> Result<(), RelayError> {
+/// Commits the relay's record alone, as an admin chose it.
+pub(super) fn send_record(producer: &RelayProducer, record: &RelayRecord, home: &Home<'_>, teller: &Teller) -> Result<(), RelayError> {
+    producer.begin_transaction()?;
+    fill(producer, vec![], record, home)?;
+    settle(producer, home, teller)?;
+    commit(producer)
+}
+
+fn fill(producer: &RelayProducer, records: Vec<EventRecord>, after: &RelayRecord, home: &Home<'_>) -> Result<(), RelayError> {
     let half = records.len() / 2;
-    for (index, EventRecord { position, topic, partition, key, value, headers }) in records.into_iter().enumerate() {
+    for (index, EventRecord { position, topic, partition, key, value, headers, .. }) in records.into_iter().enumerate() {
         // Without a timestamp: a record bears the time of sending, or retention would treat imported history as old.
         let record = BaseRecord::to(&topic).partition(partition).key(key.as_str()).payload(value.as_slice()).headers(headers);
         put(producer, record).map_err(|error| match error {
             RelayError::Kafka(KafkaError::MessageProduction(code @ RDKafkaErrorCode::MessageSizeTooLarge)) => {
-                RelayError::Refused { position, reason: code.to_string() }
+                RelayError::Event { position, cause: EventFault::NotTaken(code) }
             }
             // Brokers refused a record of this transaction while more were put into it.
-            RelayError::Kafka(KafkaError::MessageProduction(RDKafkaErrorCode::State)) => {
-                RelayError::Aborted(refusal(producer).unwrap_or_else(|| "brokers did not take a record".to_owned()))
-            }
+            RelayError::Kafka(KafkaError::MessageProduction(RDKafkaErrorCode::State)) => awaited_refusal(producer).unwrap_or(error),
             error => error,
         })?;
         if index == half {
             failpoint("relay_after_half");
         }
     }
-    let value = written(last);
+    let value = after.written();
     put(producer, BaseRecord::to(&home.topic).key(home.transactional_id).payload(value.as_bytes()).partition(0))
 }
 
 /// Waits until the brokers have all records: committing while some are on the way costs at least 100 ms.
-fn settle(producer: &RelayProducer, state: &watch::Sender<RelayState>) -> Result<(), RelayError> {
+fn settle(producer: &RelayProducer, home: &Home<'_>, teller: &Teller) -> Result<(), RelayError> {
     let begun = Instant::now();
     while producer.in_flight_count() > 0 {
         producer.context().wait();
         std::thread::yield_now();
         // What is behind a refused record stays where it is: the transaction has failed.
-        if let Some(reason) = refusal(producer) {
-            return Err(RelayError::Aborted(reason));
+        if let Some(refusal) = refusal(producer) {
+            return Err(refusal);
         }
         if begun.elapsed() > SLOW_AFTER {
-            tell(state, Some(format!("records have been on their way for more than {} s", SLOW_AFTER.as_secs())));
+            let (servers, seconds) = (home.servers, SLOW_AFTER.as_secs());
+            teller.trouble(Trouble::Stuck(format!("brokers at {servers} have not confirmed records for more than {seconds} s")));
         }
         if begun.elapsed() > BROKERS_TIMEOUT {
             return Err(RelayError::Slow);
@@ -163,24 +173,34 @@ fn put(producer: &RelayProducer, mut record: BaseRecord<'_, str, [u8]>) -> Resul
     }
 }
 
-/// Commits. An error other than `Aborted` leaves the outcome unknown.
+/// Commits. An error may leave the outcome unknown.
 fn commit(producer: &RelayProducer) -> Result<(), RelayError> {
     let begun = Instant::now();
     loop {
         match producer.commit_transaction(BROKERS_TIMEOUT) {
             Ok(()) => return Ok(()),
             Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < BROKERS_TIMEOUT => {}
-            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                return Err(RelayError::Aborted(refusal(producer).unwrap_or_else(|| error.to_string())));
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(refusal(producer).unwrap_or_else(|| error.into())),
         }
     }
 }
 
-/// What brokers had against a record of the transaction, if they said so.
-fn refusal(producer: &RelayProducer) -> Option<String> {
-    producer.context().refused().take()
+/// Why a record of the transaction was not taken, if one was not.
+fn refusal(producer: &RelayProducer) -> Option<RelayError> {
+    let (topic, code) = producer.context().refused().take()?;
+    Some(if is_of_the_record(code) { RelayError::SomeRecord { topic, code } } else { RelayError::Delivery { topic, code } })
+}
+
+/// The same where it is known that one was not: the reason comes a moment after.
+fn awaited_refusal(producer: &RelayProducer) -> Option<RelayError> {
+    let (begun, deliveries) = (Instant::now(), producer.context());
+    loop {
+        let last = deliveries.under_way.load(Ordering::Acquire) == 0 || begun.elapsed() > SLOW_AFTER;
+        match refusal(producer) {
+            None if !last => deliveries.wait(),
+            refusal => return refusal,
+        }
+    }
 }
 
 /// Where a test may make the process die without a word, as a power cut would.

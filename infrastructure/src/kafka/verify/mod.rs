@@ -1,10 +1,13 @@
 //! Reads the topics back and proves against the log: every position once, in order for each key, and no stranger.
 
+mod proof;
 mod report;
 mod retention;
+mod skipped;
 #[cfg(test)]
 mod tests;
 
+pub use proof::{NoProof, Proof, Strangers};
 pub use report::{FAULTS_MAX, Fault, Report};
 
 use super::catalogue::{Catalogue, Topic};
@@ -18,6 +21,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use retention::{Cuts, Gone};
 use serde::Deserialize;
+use skipped::skipped;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 use std::collections::{HashMap, HashSet};
@@ -27,6 +31,10 @@ use uuid::Uuid;
 
 /// How many events are compared at once.
 const CHUNK: i64 = 10_000;
+/// What is compared of an event.
+const EVENTS: &str = "SELECT position, event_id, event_type, aggregate_id, sequence, workspace_id, \
+                        (extract(epoch FROM now() - recorded_at) * 1000)::bigint FROM milepost.events \
+                      WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3";
 
 /// The comparison could not be made.
 #[derive(Debug, Error)]
@@ -64,9 +72,9 @@ struct Seen {
 }
 
 /// Where a record is.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Place {
-    /// Index in the catalogue.
+    /// Index in the catalogue; the dead-letter topic comes after all others.
     topic: usize,
     partition: i32,
     offset: i64,
@@ -77,6 +85,10 @@ struct Reader {
     report: Report,
     topics: Vec<String>,
     seen: HashMap<i64, Seen>,
+    /// Records that share a position with one that was seen, and are of another event.
+    others: Vec<(i64, Uuid, Place)>,
+    /// Dead letters by position.
+    letters: HashMap<i64, (Uuid, Place)>,
     /// By topic, partition and key: the last version. There is an order only within a partition, and a catalogue may
     /// part the events of one aggregate among topics.
     versions: HashMap<(usize, i32, Uuid), i64>,
@@ -100,8 +112,9 @@ fn kept_for(topic: &Topic) -> Option<Duration> {
 pub fn read_topics(kafka: &Kafka, catalogue: &Catalogue, tell: &dyn Fn(u64)) -> Result<TopicsRead, VerifyError> {
     let consumer: BaseConsumer = consumer_config(kafka).create()?;
     let metadata = consumer.fetch_metadata(None, BROKERS_TIMEOUT)?;
-    let mut reader =
-        Reader { topics: catalogue.topics.iter().map(|topic| catalogue.full_name(&topic.name)).collect(), ..Reader::default() };
+    let mut topics: Vec<String> = catalogue.topics.iter().map(|topic| catalogue.full_name(&topic.name)).collect();
+    topics.push(catalogue.dead_letter_topic());
+    let mut reader = Reader { topics, ..Reader::default() };
     // One after the other: the end of a partition is told without the name of its topic.
     for topic in 0..reader.topics.len() {
         let name = reader.topics[topic].clone();
@@ -140,7 +153,11 @@ fn read_topic(
                 last_heard = Instant::now();
                 let place = Place { topic, partition: message.partition(), offset: message.offset() };
                 let (key, payload) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-                if let Some(position) = reader.read(place, key, payload, catalogue) {
+                let position = match topic < catalogue.topics.len() {
+                    true => reader.read(place, key, payload, catalogue),
+                    false => reader.read_letter(place, payload),
+                };
+                if let Some(position) = position {
                     cuts.saw(place.partition, position);
                 }
                 tell(reader.report.records);
@@ -188,7 +205,10 @@ impl Reader {
         if belongs.as_ref() != Some(&self.topics[place.topic]) {
             self.report.fault(stranger(format!("{} does not belong on this topic", value.event_type)));
         }
-        if self.seen.contains_key(&position) {
+        if let Some(seen) = self.seen.get(&position) {
+            if seen.event_id != value.event_id {
+                self.others.push((position, value.event_id, place));
+            }
             self.report.fault(Fault::Twice { position, place: words });
             return Some(position);
         }
@@ -213,6 +233,16 @@ impl Reader {
     }
 }
 
+/// The next events to be compared.
+async fn next(pool: &PgPool, after: i64, until: i64) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query(EVENTS).bind(after).bind(until).bind(CHUNK).fetch_all(pool).await
+}
+
+/// How long ago the log took an event.
+fn age_of(row: &PgRow) -> Result<Duration, sqlx::Error> {
+    Ok(Duration::from_millis(u64::try_from(row.try_get::<i64, _>(6)?).unwrap_or(0)))
+}
+
 /// What is wrong with a record by itself, on a topic with an index in the catalogue.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn faults_of(topic: usize, key: &[u8], payload: &[u8], catalogue: &Catalogue) -> Vec<Fault> {
@@ -234,24 +264,20 @@ impl TopicsRead {
         reader.report.until = until;
         // What the relay sent since its position was read is in the log too, or it is a stranger.
         let end = reader.seen.keys().copied().max().unwrap_or(0).max(until);
+        let skipped = skipped(pool).await?;
         let mut after = 0;
         while after < end {
-            let rows = sqlx::query(
-                "SELECT position, event_id, event_type, aggregate_id, sequence, workspace_id, \
-                   (extract(epoch FROM now() - recorded_at) * 1000)::bigint FROM milepost.events \
-                 WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3",
-            )
-            .bind(after)
-            .bind(end)
-            .bind(CHUNK)
-            .fetch_all(pool)
-            .await?;
+            let rows = next(pool, after, end).await?;
             let Some(last) = rows.last() else { break };
             after = last.try_get(0)?;
             for row in &rows {
-                reader.compare_one(row, catalogue)?;
+                match skipped.get(&row.try_get(0)?) {
+                    Some(event_id) => reader.compare_skipped(row.try_get(0)?, *event_id, row.try_get(2)?),
+                    None => reader.compare_one(row, catalogue)?,
+                }
             }
         }
+        reader.stray_letters();
         let mut strangers: Vec<(i64, Place)> = reader.seen.iter().map(|(position, seen)| (*position, seen.place)).collect();
         strangers.sort_unstable_by_key(|(position, _)| *position);
         for (position, place) in strangers {
@@ -270,8 +296,7 @@ impl Reader {
             if position > self.report.until {
                 return Ok(());
             }
-            let age = Duration::from_millis(u64::try_from(row.try_get::<i64, _>(6)?).unwrap_or(0));
-            match self.gone(position, event_type, aggregate_id, age, catalogue) {
+            match self.gone(position, event_type, aggregate_id, age_of(row)?, catalogue) {
                 Gone::Expired => self.report.expired += 1,
                 Gone::Unknown => self.report.unchecked += 1,
                 Gone::Lost => self.report.fault(Fault::Missing { position, event_type: event_type.to_owned() }),

@@ -15,6 +15,8 @@ pub struct Report {
     pub expired: u64,
     /// Positions whose records are gone before their time, with all that was before them on the partition.
     pub unchecked: u64,
+    /// Positions that an admin has left out, each on the dead-letter topic.
+    pub skipped: u64,
     pub faults_total: u64,
     /// The first of them.
     pub faults: Vec<Fault>,

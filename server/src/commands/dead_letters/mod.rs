@@ -4,6 +4,7 @@
 
 mod projections;
 mod reactions;
+mod relay;
 
 use super::table;
 use crate::cli::{DeadLetters, DeadLettersCommand, OfReadModelsCommand, Source, WhichLetter, Why};
@@ -60,6 +61,7 @@ fn parking(source: Source) -> &'static dyn Parking {
     match source {
         Source::Projections => &projections::ReadModels,
         Source::Reactions => &reactions::Reactions,
+        Source::Relay => &relay::Relay,
     }
 }
 
@@ -68,6 +70,7 @@ impl Source {
         match self {
             Self::Projections => "projections",
             Self::Reactions => "reactions",
+            Self::Relay => "relay",
         }
     }
 }

@@ -37,7 +37,7 @@ async fn what_was_removed_from_one_partition_does_not_excuse_another() {
     let on_cut = partitions.values().filter(|&&partition| partition == cut).count() as i64;
     let lost = *partitions.keys().filter(|position| partitions[position] != cut).min().expect("tasks are on several partitions");
     events(&scene).await.iter().filter(|event| event.position != lost).for_each(|event| forger.event(&scene, event));
-    forger.position(&scene, scene.head());
+    forger.position(&scene, scene.head()).await;
     remove(&scene, cut, Offset::Offset(on_cut - 1)).await;
 
     let verdict = verify(&scene).await;
@@ -50,7 +50,7 @@ async fn what_was_removed_from_one_partition_does_not_excuse_another() {
 async fn what_is_gone_before_its_time_is_not_called_proved() {
     let (scene, forger, partitions) = planned().await;
     events(&scene).await.iter().for_each(|event| forger.event(&scene, event));
-    forger.position(&scene, scene.head());
+    forger.position(&scene, scene.head()).await;
     let emptied = partitions[&2];
     let gone = partitions.values().filter(|&&partition| partition == emptied).count() as i64;
     remove(&scene, emptied, Offset::End).await;

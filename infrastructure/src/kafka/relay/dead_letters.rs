@@ -1,0 +1,80 @@
+//! Events that the relay cannot send. It stops before such an event; an admin may leave it out for consumers. Then a record
+//! without the event's payload goes to the dead-letter topic in its place, in the same transaction as its neighbours.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgPool;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What leaves an event out, before its position and its reason.
+pub const SKIP: &str = "milepost dead-letters skip --source relay";
+/// An event that could not be sent, as `milepost.relay_dead_letters` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct DeadLetter {
+    pub position: i64,
+    pub event_id: Uuid,
+    pub event_type: String,
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub workspace_id: Uuid,
+    /// Where it should have gone.
+    pub topic: String,
+    /// Why it could not.
+    pub error: String,
+    pub stopped_at: DateTime<Utc>,
+    /// When an admin left it out; null while the relay stands before it.
+    pub skipped_at: Option<DateTime<Utc>>,
+    /// Who did.
+    pub skipped_by: Option<String>,
+    pub reason: Option<String>,
+}
+
+const COLUMNS: &str = "position, event_id, event_type, aggregate_type, aggregate_id, workspace_id, topic, error, stopped_at, skipped_at, \
+                       skipped_by, reason";
+
+/// Every event that was left out, and the one before which the relay stands, in order.
+pub async fn list(pool: &PgPool) -> Result<Vec<DeadLetter>, sqlx::Error> {
+    sqlx::query_as(&format!("SELECT {COLUMNS} FROM milepost.relay_dead_letters ORDER BY position")).fetch_all(pool).await
+}
+
+/// Leaves out for consumers the event before which the relay stands, on the record of somebody. `None` if it stands before
+/// another or none.
+pub async fn skip(pool: &PgPool, position: i64, reason: &str, by: &str) -> Result<Option<DeadLetter>, sqlx::Error> {
+    sqlx::query_as(&format!(
+        "UPDATE milepost.relay_dead_letters SET skipped_at = now(), skipped_by = $3, reason = $2 \
+         WHERE position = $1 AND skipped_at IS NULL RETURNING {COLUMNS}"
+    ))
+    .bind(position)
+    .bind(reason)
+    .bind(by)
+    .fetch_optional(pool)
+    .await
+}
+
+/// The events after a position that an admin has left out.
+pub(super) async fn skipped_after(pool: &PgPool, position: i64) -> Result<HashMap<i64, DeadLetter>, sqlx::Error> {
+    let skipped: Vec<DeadLetter> = sqlx::query_as(&format!(
+        "SELECT {COLUMNS} FROM milepost.relay_dead_letters WHERE position > $1 AND skipped_at IS NOT NULL ORDER BY position"
+    ))
+    .bind(position)
+    .fetch_all(pool)
+    .await?;
+    Ok(skipped.into_iter().map(|letter| (letter.position, letter)).collect())
+}
+
+/// Notes that the relay stands before an event, so that an admin can leave it out.
+pub(super) async fn stop_before(pool: &PgPool, position: i64, topic: &str, error: &str) -> Result<(), sqlx::Error> {
+    let stop = sqlx::query(
+        "INSERT INTO milepost.relay_dead_letters (position, event_id, event_type, aggregate_type, aggregate_id, workspace_id, topic, error) \
+         SELECT position, event_id, event_type, aggregate_type, aggregate_id, workspace_id, $2, $3 FROM milepost.events WHERE position = $1 \
+         ON CONFLICT (position) DO UPDATE SET topic = excluded.topic, error = excluded.error \
+         WHERE relay_dead_letters.skipped_at IS NULL",
+    );
+    stop.bind(position).bind(topic).bind(error).execute(pool).await.map(|_| ())
+}
+
+/// Forgets where the relay stood: it goes on.
+pub(super) async fn go_on(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM milepost.relay_dead_letters WHERE skipped_at IS NULL").execute(pool).await.map(|_| ())
+}

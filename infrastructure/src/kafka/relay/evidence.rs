@@ -1,0 +1,140 @@
+//! What Kafka and the database say of the relay's place, read anew each time.
+
+use super::leftovers;
+use super::refusal::{Refusal, Sent, agree};
+use super::{CHECKPOINT, CLEANUP_POLICY, RelayError};
+use crate::config::Kafka;
+use crate::kafka::catalogue::Catalogue;
+use crate::kafka::client::client_config;
+use crate::kafka::position::{Stored, read_record};
+use crate::kafka::topics::{BROKERS_TIMEOUT, MOCK_CLUSTER};
+use chrono::{DateTime, Utc};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
+use sqlx::{PgPool, Row};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The log, as the database of this moment has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSide {
+    /// Its identity.
+    pub id: Uuid,
+    pub head: i64,
+    /// The event at the position that was asked for.
+    pub event_id: Option<Uuid>,
+    /// The last position that the relay is known to have sent; 0 if there is none. It lags, and never leads.
+    pub confirmed: i64,
+    /// When that was last changed.
+    pub changed_at: Option<DateTime<Utc>>,
+}
+
+/// Both sides of the relay's place.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    pub log: LogSide,
+    pub stored: Stored,
+    topic: String,
+    transactional_id: String,
+}
+
+/// What brokers say of a setting of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    Is(String),
+    /// They did not tell, and why.
+    Unknown(String),
+    /// The broker inside `milepost dev`, which is new at each start.
+    Demo,
+}
+
+impl LogSide {
+    /// Reads it in one statement.
+    pub async fn read(pool: &PgPool, position: i64) -> Result<Self, sqlx::Error> {
+        let row = sqlx::query(
+            "SELECT (SELECT id FROM milepost.log_identity), coalesce((SELECT max(position) FROM milepost.events), 0), \
+               (SELECT event_id FROM milepost.events WHERE position = $1), coalesce(c.position, 0), c.updated_at \
+             FROM (VALUES ($2)) relay (name) LEFT JOIN milepost.checkpoints c USING (name)",
+        )
+        .bind(position)
+        .bind(CHECKPOINT)
+        .fetch_one(pool)
+        .await?;
+        Ok(Self {
+            id: row.try_get(0)?,
+            head: row.try_get(1)?,
+            event_id: row.try_get(2)?,
+            confirmed: row.try_get(3)?,
+            changed_at: row.try_get(4)?,
+        })
+    }
+}
+
+impl Evidence {
+    /// Reads the record, then the log: what was sent is in the log by then.
+    pub async fn read(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -> Result<Self, RelayError> {
+        let (topic, transactional_id) = (catalogue.relay_topic(), kafka.transactional_id.clone());
+        let (kafka, catalogue) = (kafka.clone(), Arc::clone(catalogue));
+        let stored = tokio::task::spawn_blocking(move || read_record(&kafka, &catalogue)).await;
+        let stored = stored.map_err(|_| RelayError::Slow)??;
+        let log = LogSide::read(pool, stored.position().unwrap_or(0)).await?;
+        Ok(Self { log, stored, topic, transactional_id })
+    }
+
+    /// Whether nothing is known of any relay before.
+    fn is_first_start(&self) -> bool {
+        self.stored == Stored::Nothing && self.log.confirmed == 0
+    }
+
+    /// Where the relay continues, or why it does not.
+    pub fn verdict(&self) -> Result<Sent, Refusal> {
+        agree(&self.log, &self.stored, &self.topic, &self.transactional_id)
+    }
+}
+
+/// Everything that is known of the relay's place, and what follows from it.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    pub evidence: Evidence,
+    /// `cleanup.policy` of the relay's topic.
+    pub policy: Setting,
+    pub verdict: Result<Sent, Refusal>,
+}
+
+/// Examines the relay's place. It only reads: relays that run are not disturbed, and may be about to commit.
+pub async fn examine(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -> Result<Examined, RelayError> {
+    let (name, wanted) = CLEANUP_POLICY;
+    let topic = catalogue.relay_topic();
+    let policy = topic_setting(kafka, &topic, name).await?;
+    let evidence = Evidence::read(kafka, catalogue, pool).await?;
+    let verdict = match (&policy, evidence.verdict()) {
+        (Setting::Is(found), _) if found != wanted => Err(Refusal::CleanupPolicy { topic, found: found.clone() }),
+        // The demo's broker was empty when it started, and shows records that were never committed.
+        (Setting::Is(_) | Setting::Unknown(_), Ok(sent)) if evidence.is_first_start() => match leftovers::find(kafka, catalogue).await? {
+            None => Ok(sent),
+            Some(place) => Err(Refusal::TopicsNotEmpty { topic, transactional_id: kafka.transactional_id.clone(), place }),
+        },
+        (Setting::Is(_) | Setting::Unknown(_) | Setting::Demo, verdict) => verdict,
+    };
+    Ok(Examined { evidence, policy, verdict })
+}
+
+/// A setting of a topic, as brokers have it.
+pub async fn topic_setting(kafka: &Kafka, topic: &str, name: &str) -> Result<Setting, RelayError> {
+    let admin: AdminClient<DefaultClientContext> = client_config(kafka).create()?;
+    // It takes the question and never answers it.
+    if admin.inner().fetch_cluster_id(BROKERS_TIMEOUT).is_some_and(|id| id.starts_with(MOCK_CLUSTER)) {
+        return Ok(Setting::Demo);
+    }
+    let options = AdminOptions::new().request_timeout(Some(BROKERS_TIMEOUT));
+    match admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await?.pop() {
+        Some(Ok(config)) => match config.get(name).and_then(|entry| entry.value.clone()) {
+            Some(value) => Ok(Setting::Is(value)),
+            None => Ok(Setting::Unknown("brokers leave it out of their answer".to_owned())),
+        },
+        Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition)) => Err(RelayError::TopicMissing(topic.to_owned())),
+        Some(Err(code)) => Ok(Setting::Unknown(code.to_string())),
+        None => Ok(Setting::Unknown("brokers do not answer for this topic".to_owned())),
+    }
+}

@@ -1,0 +1,62 @@
+//! An admin's word on where the relay continues.
+
+use super::checkpoint::choose;
+use super::state::Teller;
+use super::transaction::{Deliveries, Home, RelayProducer, send_record};
+use super::{BROKERS_TIMEOUT, RelayError};
+use crate::config::Kafka;
+use crate::kafka::catalogue::Catalogue;
+use crate::kafka::client::producer_config;
+use crate::kafka::position::RelayRecord;
+use rdkafka::producer::Producer;
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+/// How often it is tried while running relays take the transactional id back.
+const TRIES: usize = 5;
+
+/// The transactional id of the relay in the hands of an admin's command. No relay can commit before one takes it back.
+pub struct Fence {
+    producer: RelayProducer,
+    kafka: Kafka,
+    topic: String,
+}
+
+impl Fence {
+    /// Ends the transactions of every relay with this transactional id.
+    pub async fn raise(kafka: &Kafka, catalogue: &Catalogue) -> Result<Self, RelayError> {
+        let (kafka, topic) = (kafka.clone(), catalogue.relay_topic());
+        let raised = tokio::task::spawn_blocking(move || {
+            let producer: RelayProducer = producer_config(&kafka).create_with_context(Deliveries::default())?;
+            producer.init_transactions(BROKERS_TIMEOUT)?;
+            Ok(Self { producer, kafka, topic })
+        });
+        raised.await.map_err(|_| RelayError::Slow)?
+    }
+
+    /// Makes the relay continue after a record, whatever Kafka and the database knew before. The record is of an event of
+    /// this log: whoever calls has seen to that. An error that is fenced changed nothing.
+    pub async fn commit(self, pool: &PgPool, record: RelayRecord) -> Result<(), RelayError> {
+        let position = record.position;
+        let written = tokio::task::spawn_blocking(move || {
+            let Self { producer, kafka, topic } = self;
+            let home = Home { topic, transactional_id: &kafka.transactional_id, servers: &kafka.bootstrap_servers };
+            // Nobody listens: this is not a relay.
+            send_record(&producer, &record, &home, &Teller::new(watch::channel(None).1))
+        });
+        written.await.map_err(|_| RelayError::Slow)??;
+        // Kafka first: between the two a relay finds its record behind what was confirmed, and waits.
+        Ok(choose(pool, position).await?)
+    }
+}
+
+/// Makes the relay continue after a record of this log. Relays that run are fenced, and look again.
+pub async fn resume(kafka: &Kafka, catalogue: &Catalogue, pool: &PgPool, record: RelayRecord) -> Result<(), RelayError> {
+    let mut tries = 1;
+    loop {
+        match Fence::raise(kafka, catalogue).await?.commit(pool, record.clone()).await {
+            Err(error) if error.is_fenced() && tries < TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}
