@@ -1,6 +1,6 @@
 //! How far durable subscribers are, and what is parked of them, in PostgreSQL.
 
-use crate::postgres::log_error;
+use crate::postgres::{log_error, within};
 use application::ports::{Checkpoints, Failed, FirstParked, LogError, Parked};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -34,81 +34,82 @@ fn first(row: &PgRow) -> Result<FirstParked, Error> {
     })
 }
 
+/// Statements of a reaction, as long as there is patience for them.
+async fn limited<T>(statements: impl Future<Output = Result<T, Error>>) -> Result<T, LogError> {
+    within(statements).await.map_err(log_error)
+}
+
 #[async_trait]
 impl Checkpoints for PostgresCheckpoints {
     async fn load(&self, name: &str) -> Result<i64, LogError> {
         // Where the log went back, what follows its end is new.
-        let position: Option<i64> = sqlx::query_scalar(
+        let load = sqlx::query_scalar(
             "WITH head AS (SELECT coalesce(max(position), 0) AS position FROM milepost.events), \
                   back AS (UPDATE milepost.checkpoints AS kept SET position = head.position, updated_at = now() FROM head \
                            WHERE kept.name = $1 AND kept.position > head.position RETURNING kept.position) \
              SELECT coalesce((SELECT position FROM back), (SELECT position FROM milepost.checkpoints WHERE name = $1))",
         )
         .bind(name)
-        .fetch_one(&self.pool)
-        .await
-        .map_err(log_error)?;
+        .fetch_one(&self.pool);
+        let position: Option<i64> = limited(load).await?;
         Ok(position.unwrap_or(0))
     }
 
     async fn advance(&self, name: &str, from: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError> {
-        let mut tx = self.pool.begin().await.map_err(log_error)?;
-        let moved = sqlx::query(
-            // Never beyond the log: events that were lost while they were answered are nobody's progress.
-            "INSERT INTO milepost.checkpoints AS kept (name, position) SELECT $1, position FROM milepost.events WHERE position = $3 \
-             ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = now() WHERE kept.position = $2",
-        )
-        .bind(name)
-        .bind(from)
-        .bind(to)
-        .execute(&mut *tx)
-        .await
-        .map_err(log_error)?;
-        if moved.rows_affected() == 0 {
-            return Ok(false);
-        }
-        for event in parked {
-            // It may be parked already, where a checkpoint was set back.
-            sqlx::query(
-                "INSERT INTO milepost.parked_events (name, position, aggregate_id, event_type, error, tries, next_try_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7) ON CONFLICT (name, position) DO NOTHING",
+        limited(async {
+            let mut tx = self.pool.begin().await?;
+            let moved = sqlx::query(
+                // Never beyond the log: events that were lost while they were answered are nobody's progress.
+                "INSERT INTO milepost.checkpoints AS kept (name, position) SELECT $1, position FROM milepost.events WHERE position = $3 \
+                 ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = now() WHERE kept.position = $2",
             )
             .bind(name)
-            .bind(event.position)
-            .bind(event.aggregate_id)
-            .bind(&event.event_type)
-            .bind(event.failed.as_ref().map(|failed| failed.error.as_str()))
-            .bind(event.failed.as_ref().map_or(0, |failed| as_int(failed.tries)))
-            .bind(event.failed.as_ref().map(|failed| failed.again_after).unwrap_or_default())
+            .bind(from)
+            .bind(to)
             .execute(&mut *tx)
-            .await
-            .map_err(log_error)?;
-        }
-        tx.commit().await.map_err(log_error)?;
-        Ok(true)
+            .await?;
+            if moved.rows_affected() == 0 {
+                return Ok(false);
+            }
+            for event in parked {
+                // It may be parked already, where a checkpoint was set back.
+                sqlx::query(
+                    "INSERT INTO milepost.parked_events (name, position, aggregate_id, event_type, error, tries, next_try_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7) ON CONFLICT (name, position) DO NOTHING",
+                )
+                .bind(name)
+                .bind(event.position)
+                .bind(event.aggregate_id)
+                .bind(&event.event_type)
+                .bind(event.failed.as_ref().map(|failed| failed.error.as_str()))
+                .bind(event.failed.as_ref().map_or(0, |failed| as_int(failed.tries)))
+                .bind(event.failed.as_ref().map(|failed| failed.again_after).unwrap_or_default())
+                .execute(&mut *tx)
+                .await?;
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn parked(&self, name: &str) -> Result<Vec<FirstParked>, LogError> {
         let sql = format!("SELECT {FIRST} FROM milepost.parked_events WHERE name = $1 ORDER BY aggregate_id, position");
-        let rows = sqlx::query(&sql).bind(name).fetch_all(&self.pool).await.map_err(log_error)?;
+        let rows = limited(sqlx::query(&sql).bind(name).fetch_all(&self.pool)).await?;
         rows.iter().map(first).collect::<Result<_, _>>().map_err(log_error)
     }
 
     async fn release(&self, name: &str, released: &FirstParked) -> Result<Option<FirstParked>, LogError> {
-        sqlx::query("DELETE FROM milepost.parked_events WHERE name = $1 AND position = $2")
-            .bind(name)
-            .bind(released.position)
-            .execute(&self.pool)
-            .await
-            .map_err(log_error)?;
+        let released_now = sqlx::query("DELETE FROM milepost.parked_events WHERE name = $1 AND position = $2");
+        limited(released_now.bind(name).bind(released.position).execute(&self.pool)).await?;
         let sql =
             format!("SELECT {FIRST} FROM milepost.parked_events WHERE name = $1 AND aggregate_id = $2 ORDER BY aggregate_id, position");
-        let next = sqlx::query(&sql).bind(name).bind(released.aggregate_id).fetch_optional(&self.pool).await.map_err(log_error)?;
+        let next = limited(sqlx::query(&sql).bind(name).bind(released.aggregate_id).fetch_optional(&self.pool)).await?;
         next.as_ref().map(first).transpose().map_err(log_error)
     }
 
     async fn failed_again(&self, name: &str, position: i64, failed: &Failed) -> Result<(), LogError> {
-        sqlx::query(
+        let noted = sqlx::query(
             "UPDATE milepost.parked_events SET error = $3, tries = $4, next_try_at = clock_timestamp() + $5 WHERE name = $1 AND position = $2",
         )
         .bind(name)
@@ -116,10 +117,8 @@ impl Checkpoints for PostgresCheckpoints {
         .bind(&failed.error)
         .bind(as_int(failed.tries))
         .bind(failed.again_after)
-        .execute(&self.pool)
-        .await
-        .map(|_| ())
-        .map_err(log_error)
+        .execute(&self.pool);
+        limited(noted).await.map(|_| ())
     }
 }
 

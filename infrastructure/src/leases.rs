@@ -50,6 +50,7 @@ pub struct LeaseKeeper {
     pool: PgPool,
     holder: Uuid,
     wanted: HashMap<String, Wanted>,
+    checkpoints: Vec<Checkpoint>,
     refused: watch::Sender<Option<WritesRefused>>,
 }
 
@@ -82,6 +83,13 @@ pub enum RefusalCause {
 struct Wanted {
     epoch: watch::Sender<Option<i64>>,
     progress: Option<Progress>,
+}
+
+/// The position up to which a worker has done its work, as the database holds it.
+struct Checkpoint {
+    name: String,
+    position: i64,
+    signs: watch::Sender<()>,
 }
 
 /// What is known of a worker's progress.
@@ -126,7 +134,13 @@ impl Wanted {
 impl LeaseKeeper {
     /// A keeper for a node.
     pub fn new(database: &Database) -> Self {
-        Self { pool: database.worker.clone(), holder: database.node, wanted: HashMap::new(), refused: watch::Sender::new(None) }
+        Self {
+            pool: database.worker.clone(),
+            holder: database.node,
+            wanted: HashMap::new(),
+            checkpoints: vec![],
+            refused: watch::Sender::new(None),
+        }
     }
 
     /// Wants a lease that is renewed as long as this node can. The receiver shows its epoch while it is held.
@@ -145,6 +159,13 @@ impl LeaseKeeper {
             wanted.progress = Some(progress);
         }
         Lease { held, signs }
+    }
+
+    /// The same for a worker whose checkpoint tells of its progress: it moves, or is at the end of the log.
+    pub fn want_by_checkpoint(&mut self, name: impl Into<String>, checkpoint: &str, patience: Duration) -> watch::Receiver<Option<i64>> {
+        let Lease { held, signs } = self.want_by_progress(name, patience);
+        self.checkpoints.push(Checkpoint { name: checkpoint.to_owned(), position: 0, signs });
+        held
     }
 
     /// Whether the database accepts no writes.
@@ -167,6 +188,11 @@ impl LeaseKeeper {
                     self.refused.send_if_modified(|refused| refused.take().is_some());
                 }
                 Err(error) => self.not_renewed(&error).await,
+            }
+            // Not so long that the next renewal is late.
+            let looked = tokio::time::timeout(RENEW_EVERY, self.look_at_checkpoints()).await.unwrap_or_else(|_| Err(no_answer()));
+            if let Err(error) = looked {
+                tracing::debug!(%error, "checkpoints could not be read");
             }
             tokio::select! {
                 () = tokio::time::sleep(RENEW_EVERY) => {}
@@ -239,6 +265,27 @@ impl LeaseKeeper {
                 std::mem::replace(now, epoch) != epoch
             });
         }
+    }
+
+    /// Gives signs for the workers whose checkpoints tell of progress.
+    async fn look_at_checkpoints(&mut self) -> Result<(), sqlx::Error> {
+        if self.checkpoints.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.checkpoints.iter().map(|checkpoint| checkpoint.name.as_str()).collect();
+        let look = sqlx::query_as(
+            "SELECT coalesce(position, 0), coalesce((SELECT max(position) FROM milepost.events), 0) \
+             FROM unnest($1::text[]) WITH ORDINALITY AS named(name, n) LEFT JOIN milepost.checkpoints USING (name) ORDER BY n",
+        )
+        .bind(names)
+        .fetch_all(&self.pool);
+        let found: Vec<(i64, i64)> = look.await?;
+        for (checkpoint, (position, head)) in self.checkpoints.iter_mut().zip(found) {
+            if std::mem::replace(&mut checkpoint.position, position) != position || position >= head {
+                checkpoint.signs.send_replace(());
+            }
+        }
+        Ok(())
     }
 
     /// Releases the leases whose workers show no progress, and drops what these are doing.

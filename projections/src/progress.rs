@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 /// How often other nodes' progress is asked for while somebody waits for it.
 const ASK_WHILE_WAITED_FOR: Duration = Duration::from_millis(10);
+/// Longest wait for the answer. After that its connection is closed, and another one is asked.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is asked for otherwise.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
@@ -161,9 +163,10 @@ impl Progress {
         let mut renewals = self.generation.clone();
         loop {
             let generation = *renewals.borrow_and_update();
-            match registry::live_positions(pool).await {
-                Ok(live) => self.heard(generation, &live),
-                Err(error) => tracing::debug!(%error, "the progress of read models could not be read"),
+            match tokio::time::timeout(ANSWER_WITHIN, registry::live_positions(pool)).await {
+                Ok(Ok(live)) => self.heard(generation, &live),
+                Ok(Err(error)) => tracing::debug!(%error, "the progress of read models could not be read"),
+                Err(_) => tracing::debug!("the progress of read models was not read in time"),
             }
             if self.waited_for.borrow().is_empty() {
                 tokio::select! {

@@ -44,30 +44,34 @@ impl Pulse {
     /// moment ago: it ends one whose client says nothing. Names those whose locks they wait for.
     pub(crate) async fn while_open<T>(&self, pool: &PgPool, pid: i32, name: &str, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
-        let watched = async {
-            let mut said = vec![];
-            loop {
-                tokio::time::sleep(SIGN_EVERY).await;
-                let Ok(Ok((open, waits_for))) = tokio::time::timeout(ANSWER_WITHIN, look(pool, pid)).await else { continue };
-                if open {
-                    self.beat();
-                }
-                if !waits_for.is_empty() && waits_for != said {
-                    let blocked_by = locks::described(pool, &waits_for).await.unwrap_or_default();
-                    tracing::warn!(projection.name = name, ?blocked_by, "a read model waits for the locks of other transactions");
-                    said = waits_for;
-                }
+        let mut said = vec![];
+        loop {
+            if let Ok(done) = tokio::time::timeout(SIGN_EVERY, &mut work).await {
+                return done;
             }
-        };
-        tokio::select! {
-            done = &mut work => done,
-            () = watched => unreachable!("it is looked at for ever"),
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.look(pool, pid, name, &mut said) => {}
+            }
+        }
+    }
+
+    /// Gives a sign if a server process has a transaction open, and names those whose locks it waits for, if others than before.
+    async fn look(&self, pool: &PgPool, pid: i32, name: &str, said: &mut Vec<i32>) {
+        let Ok(Ok((open, waits_for))) = tokio::time::timeout(ANSWER_WITHIN, state_of(pool, pid)).await else { return };
+        if open {
+            self.beat();
+        }
+        if !waits_for.is_empty() && waits_for != *said {
+            let blocked_by = locks::described(pool, &waits_for).await.unwrap_or_default();
+            tracing::warn!(projection.name = name, ?blocked_by, "a read model waits for the locks of other transactions");
+            *said = waits_for;
         }
     }
 }
 
 /// Whether a server process has a transaction open, and which others hold locks that it waits for.
-async fn look(pool: &PgPool, pid: i32) -> Result<(bool, Vec<i32>), sqlx::Error> {
+async fn state_of(pool: &PgPool, pid: i32) -> Result<(bool, Vec<i32>), sqlx::Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND locktype = 'virtualxid' AND granted), pg_blocking_pids($1)";
     sqlx::query_as(sql).bind(pid).fetch_one(pool).await
 }

@@ -36,6 +36,8 @@ pub const FINISH_WITHIN: Duration = Duration::from_secs(6);
 pub const RELAYED_WITHIN: Duration = Duration::from_secs(7);
 /// How often it is looked whether read models are built.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Longest time without progress until a reaction's lease is released: one event may be tried for much of it.
+const REACTION_PROGRESS_WITHIN: Duration = Duration::from_secs(60);
 /// How often figures are tidied.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -226,7 +228,7 @@ fn start_reactions(
     let checkpoints: Arc<dyn Checkpoints> = Arc::new(PostgresCheckpoints::new(core.database.worker.clone()));
     let mut troubles = vec![];
     for reaction in reactions::all() {
-        let lease = leases.want(reactions::lease_name(reaction.name()));
+        let lease = leases.want_by_checkpoint(reactions::lease_name(reaction.name()), reaction.name(), REACTION_PROGRESS_WITHIN);
         let (application, checkpoints) = (Arc::clone(&core.application), Arc::clone(&checkpoints));
         let (trouble, seen) = watch::channel(None);
         troubles.push((reaction.name(), seen));

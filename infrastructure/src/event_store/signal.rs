@@ -32,7 +32,8 @@ pub(super) fn tell(pool: PgPool, mut head: watch::Receiver<i64>) -> JoinHandle<(
     tokio::spawn(async move {
         while head.changed().await.is_ok() {
             let position = *head.borrow_and_update();
-            let told = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(position.to_string()).execute(&pool).await;
+            let told = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(position.to_string()).execute(&pool);
+            let told = crate::postgres::within(told).await;
             if let Err(error) = told {
                 tracing::debug!(%error, "other nodes could not be told of the log's growth");
             }

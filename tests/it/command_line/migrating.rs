@@ -75,9 +75,10 @@ async fn a_migration_that_is_stopped_does_not_keep_others_from_migrating() {
 async fn a_migration_waits_for_locks_only_a_moment_at_a_time_and_names_who_holds_them() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
-    let undone = "DELETE FROM milepost._sqlx_migrations WHERE version = (SELECT max(version) FROM milepost._sqlx_migrations); \
-                  DROP FUNCTION milepost.prove; DROP TABLE milepost.incarnation";
-    pool.execute(undone).await.expect("the last migration can be undone");
+    // As if nothing had been run, but for the table that says what was.
+    let undone = "ALTER TABLE milepost._sqlx_migrations SET SCHEMA public; DROP SCHEMA milepost CASCADE; CREATE SCHEMA milepost; \
+                  ALTER TABLE public._sqlx_migrations SET SCHEMA milepost; TRUNCATE milepost._sqlx_migrations";
+    pool.execute(undone).await.expect("migrations can be undone");
     let mut holder = pool.acquire().await.expect("a connection");
     holder.execute("BEGIN; LOCK TABLE milepost._sqlx_migrations IN SHARE MODE").await.expect("a table can be locked");
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *holder).await.expect("a pid");
