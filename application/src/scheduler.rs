@@ -101,7 +101,7 @@ async fn sleep_for(pause: Option<Duration>) {
 async fn fire(
     application: &Application,
     deadlines: &dyn Deadlines,
-    position: &watch::Receiver<i64>,
+    position: &watch::Receiver<Option<i64>>,
     aside: &mut Aside,
 ) -> Result<DateTime<Utc>, LogError> {
     let now = application.clock().now();

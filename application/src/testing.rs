@@ -201,6 +201,7 @@ impl EventLog for MemoryLog {
         let fact = |recorded: &Arc<Recorded>| {
             Arc::new(Fact {
                 position: recorded.position,
+                event_id: recorded.event_id,
                 aggregate_id: recorded.aggregate_id,
                 event_type: recorded.event.name().to_owned(),
                 recorded: Ok(Arc::clone(recorded)),

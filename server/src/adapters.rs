@@ -5,7 +5,7 @@ use api::graphql::{RelayWatch, Relayed};
 use api::http::Health;
 use application::notices::{Notice, NoticeName};
 use application::ports::{Deadlines, DueSchedule, EventLog, LogError};
-use application::reactions::Trouble;
+use application::reactions;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::event::Fact;
@@ -128,7 +128,7 @@ pub struct NodeHealth {
     pub figures: &'static PrometheusHandle,
     pub relay: Option<watch::Receiver<RelayState>>,
     /// What holds each reaction up on this node.
-    pub reactions: Vec<(&'static str, watch::Receiver<Trouble>)>,
+    pub reactions: Vec<(&'static str, watch::Receiver<reactions::Trouble>)>,
     /// What the scheduler of this node has to say.
     pub scheduler: watch::Receiver<Option<Notice>>,
     /// What the node that relays knows of the topics.

@@ -56,7 +56,11 @@ impl Proxy {
             let introduction = connection.introduction.lock().unwrap_or_else(PoisonError::into_inner);
             introduction.windows(of.len()).any(|window| window == of.as_bytes())
         };
-        connections.iter().filter(said).map(|connection| connection.frozen.send_replace(true)).count()
+        let these: Vec<_> = connections.iter().filter(said).collect();
+        for connection in &these {
+            connection.frozen.send_replace(true);
+        }
+        these.len()
     }
 
     /// Forwards nothing any more.

@@ -79,9 +79,9 @@ impl Aside {
         }
     }
 
-    /// Notes what the tick of a row came to, where the read model was at `position` when it listed the row. True where the
+    /// Notes what the tick of a row came to, where the read model was at `position` when it listed the row, if that is known. True where the
     /// row and the schedule are found to disagree.
-    pub(super) fn put(&mut self, due: &DueSchedule, came: Came, position: i64) -> bool {
+    pub(super) fn put(&mut self, due: &DueSchedule, came: Came, position: Option<i64>) -> bool {
         if self.rows.len() >= ASIDE_SCHEDULES_MAX {
             self.rows.clear();
         }
@@ -91,7 +91,7 @@ impl Aside {
             Came::NotNow => Some(ASIDE_FOR),
             Came::Refused | Came::Failed => Some(before.map_or(ASIDE_FOR, |(_, pause)| (pause * 2).min(ASIDE_FOR_MAX))),
         };
-        let disagrees = matches!(came, Came::ToNothing(newest) if newest <= position);
+        let disagrees = matches!(came, Came::ToNothing(newest) if Some(newest) <= position);
         self.rows.insert(row(due), Ticked { listed: self.pass, again: pause.map(|pause| (Instant::now() + pause, pause)), disagrees });
         disagrees
     }

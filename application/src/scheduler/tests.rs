@@ -23,7 +23,7 @@ struct Wrong {
     ids: Vec<Uuid>,
     workspace: WorkspaceId,
     looks: watch::Sender<usize>,
-    position: watch::Sender<i64>,
+    position: watch::Sender<Option<i64>>,
 }
 
 #[async_trait]
@@ -36,7 +36,7 @@ impl Deadlines for Wrong {
         if after.is_none() {
             self.looks.send_modify(|looks| *looks += 1);
             // Something happens all the time, so there is always a reason to look again.
-            self.position.send_modify(|position| *position += 1);
+            self.position.send_modify(|position| *position = position.map(|position| position + 1));
         }
         let ids: Vec<_> =
             self.ids.iter().copied().filter(|id| after.as_ref().is_none_or(|after| *id > after.id)).take(limit as usize).collect();
@@ -51,7 +51,7 @@ impl Deadlines for Wrong {
         Ok(ids.into_iter().zip(versions).map(row).collect())
     }
 
-    fn position(&self) -> watch::Receiver<i64> {
+    fn position(&self) -> watch::Receiver<Option<i64>> {
         self.position.subscribe()
     }
 }
@@ -71,7 +71,7 @@ async fn wrong(log: &Arc<MemoryLog>, ids: Vec<Uuid>) -> Wrong {
     let mut ids = ids;
     ids.sort_unstable();
     let workspace = caller(Role::Owner).workspace;
-    Wrong { log: Arc::clone(log), ids, workspace, looks: watch::Sender::new(0), position: watch::Sender::new(1_000_000) }
+    Wrong { log: Arc::clone(log), ids, workspace, looks: watch::Sender::new(0), position: watch::Sender::new(Some(1_000_000)) }
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ fn a_row_is_left_alone_until_it_changes_or_is_not_listed() {
     let mut aside = Aside::default();
     for came in [Came::Fired(7), Came::ToNothing(7), Came::Refused, Came::NotNow, Came::Failed] {
         assert!(aside.lets_pass(&row(1)));
-        aside.put(&row(1), came, 0);
+        aside.put(&row(1), came, Some(0));
         aside.end_pass();
         assert!(!aside.lets_pass(&row(1)), "{came:?}");
         assert!(aside.lets_pass(&row(2)), "{came:?}");
@@ -135,16 +135,16 @@ fn a_tick_that_was_refused_is_tried_again_after_pauses_that_double() {
     assert_eq!(aside.next_try(), None);
     let mut pause = ASIDE_FOR;
     for _ in 0..20 {
-        aside.put(&row(1), Came::Refused, 0);
+        aside.put(&row(1), Came::Refused, Some(0));
         let next = aside.next_try().expect("it is tried again");
         assert!(next <= pause && next > pause / 2, "{next:?}");
         pause = (pause * 2).min(ASIDE_FOR_MAX);
     }
-    aside.put(&row(1), Came::NotNow, 0);
+    aside.put(&row(1), Came::NotNow, Some(0));
     assert!(aside.next_try().is_some_and(|next| next <= ASIDE_FOR));
-    aside.put(&row(1), Came::ToNothing(7), 7);
+    aside.put(&row(1), Came::ToNothing(7), Some(7));
     assert_eq!((aside.next_try(), aside.disagreeing()), (None, Some((1, row(1).id))));
-    aside.put(&row(1), Came::ToNothing(8), 7);
+    aside.put(&row(1), Came::ToNothing(8), Some(7));
     assert_eq!(aside.disagreeing(), None, "the read model has yet to hear of an event");
 }
 
@@ -152,7 +152,7 @@ fn a_tick_that_was_refused_is_tried_again_after_pauses_that_double() {
 fn what_is_left_alone_takes_bounded_memory() {
     let mut aside = Aside::default();
     for version in 0..=ASIDE_SCHEDULES_MAX as i64 {
-        aside.put(&row(version), Came::ToNothing(1), 1);
+        aside.put(&row(version), Came::ToNothing(1), Some(1));
     }
     assert_eq!(aside.disagreeing().map(|(count, _)| count), Some(1));
 }
@@ -178,10 +178,10 @@ impl Deadlines for Known {
         Ok(self.due.clone())
     }
 
-    fn position(&self) -> watch::Receiver<i64> {
+    fn position(&self) -> watch::Receiver<Option<i64>> {
         self.asked.send_modify(|asked| *asked += 1);
         // Far enough, so that nobody waits for it.
-        Sender::new(i64::MAX).subscribe()
+        Sender::new(Some(i64::MAX)).subscribe()
     }
 }
 

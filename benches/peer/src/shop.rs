@@ -3,7 +3,7 @@
 use crate::rules::{Numbered, NumberedTask};
 use crate::views::{ProjectView, TaskView, TasksOfProjects};
 use anyhow::{Context, Result, anyhow};
-use chrono::{SubsecRound, Utc};
+use chrono::Utc;
 use cqrs_es::persist::GenericQuery;
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::issued::Issued;
@@ -47,7 +47,7 @@ impl Shop {
     }
 
     fn issued<C>(&self, command: C) -> Issued<C> {
-        Issued { by: self.actor, workspace: self.workspace, at: Utc::now().trunc_subsecs(3), command }
+        Issued { by: self.actor, workspace: self.workspace, at: Utc::now().into(), command }
     }
 
     pub(crate) async fn create_project(&self, id: ProjectId, command: ProjectCommand) -> Result<()> {

@@ -112,7 +112,7 @@ impl Story {
     }
 
     fn issued<C>(&self, command: C) -> Issued<C> {
-        Issued { by: self.people[0], workspace: self.workspace, at: Utc::now(), command }
+        Issued { by: self.people[0], workspace: self.workspace, at: Utc::now().into(), command }
     }
 
     fn new_task(&mut self) -> Open {

@@ -159,7 +159,7 @@ impl Stock {
         let task = self.tasks[number % self.tasks.len()].to_string();
         loop {
             let command = wishes.iter().cloned().map(|wish| InProject { home: self.home.clone(), wish }).collect();
-            let issued = Issued { by: self.caller.actor, workspace: self.caller.workspace, at: Utc::now(), command };
+            let issued = Issued { by: self.caller.actor, workspace: self.caller.workspace, at: Utc::now().into(), command };
             match self.framework.execute(&task, issued).await {
                 Err(AggregateError::AggregateConflict) => {}
                 done => return Ok(done?),

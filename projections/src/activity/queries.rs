@@ -107,7 +107,7 @@ pub async fn list_events(
     after: i64,
     limit: usize,
 ) -> Result<EventPage, QueryError> {
-    Ok(page(events_statement(workspace, filter, after), reads, limit).await?)
+    page(events_statement(workspace, filter, after), reads, limit).await
 }
 
 /// What happened to one thing after a position.
@@ -117,7 +117,7 @@ pub async fn history(reads: &impl Reads, workspace: WorkspaceId, subject: Uuid, 
     ));
     query.push_bind(subject).push(" AND a.workspace_id = ").push_bind(workspace.0);
     query.push(" AND a.position > ").push_bind(after).push(" ORDER BY a.position");
-    Ok(page(query, reads, limit).await?)
+    page(query, reads, limit).await
 }
 
 /// An event by its id.

@@ -15,7 +15,7 @@ use tests::wait::until;
 use uuid::Uuid;
 
 /// When what was created is due: after PostgreSQL has recovered.
-const DUE_IN: TimeDelta = TimeDelta::seconds(12);
+const DUE_IN: TimeDelta = TimeDelta::seconds(25);
 const READ_MODELS_BEHIND: &str = "SELECT (SELECT min(position) FROM milepost.projections WHERE state = 'live') \
                                   < (SELECT max(position) FROM milepost.events)";
 
@@ -68,7 +68,7 @@ impl Scene {
     }
 
     /// After a crash: nobody is told of what is not so, and all becomes as it was without anything new.
-    async fn is_as_before(mut self, crashed: DateTime<Utc>, task: &str, position: &Value) {
+    async fn becomes_as_before(mut self, crashed: DateTime<Utc>, task: &str, position: &Value) {
         let query = "query($t: ID!, $p: Position) { task(id: $t, minPosition: $p) { title } serviceStatus { position } }";
         until("the task can be read again", || async {
             let answer = self.client.ask(query, json!({ "t": task, "p": position })).await;
@@ -123,7 +123,7 @@ async fn when_server_processes_are_killed_read_models_are_right_again_without_a_
     let (task, position) = scene.task_in_memory().await;
     let crashed = Utc::now();
     scene.postgres.kill_children();
-    scene.is_as_before(crashed, &task, &position).await;
+    scene.becomes_as_before(crashed, &task, &position).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,7 +133,7 @@ async fn when_the_server_is_killed_read_models_are_right_again_without_a_new_eve
     let crashed = Utc::now();
     scene.postgres.kill().await;
     scene.postgres.start_again().await;
-    scene.is_as_before(crashed, &task, &position).await;
+    scene.becomes_as_before(crashed, &task, &position).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,5 +142,5 @@ async fn when_another_machine_takes_over_the_disk_read_models_are_right_again_wi
     let (task, position) = scene.task_in_memory().await;
     let crashed = Utc::now();
     scene.postgres.move_to_another_machine().await;
-    scene.is_as_before(crashed, &task, &position).await;
+    scene.becomes_as_before(crashed, &task, &position).await;
 }

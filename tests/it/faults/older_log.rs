@@ -36,6 +36,14 @@ async fn settled(postgres: &OwnPostgres) -> i64 {
     .await
 }
 
+/// The read models hold what the events say.
+async fn assert_verified(postgres: &OwnPostgres) {
+    let mut verify = Run::of(&["projections", "verify"]);
+    verify.environment.push(("DATABASE_URL", postgres.url.clone()));
+    let verified = run(PROGRAM, verify, None).await;
+    assert_eq!(verified.status, 0, "{}\n{}", verified.stdout, verified.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_failover_to_an_older_log_nothing_of_what_was_lost_lives_on() {
     let mut postgres = OwnPostgres::start().await;
@@ -74,8 +82,7 @@ async fn after_a_failover_to_an_older_log_nothing_of_what_was_lost_lives_on() {
         Some(())
     })
     .await;
-    let (ready, _) = client.get("/readyz").await;
-    assert_eq!(ready, 503, "nothing can be written");
+    until("it is not ready, for nothing can be written", || async { (client.get("/readyz").await.0 == 503).then_some(()) }).await;
     sqlx::query("SELECT pg_promote()").execute(&mut sql(&postgres).await).await.expect("a superuser may");
 
     let query = "query($p: ID!, $m: Position) { tasks(filter: { projectId: { eq: $p } }, first: 100, minPosition: $m) { totalCount } }";
@@ -111,10 +118,7 @@ async fn after_a_failover_to_an_older_log_nothing_of_what_was_lost_lives_on() {
     let tasks: i64 =
         sqlx::query_scalar("SELECT count(*) FROM milepost.task_list").fetch_one(&mut sql(&postgres).await).await.expect("rows");
     assert_eq!(tasks, 1 + BEFORE as i64);
-    let mut verify = Run::of(&["projections", "verify"]);
-    verify.environment.push(("DATABASE_URL", postgres.url.clone()));
-    let verified = run(PROGRAM, verify, None).await;
-    assert_eq!(verified.status, 0, "{}\n{}", verified.stdout, verified.stderr);
+    assert_verified(&postgres).await;
     node.kill().await;
     postgres.end().await;
 }

@@ -136,10 +136,10 @@ async fn figure(client: &Client, name: &str) -> f64 {
 /// A request for an answer of 14 megabytes.
 async fn much(client: &Client) -> String {
     let project = client.project().await;
-    let description = "\u{1}".repeat(60 * 1024);
+    let description = "\"".repeat(60 * 1024);
     let made = client.must("taskCreate", "id", json!({ "projectId": project, "title": "Long", "description": description })).await;
     client.data("query($p:Position){tasks(minPosition:$p){totalCount}}", json!({ "p": made["position"] })).await;
-    let fields: String = (0..38).map(|number| format!("a{number}:description ")).collect();
+    let fields: String = (0..114).map(|number| format!("a{number}:description ")).collect();
     body(&format!("query($t:ID!){{task(id:$t){{{fields}}}}}"), &json!({ "t": made["task"]["id"] }))
 }
 

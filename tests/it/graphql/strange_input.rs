@@ -329,7 +329,7 @@ async fn a_name_given_twice_is_refused_wherever_it_is() {
         (format!(r#"{{"query":"{{ viewer {{ role }} }}","query":"{update}","variables":{{}}}}"#), "query"),
         (format!(r#"{{"query":"{update}","variables":{{"i":{{"id":"{task}","title":"A","title":"B"}}}}}}"#), "title"),
         (format!(r#"{{"query":"{update}","variables":{{"i":{{}},"i":{{"id":"{task}","title":"B"}}}}}}"#), "i"),
-        (format!(r#"{{"query":"{{ viewer {{ role }} }}","extensions":{{"a":{{"b":1,"b":2}}}}}}"#), "b"),
+        (r#"{"query":"{ viewer { role } }","extensions":{"a":{"b":1,"b":2}}}"#.to_owned(), "b"),
     ] {
         let answer = calm(&app.client, body.clone(), &body).await;
         assert_eq!((answer.status, answer.code()), (400, "BAD_USER_INPUT".to_owned()), "{body}: {}", answer.text);

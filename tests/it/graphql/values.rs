@@ -135,7 +135,7 @@ async fn malformed_values_are_errors() {
         for value in values {
             let refused = with(&app.client, name, field, &value).await;
             assert_eq!(refused["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{name} {field} {value}: {refused}");
-            assert!(refused.get("data").is_none_or(Value::is_null), "{name} {field} {value}: {refused}");
+            assert!(refused["data"]["r"].is_null(), "{name} {field} {value}: {refused}");
         }
     }
     app.stop().await;

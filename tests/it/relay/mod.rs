@@ -142,6 +142,19 @@ impl Scene {
             .await;
     }
 
+    /// Appends an event to every project.
+    async fn rename_projects(&self) {
+        let sql = self.sql().await;
+        let ids = sqlx::query_scalar("SELECT DISTINCT aggregate_id FROM milepost.events WHERE aggregate_type = 'project'");
+        let ids: Vec<String> = ids.fetch_all(&sql).await.expect("projects");
+        sql.close().await;
+        for id in ids {
+            let update = serde_json::json!({ "command": "projectUpdate", "input": { "id": id, "name": "Renamed" } });
+            let update = serde_json::from_value(update).expect("a command");
+            send(&self.core.application, self.caller, update).await.expect("a project is renamed");
+        }
+    }
+
     /// A dead node's lease runs out after some seconds; that others wait for it is tested elsewhere.
     async fn end_leases(&self) {
         let sql = self.sql().await;

@@ -117,7 +117,7 @@ async fn assert_left_out(scene: &Scene, position: i64, payload: &str) {
         let refused = skip(position, reason).await;
         assert!(refused.status == status && refused.stderr.contains(&words), "{words}: {}{}", refused.stdout, refused.stderr);
     }
-    let listed = scene.milepost(&["dead-letters", "list", "--json"]).await;
+    let listed = scene.milepost(&["dead-letters", "list", "--source", "relay", "--json"]).await;
     let listed: Value = serde_json::from_str(&listed.stdout).expect("JSON");
     assert_eq!((&listed[0]["source"], &listed[0]["position"]), (&json!("relay"), &json!(position.to_string())), "{listed}");
     assert_eq!(scene.position().await, Some(position - 1), "a refused skip skips nothing");

@@ -102,9 +102,9 @@ impl Relay {
 
     fn run(self, runtime: &Handle, teller: &Teller) {
         let (mut most, mut fenced, mut looked) = (BATCH_EVENTS_MAX, 0, 0);
-        while self.wait_for_lease(runtime) {
+        while let Some(epoch) = self.wait_for_lease(runtime) {
             let (before, begun) = (most, Instant::now());
-            let Err(error) = self.session(runtime, teller, &mut most) else { continue };
+            let Err(error) = self.session(runtime, epoch, teller, &mut most) else { continue };
             if begun.elapsed() > STEADY {
                 (fenced, looked) = (0, 0);
             }
@@ -141,14 +141,14 @@ impl Relay {
         RETRY_PAUSE
     }
 
-    /// False when told to stop.
-    fn wait_for_lease(&self, runtime: &Handle) -> bool {
+    /// The epoch of the lease; `None` when told to stop.
+    fn wait_for_lease(&self, runtime: &Handle) -> Option<i64> {
         let (mut lease, mut stop) = (self.lease.clone(), self.stop.clone());
         runtime.block_on(async {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => false,
-                held = lease.wait_for(Option::is_some) => held.is_ok(),
+                _ = stop.wait_for(|stop| *stop) => None,
+                held = lease.wait_for(Option::is_some) => held.ok().and_then(|epoch| *epoch),
             }
         })
     }
@@ -158,8 +158,9 @@ impl Relay {
         let _ = runtime.block_on(async { tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() });
     }
 
-    /// A session is of one generation of the log: its position and what it has read ahead are read again after that.
-    fn may_go_on(&self, generation: &watch::Receiver<u64>) -> bool {
-        self.lease.borrow().is_some() && !*self.stop.borrow() && !generation.has_changed().unwrap_or(true)
+    /// A session is of one epoch of the lease, since another node may have relayed in between, and of one generation of the
+    /// log: its position and what it has read ahead are read again after that.
+    fn may_go_on(&self, epoch: i64, generation: &watch::Receiver<u64>) -> bool {
+        *self.lease.borrow() == Some(epoch) && !*self.stop.borrow() && !generation.has_changed().unwrap_or(true)
     }
 }

@@ -1,6 +1,7 @@
 //! An admin's word on where the relay continues.
 
 use super::checkpoint::choose;
+use super::partitions::Partitions;
 use super::state::Teller;
 use super::transaction::{Deliveries, Home, RelayProducer, send_record};
 use super::{BROKERS_TIMEOUT, RelayError};
@@ -26,7 +27,10 @@ impl Fence {
     /// Ends the transactions of every relay with this transactional id.
     pub async fn raise(kafka: &Kafka, catalogue: &Catalogue) -> Result<Self, RelayError> {
         let (kafka, topic) = (kafka.clone(), catalogue.relay_topic());
+        // A transaction that is ended while a partition has no leader stays open there.
+        let partitions = Partitions::of(&kafka, catalogue)?;
         let raised = tokio::task::spawn_blocking(move || {
+            partitions.led()?;
             let producer: RelayProducer = producer_config(&kafka).create_with_context(Deliveries::default())?;
             producer.init_transactions(BROKERS_TIMEOUT)?;
             Ok(Self { producer, kafka, topic })

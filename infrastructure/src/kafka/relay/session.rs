@@ -49,11 +49,12 @@ impl Relay {
     ///
     /// A producer that failed is not used again, not even to abort: after records were refused, librdkafka may leave
     /// those of its next transaction unsent. Whoever begins next with the transactional id aborts what was left open.
-    pub(super) fn session(&self, runtime: &Handle, teller: &Teller, most: &mut usize) -> Result<(), RelayError> {
-        self.unless_stopped(runtime, self.before_fencing(teller.refuses()))?;
-        let generation = self.log.generation();
+    pub(super) fn session(&self, runtime: &Handle, epoch: i64, teller: &Teller, most: &mut usize) -> Result<(), RelayError> {
+        self.unless_stopped(runtime, self.create_topics())?;
         let partitions = Partitions::of(&self.kafka, &self.catalogue)?;
         partitions.led()?;
+        self.unless_stopped(runtime, self.before_fencing(teller.refuses()))?;
+        let generation = self.log.generation();
         let producer: RelayProducer = producer_config(&self.kafka).create_with_context(Deliveries::default())?;
         producer.init_transactions(BROKERS_TIMEOUT)?;
         let mut place = self.unless_stopped(runtime, self.place())?;
@@ -64,7 +65,7 @@ impl Relay {
         let home = Home { topic: self.catalogue.relay_topic(), transactional_id: &self.kafka.transactional_id, servers };
         let mut head = self.log.head();
         let (mut following, mut committed) = (None, None::<Instant>);
-        while self.may_go_on(&generation) {
+        while self.may_go_on(epoch, &generation) {
             teller.at(place.sent.position);
             if let (None, Some(gap)) = (&following, committed.and_then(|at| COMMIT_GAP.checked_sub(at.elapsed()))) {
                 self.pause(runtime, gap);
@@ -103,14 +104,18 @@ impl Relay {
         Ok(())
     }
 
-    /// What can be told without ending the transactions of another relay, which may be the right one.
-    async fn before_fencing(&self, refuses: bool) -> Result<(), RelayError> {
+    async fn create_topics(&self) -> Result<(), RelayError> {
         if self.kafka.create_topics {
             let created = Topics::new(&self.kafka, &self.catalogue)?.create_missing().await?;
             if !created.is_empty() {
                 tracing::info!(topics = created.join(", "), "topics were created");
             }
         }
+        Ok(())
+    }
+
+    /// What can be told without ending the transactions of another relay, which may be the right one.
+    async fn before_fencing(&self, refuses: bool) -> Result<(), RelayError> {
         let examined = examine(&self.kafka, &self.catalogue, &self.pool).await?;
         if let Setting::Unknown(reason) = &examined.policy {
             let ((name, wanted), topic) = (CLEANUP_POLICY, self.catalogue.relay_topic());

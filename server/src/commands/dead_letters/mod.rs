@@ -40,9 +40,6 @@ struct Letter {
 /// What parks events.
 #[async_trait]
 trait Parking: Sync {
-    /// What is meant by a name, such as `read model`.
-    fn what(&self) -> &'static str;
-
     /// The names of all that may park an event.
     fn names(&self) -> Vec<&'static str>;
 
@@ -128,10 +125,9 @@ async fn list(core: &Core, source: Option<Source>, name: Option<&str>, json: boo
 
 fn known(sources: &[Source], name: &str) -> Result<(), Failure> {
     let names: Vec<_> = sources.iter().flat_map(|source| parking(*source).names()).collect();
-    let what: Vec<_> = sources.iter().map(|source| parking(*source).what()).collect();
     match names.contains(&name) {
         true => Ok(()),
-        false => Err(Failure::wrong_use(format!("there is no {} {name:?}; there are {}", what.join(" or "), names.join(", ")))),
+        false => Err(Failure::wrong_use(format!("nothing called {name:?} has dead letters; there are {}", names.join(", ")))),
     }
 }
 

@@ -15,10 +15,6 @@ pub(super) struct ReadModels;
 
 #[async_trait]
 impl Parking for ReadModels {
-    fn what(&self) -> &'static str {
-        "read model"
-    }
-
     fn names(&self) -> Vec<&'static str> {
         all().iter().map(|projection| projection.name()).collect()
     }

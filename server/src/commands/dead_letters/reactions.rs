@@ -23,10 +23,6 @@ fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
 
 #[async_trait]
 impl Parking for Reactions {
-    fn what(&self) -> &'static str {
-        "reaction"
-    }
-
     fn names(&self) -> Vec<&'static str> {
         all().iter().map(|reaction| reaction.name()).collect()
     }

@@ -10,16 +10,12 @@ use uuid::Uuid;
 
 pub(super) struct Relay;
 
-fn refused(error: &sqlx::Error) -> Failure {
+fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::of_database("the relay's dead letters cannot be looked after", error)
 }
 
 #[async_trait]
 impl Parking for Relay {
-    fn what(&self) -> &'static str {
-        "part of the relay"
-    }
-
     fn names(&self) -> Vec<&'static str> {
         vec![LEASE]
     }
@@ -27,20 +23,22 @@ impl Parking for Relay {
     async fn letters(&self, core: &Core) -> Result<Vec<Letter>, Failure> {
         let letters = dead_letters::list(&core.database.worker).await.map_err(|error| refused(&error))?;
         let stopped = letters.into_iter().filter(|letter| letter.skipped_at.is_none());
-        Ok(stopped
-            .map(|letter| Letter {
-                source: Source::Relay,
-                name: LEASE.to_owned(),
-                version: None,
-                position: letter.position,
-                aggregate_id: Uuid::parse_str(&letter.aggregate_id).unwrap_or_default(),
-                event_type: letter.event_type,
-                error: Some(letter.error),
-                tries: None,
-                parked_at: letter.stopped_at,
-                next_try_at: None,
+        stopped
+            .map(|letter| {
+                Ok(Letter {
+                    source: Source::Relay,
+                    name: LEASE.to_owned(),
+                    version: None,
+                    position: letter.position,
+                    aggregate_id: Uuid::parse_str(&letter.aggregate_id).map_err(|error| refused(&error))?,
+                    event_type: letter.event_type,
+                    error: Some(letter.error),
+                    tries: None,
+                    parked_at: letter.stopped_at,
+                    next_try_at: None,
+                })
             })
-            .collect())
+            .collect()
     }
 
     async fn retry(&self, _: &Core, first: &Letter) -> Result<(), Failure> {

@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 const UNITS_MAX: usize = 20;
 
+/// The id of a command that was sent, its request's hash, and its line if it was of an import.
+type Sent = (Named, Vec<u8>, Option<WishedLine>);
+
 /// What all writers know of the log, which may be out of date.
 pub(super) struct Rumours {
     workspaces: Vec<Uuid>,
     streams: Vec<String>,
     versions: Mutex<HashMap<String, i64>>,
-    commands: Mutex<Vec<(Named, Vec<u8>, Option<WishedLine>)>>,
+    commands: Mutex<Vec<Sent>>,
 }
 
 impl Rumours {
@@ -135,14 +138,16 @@ impl Rumours {
     fn retry(&self, wish: &mut Wish, dice: &mut Dice, careless: bool) {
         let mut commands = self.commands.lock().expect("no panic");
         // Lines are sent again as a matter of course.
-        let fits = |known: &&(Named, Vec<u8>, Option<WishedLine>)| known.2.is_some() == wish.line.is_some();
+        let fits = |known: &&Sent| known.2.is_some() == wish.line.is_some();
         let again: Vec<_> = commands.iter().filter(fits).collect();
         let often = if wish.line.is_some() { 30 } else { 12 };
         if (careless || wish.line.is_some()) && dice.percent(often) && !again.is_empty() {
             let ((workspace, source, command), hash, line) = (*dice.one_of(&again)).clone();
             (wish.workspace, wish.source, wish.command) = (workspace, source, Some(command));
-            // The same line, now with what came of it this time.
-            if let (Some(mine), Some(line)) = (&mut wish.line, line) {
+            // The same line, now with what came of it this time; now and then one that was changed under its id.
+            if let (Some(mine), Some(line)) = (&mut wish.line, line)
+                && dice.percent(60)
+            {
                 mine.hash = line.hash;
             }
             if dice.percent(70) {
