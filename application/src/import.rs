@@ -3,7 +3,7 @@
 //! Commands run at the same time as far as that makes no difference: lines that name the same thing keep their order,
 //! and what changes the standing of a whole project waits for everything before it. Running a file twice changes
 //! nothing, since every line has a command id: what was carried out is not carried out again, and what was refused is
-//! refused again, also where it would be taken by now.
+//! refused again, also where it would be accepted now.
 
 mod order;
 

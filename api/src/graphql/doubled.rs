@@ -14,7 +14,7 @@ enum Open<'a> {
 }
 
 /// The first field that an object gives twice. What is in round brackets is a value; elsewhere braces hold fields that are asked
-/// for. A text that is no query is for the parser to refuse.
+/// for. The parser refuses a text that is not a query.
 pub(crate) fn field(query: &str) -> Option<&str> {
     let text = query.as_bytes();
     let (mut open, mut at): (Vec<Open<'_>>, usize) = (vec![], 0);

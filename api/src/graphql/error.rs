@@ -56,7 +56,7 @@ pub(crate) fn limit_exceeded(limit: &'static str, value: usize, allowed: usize) 
     })
 }
 
-/// There is no room for a request at the moment.
+/// A request is refused because a limit on what is under way is reached.
 pub(crate) fn overloaded(overload: Overload) -> Error {
     let Overload { limit, allowed, .. } = overload;
     metrics::counter!("milepost_api_overloads_total", "limit" => limit).increment(1);

@@ -42,7 +42,7 @@ pub struct Executed {
     pub began: bool,
     /// Whether commands were carried out, so that there is something to say even where the answer is too large.
     pub(crate) carried_out: bool,
-    /// What there was no room for.
+    /// The limit on what is under way that was reached.
     pub(crate) overload: Option<Overload>,
     stored: Arc<Stored>,
 }

@@ -47,7 +47,7 @@ struct Counted {
 pub(crate) enum Stopped {
     /// It goes beyond a limit: its name, what it came to, and what is allowed.
     TooMuch(&'static str, usize, usize),
-    /// There is no room for it at the moment.
+    /// A limit on what is under way is reached.
     Overload(Overload),
 }
 
@@ -82,7 +82,7 @@ impl Meter {
         self.counted().stopped
     }
 
-    /// Returns once there is no sense in going on.
+    /// Returns when the answer is to be stopped, with the reason.
     pub(crate) async fn stop(&self) -> Stopped {
         loop {
             self.stopping.notified().await;

@@ -48,7 +48,7 @@ fn of_error(status: StatusCode, error: async_graphql::Error) -> Unfit {
     Unfit { status, message: error.message, extensions: serde_json::json!(error.extensions) }
 }
 
-/// There is no room for it at the moment.
+/// The refusal of a request because a limit on what is under way is reached.
 fn turned_away(overload: Overload) -> Unfit {
     of_error(status_of(overload), overloaded(overload))
 }
@@ -84,7 +84,7 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
     response
 }
 
-/// Answers whatever was asked with what there is no room for.
+/// Refuses any request because a limit on what is under way is reached.
 pub(super) async fn turn_away(body: Body, overload: Overload) -> Response<Body> {
     take_in(body).await;
     refuse(Answer::Json, &turned_away(overload))
@@ -123,7 +123,7 @@ async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) 
     };
     let executed = door.graphql.execute(sent, asked, underway, How { only_read, until }).await;
     let status = executed.overload.map_or_else(|| status(format, &executed.response, executed.began), status_of);
-    // Where nothing was executed, there is no data, not even null.
+    // If execution did not begin, the answer has no `data` member, not even null.
     let data = executed.began.then_some(&executed.response.data);
     match written(&Answered { data, errors: &executed.response.errors }, limits.answer_bytes) {
         Ok(bytes) => match Held::new(bytes, underway, executed.carried_out) {
@@ -241,7 +241,7 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
     read(value)
 }
 
-/// The whole body, unless there is no room for it at the moment; or nothing if it has more bytes than allowed.
+/// The whole body, or an overload if a limit on held bytes is reached, or nothing if it has more bytes than allowed.
 async fn read_all(
     pieces: &mut BodyDataStream,
     limit: usize,

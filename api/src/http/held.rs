@@ -12,7 +12,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// What became of commands is held even if there is no room for it.
+    /// The outcome of commands is held even beyond the limits.
     pub(super) fn new(bytes: Vec<u8>, underway: &Arc<Underway>, carried_out: bool) -> Result<Self, Overload> {
         match carried_out {
             true => underway.hold_anyway(bytes.len()),
