@@ -60,9 +60,12 @@ impl OwnPostgres {
 
     fn signal_all(&self, signal: Signal) {
         let pid = self.pid();
-        // The first one first, so that it starts no others meanwhile.
+        // The first one is halted, so that it starts no others meanwhile, and is asked for them while it is there: once it is
+        // dead they are nobody's children, and those that are halted would stay for ever.
+        kill(pid, Signal::SIGSTOP).expect("it can be signalled");
+        let children = self.children();
         kill(pid, signal).expect("it can be signalled");
-        for child in self.children() {
+        for child in children {
             let _ = kill(child, signal);
         }
     }
