@@ -44,14 +44,30 @@ async fn write(client: &Client) {
     client.must("scheduleCreate", "id", serde_json::json!({ "title": "Late", "due": due })).await;
 }
 
+/// A node behind a proxy, whose read models have seen what was written.
+struct Scene {
+    database: TestDatabase,
+    pool: PgPool,
+    proxy: Proxy,
+    first: Process,
+    client: Client,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let database = TestDatabase::new().await;
+        let pool = database.pool().await;
+        let proxy = Proxy::before(&database.url).await;
+        let (first, client) = node(&proxy.url).await;
+        write(&client).await;
+        everything_seen(&pool).await;
+        Self { database, pool, proxy, first, client }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_models_whose_connections_are_quiet_go_on_here_or_on_another_node() {
-    let database = TestDatabase::new().await;
-    let pool = database.pool().await;
-    let proxy = Proxy::before(&database.url).await;
-    let (first, client) = node(&proxy.url).await;
-    write(&client).await;
-    everything_seen(&pool).await;
+    let Scene { database, pool, proxy, first, client: _ } = Scene::set().await;
     let (second, client) = node(&database.url).await;
     // The leases themselves can be renewed: other connections live on.
     assert!(proxy.freeze(OF_READ_MODELS) >= 1);
@@ -66,12 +82,7 @@ async fn read_models_whose_connections_are_quiet_go_on_here_or_on_another_node()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_single_node_opens_new_connections_in_place_of_quiet_ones() {
-    let database = TestDatabase::new().await;
-    let pool = database.pool().await;
-    let proxy = Proxy::before(&database.url).await;
-    let (first, client) = node(&proxy.url).await;
-    write(&client).await;
-    everything_seen(&pool).await;
+    let Scene { database: _database, pool, proxy, first, client } = Scene::set().await;
     // More than one may be frozen: one for each read model that was just written.
     let count = proxy.freeze(OF_READ_MODELS);
     assert!((1..=READ_MODELS + 4).contains(&count), "{count}");
@@ -84,12 +95,7 @@ async fn a_single_node_opens_new_connections_in_place_of_quiet_ones() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reaction_goes_on_when_its_connections_are_quiet() {
-    let database = TestDatabase::new().await;
-    let pool = database.pool().await;
-    let proxy = Proxy::before(&database.url).await;
-    let (first, client) = node(&proxy.url).await;
-    write(&client).await;
-    everything_seen(&pool).await;
+    let Scene { database, pool, proxy, first, client: _ } = Scene::set().await;
     let (second, client) = node(&database.url).await;
     let project = client.project().await;
     assert!(proxy.freeze(OF_WORKERS) >= 1);
@@ -105,12 +111,7 @@ async fn a_reaction_goes_on_when_its_connections_are_quiet() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_without_any_answer_is_not_ready_and_goes_on_when_answers_come_again() {
-    let database = TestDatabase::new().await;
-    let pool = database.pool().await;
-    let proxy = Proxy::before(&database.url).await;
-    let (first, client) = node(&proxy.url).await;
-    write(&client).await;
-    everything_seen(&pool).await;
+    let Scene { database: _database, pool, proxy, first, client } = Scene::set().await;
     proxy.halt();
     until("it says that it is not ready", || async {
         let (status, body) = client.get("/readyz").await;

@@ -96,6 +96,15 @@ impl Stage {
         .await
     }
 
+    /// Sees that a node relays what is written from now on, and ends it.
+    async fn goes_on(&self, mut node: Process) {
+        node.said(GOES_ON).await;
+        self.scene.write(TASKS, &AtomicUsize::new(0)).await;
+        self.scene.relayed().await;
+        self.scene.assert_exactly_once().await;
+        node.kill().await;
+    }
+
     /// Lets whoever has the transactional id end the open transaction, as an older relay, or brokers after a while, do.
     fn end_transaction(&self) {
         let mut config = client_config(&self.scene.topics.kafka);
@@ -117,11 +126,7 @@ async fn a_relay_waits_for_every_leader_before_it_ends_the_transaction_of_the_on
     other.said("has no leader that answers").await;
     assert!(!other.log().contains(GOES_ON), "{}", other.log());
     stage.start_again(partition).await;
-    other.said(GOES_ON).await;
-    stage.scene.write(TASKS, &AtomicUsize::new(0)).await;
-    stage.scene.relayed().await;
-    stage.scene.assert_exactly_once().await;
-    other.kill().await;
+    stage.goes_on(other).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,11 +156,7 @@ async fn records_of_an_aborted_transaction_that_were_left_open_stop_the_relay_un
     let way_out = notice.split_once("kafka-transactions.sh --bootstrap-server ").expect("the notice names the tool").1;
     let arguments: Vec<&str> = way_out.split_whitespace().skip(1).collect();
     stage.kafka.command("transactions", &arguments);
-    other.said(GOES_ON).await;
-    stage.scene.write(TASKS, &AtomicUsize::new(0)).await;
-    stage.scene.relayed().await;
-    stage.scene.assert_exactly_once().await;
-    other.kill().await;
+    stage.goes_on(other).await;
 }
 
 /// They are hidden from consumers, and must be shown, not aborted.
