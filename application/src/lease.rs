@@ -1,6 +1,21 @@
 //! Work that is done only while a lease is held.
 
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// How often a sign of progress is given while there is nothing to do.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
+
+/// Waits for something to do. Having nothing to do counts as progress.
+pub(crate) async fn idle<T>(signs: &watch::Sender<()>, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    loop {
+        signs.send_replace(());
+        if let Ok(done) = tokio::time::timeout(SIGN_EVERY, &mut work).await {
+            return done;
+        }
+    }
+}
 
 /// Returns when the log has gone to another generation: what its reader holds in memory is to be read again.
 pub(crate) async fn renewed(mut generation: watch::Receiver<u64>) {

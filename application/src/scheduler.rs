@@ -14,7 +14,7 @@ use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::error::CommandError;
 use crate::failure::{Class, class, with_causes, words_of};
-use crate::lease::{lost, renewed};
+use crate::lease::{idle, lost, renewed};
 use crate::notices::{Notice, NoticeName};
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
 use aside::{Aside, Came};
@@ -39,15 +39,16 @@ const LOOK_PAUSE: Duration = Duration::from_millis(10);
 const SETTLE_FOR: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Ticks while the lease is held. Returns when nobody will hold it any more.
-pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease: watch::Receiver<Option<i64>>) {
+/// Ticks while the lease is held, and gives signs of progress to whoever renews it: after each tick that came to something, and
+/// every second while it waits for the next moment. Returns when nobody will hold the lease any more.
+pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease: watch::Receiver<Option<i64>>, signs: &watch::Sender<()>) {
     let mut aside = Aside::default();
     loop {
         let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
         let Ok(Some(epoch)) = held else { return };
         let generation = application.log().generation();
         tokio::select! {
-            Err(error) = tick_on(application, deadlines, &mut aside) => {
+            Err(error) = tick_on(application, deadlines, &mut aside, signs) => {
                 tracing::warn!(%error, "the scheduler was interrupted; going on");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
@@ -62,22 +63,27 @@ pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease
 }
 
 /// Sleeps and fires, for ever.
-async fn tick_on(application: &Application, deadlines: &dyn Deadlines, aside: &mut Aside) -> Result<(), LogError> {
+async fn tick_on(
+    application: &Application,
+    deadlines: &dyn Deadlines,
+    aside: &mut Aside,
+    signs: &watch::Sender<()>,
+) -> Result<(), LogError> {
     let mut position = deadlines.position();
     loop {
         position.mark_unchanged();
         let started = Instant::now();
-        let looked_at = fire(application, deadlines, &position, aside).await?;
+        let looked_at = fire(application, deadlines, &position, aside, signs).await?;
         let next = deadlines.next_fire_after(looked_at).await?;
         tokio::select! {
-            () = sleep_until(application, next) => {}
+            () = idle(signs, sleep_until(application, next)) => {}
             () = sleep_for(aside.next_try()) => {}
             changed = position.changed() => {
                 if changed.is_err() {
                     return Ok(());
                 }
                 // Where many rows are listed in vain, looking takes no more than half of the time.
-                tokio::time::sleep(started.elapsed().max(LOOK_PAUSE)).await;
+                idle(signs, tokio::time::sleep(started.elapsed().max(LOOK_PAUSE))).await;
             }
         }
     }
@@ -103,6 +109,7 @@ async fn fire(
     deadlines: &dyn Deadlines,
     position: &watch::Receiver<Option<i64>>,
     aside: &mut Aside,
+    signs: &watch::Sender<()>,
 ) -> Result<DateTime<Utc>, LogError> {
     let now = application.clock().now();
     let mut last = None;
@@ -115,7 +122,13 @@ async fn fire(
         let ticked: Vec<(DueSchedule, Came)> = stream::iter(ready)
             .map(|due| async { (tick(application, &due).await, due) })
             .buffer_unordered(TICKS_AT_ONCE)
-            .map(|(came, due)| (due, came))
+            .map(|(came, due)| {
+                // One that did not get through might by another node.
+                if !matches!(came, Came::NotNow) {
+                    signs.send_replace(());
+                }
+                (due, came)
+            })
             .collect()
             .await;
         for (due, came) in &ticked {

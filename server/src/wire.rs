@@ -8,13 +8,14 @@ use api::graphql::{Limits, Services};
 use api::http::auth::Tokens;
 use api::http::{Doors, serve};
 use application::ports::{Checkpoints, Clock, EventLog};
+use application::reactions::{ATTEMPT_WITHIN, TRY_FOR_MAX};
 use application::{Application, reactions, scheduler};
 use infrastructure::checkpoints::PostgresCheckpoints;
 use infrastructure::clock::{SystemClock, TimeOrderedIds};
 use infrastructure::config::Settings;
 use infrastructure::event_store::PostgresEventLog;
 use infrastructure::kafka::catalogue::Catalogue;
-use infrastructure::kafka::relay::{self, Relay};
+use infrastructure::kafka::relay::{self, BROKERS_TIMEOUT, Relay};
 use infrastructure::kafka::watch::watch_topics;
 use infrastructure::leases::{LeaseKeeper, PROGRESS_WITHIN};
 use infrastructure::postgres::{Database, Pools};
@@ -36,8 +37,12 @@ pub const FINISH_WITHIN: Duration = Duration::from_secs(6);
 pub const RELAYED_WITHIN: Duration = Duration::from_secs(7);
 /// How often it is looked whether read models are built.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Longest time without progress until a reaction's lease is released: one event may be tried for much of it.
-const REACTION_PROGRESS_WITHIN: Duration = Duration::from_secs(60);
+/// Longest time without progress until a reaction's lease is released: longer than one event is tried before it is parked. Its
+/// last try may begin just within [`TRY_FOR_MAX`] of its first failure; after each of the two the log may be asked whether it
+/// takes commands at all.
+const REACTION_PROGRESS_WITHIN: Duration = TRY_FOR_MAX.saturating_add(ATTEMPT_WITHIN.saturating_mul(3));
+/// The same of the relay: longer than brokers may take for one answer.
+const RELAY_PROGRESS_WITHIN: Duration = BROKERS_TIMEOUT.saturating_add(Duration::from_secs(10));
 /// How often figures are tidied.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -238,10 +243,10 @@ fn start_reactions(
 }
 
 fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
-    let lease = leases.want(scheduler::LEASE);
+    let lease = leases.want_by_progress(scheduler::LEASE, PROGRESS_WITHIN);
     let application = Arc::clone(&core.application);
     let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.works.progress) };
-    workers.spawn(async move { scheduler::run(&application, &deadlines, lease).await });
+    workers.spawn(async move { scheduler::run(&application, &deadlines, lease.held, &lease.signs).await });
 }
 
 fn start_relay(
@@ -251,12 +256,14 @@ fn start_relay(
     leases: &mut LeaseKeeper,
     stop: watch::Receiver<bool>,
 ) -> Result<relay::Running, Failure> {
+    let lease = leases.want_by_progress(relay::LEASE, RELAY_PROGRESS_WITHIN);
     let relay = Relay {
         kafka: settings.kafka.clone(),
         catalogue,
         log: core.log.clone(),
         pool: core.database.worker.clone(),
-        lease: leases.want(relay::LEASE),
+        lease: lease.held,
+        signs: lease.signs,
         stop,
     };
     relay.start().map_err(|error| Failure::not_there(format!("the relay could not be started: {error}")))

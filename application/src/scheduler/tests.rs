@@ -58,10 +58,10 @@ impl Deadlines for Wrong {
 
 /// Lets the scheduler look that often, and gives what it had to say.
 async fn looked(application: &Application, wrong: &Wrong, looks: usize) -> Option<Notice> {
-    let (_held, lease) = watch::channel(Some(1));
+    let ((_held, lease), signs) = (watch::channel(Some(1)), Sender::new(()));
     let mut seen = wrong.looks.subscribe();
     tokio::select! {
-        () = run(application, wrong, lease) => {}
+        () = run(application, wrong, lease, &signs) => {}
         enough = seen.wait_for(|seen| *seen > looks) => drop(enough.expect("it looks on")),
     }
     application.notes_of_scheduler().borrow().clone()
@@ -199,11 +199,11 @@ async fn a_tick_that_fails_holds_up_no_other_and_is_left_alone_longer_and_longer
     let mut aside = Aside::default();
     for failures in 1..4 {
         log.plan([Err(LogError::Rejected("it cannot be stored".to_owned()))]);
-        fire(&node, &known, &known.position(), &mut aside).await.expect("the read model answers");
+        fire(&node, &known, &known.position(), &mut aside, &Sender::new(())).await.expect("the read model answers");
         assert_eq!(aside.pause(&known.due[0]), Some(ASIDE_FOR * (1 << (failures - 1))));
         assert_eq!(log.names().iter().filter(|name| **name == "deadline_overdue").count(), 1, "the other one has fired");
         let before = log.asked().len();
-        fire(&node, &known, &known.position(), &mut aside).await.expect("the read model answers");
+        fire(&node, &known, &known.position(), &mut aside, &Sender::new(())).await.expect("the read model answers");
         assert!(log.asked()[before..].iter().all(|unit| unit.subject != known.due[0].id), "it is left alone");
         // Its time is over.
         aside.end_pause(&known.due[0]);
@@ -223,7 +223,8 @@ async fn under_a_new_epoch_the_scheduler_begins_anew() {
         held.send_replace(Some(3));
         asked.wait_for(|asked| *asked == 2).await.expect("it ticks");
     };
-    let ticking = pin!(run(&node, &known, lease));
+    let signs = Sender::new(());
+    let ticking = pin!(run(&node, &known, lease, &signs));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, ticking).await else { panic!("it stopped ticking") };
     done.expect("it begins anew");

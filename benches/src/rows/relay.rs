@@ -68,6 +68,7 @@ async fn drain(database: &Database, topics: &OwnTopics, events: i64) -> Result<f
         log: log.clone(),
         pool: database.worker.clone(),
         lease: held,
+        signs: watch::Sender::new(()),
         stop: stopping,
     };
     let running = relay.start()?;

@@ -2,6 +2,7 @@
 
 mod disk_full;
 mod lost_memory;
+mod no_progress;
 mod older_log;
 mod quiet_connections;
 mod read_only;

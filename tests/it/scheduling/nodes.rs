@@ -27,7 +27,7 @@ fn tick_without_asking(workers: &mut JoinSet<()>, app: &TestApp) {
     let deadlines = ScheduleDeadlines { pool: app.core().database.worker.clone(), progress: Arc::clone(&app.core().works.progress) };
     workers.spawn(async move {
         let (_held, lease) = watch::channel(Some(1));
-        scheduler::run(&application, &deadlines, lease).await;
+        scheduler::run(&application, &deadlines, lease, &watch::Sender::new(())).await;
     });
 }
 
@@ -138,7 +138,7 @@ fn stale_scheduler(workers: &mut JoinSet<()>, application: &Arc<Application>, du
     let (application, deadlines) = (Arc::clone(application), Arc::clone(&stale));
     workers.spawn(async move {
         let (_held, lease) = watch::channel(Some(1));
-        scheduler::run(&application, &*deadlines, lease).await;
+        scheduler::run(&application, &*deadlines, lease, &watch::Sender::new(())).await;
     });
     stale
 }

@@ -8,6 +8,7 @@ use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::client_config;
 use crate::kafka::position::{Stored, read_record};
 use crate::kafka::topics::{BROKERS_TIMEOUT, MOCK_CLUSTER};
+use crate::postgres::within;
 use chrono::{DateTime, Utc};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -78,7 +79,7 @@ impl Evidence {
         let (kafka, catalogue) = (kafka.clone(), Arc::clone(catalogue));
         let stored = tokio::task::spawn_blocking(move || read_record(&kafka, &catalogue)).await;
         let stored = stored.map_err(|_| RelayError::Slow)??;
-        let log = LogSide::read(pool, stored.position().unwrap_or(0)).await?;
+        let log = within(LogSide::read(pool, stored.position().unwrap_or(0))).await?;
         Ok(Self { log, stored, topic, transactional_id })
     }
 

@@ -32,6 +32,7 @@ pub use state::{RelayState, Trouble};
 
 use super::catalogue::Catalogue;
 use crate::config::Kafka;
+use crate::postgres::within;
 use application::ports::EventLog;
 use sqlx::PgPool;
 use state::Teller;
@@ -74,6 +75,8 @@ pub struct Relay {
     pub log: Arc<dyn EventLog>,
     pub pool: PgPool,
     pub lease: watch::Receiver<Option<i64>>,
+    /// Where it gives signs of progress: events were sent, there is nothing to send, or there is nothing that it may send.
+    pub signs: watch::Sender<()>,
     pub stop: watch::Receiver<bool>,
 }
 
@@ -128,15 +131,19 @@ impl Relay {
     fn tell(&self, runtime: &Handle, teller: &Teller, error: RelayError) -> Duration {
         let told = match error {
             RelayError::Refused(refusal) => {
-                if let Err(error) = runtime.block_on(checkpoint::note_refusal(&self.pool, &refusal)) {
+                if let Err(error) = runtime.block_on(within(checkpoint::note_refusal(&self.pool, &refusal))) {
                     tracing::debug!(%error, "the relay's refusal could not be noted");
                 }
+                self.signs.send_replace(());
                 teller.trouble(Trouble::Refuses(refusal));
                 return REEXAMINE_EVERY;
             }
             RelayError::Event { position, cause } => runtime.block_on(self.stopped_before(position, cause)),
             error => Err(error),
         };
+        if told.is_ok() {
+            self.signs.send_replace(());
+        }
         teller.trouble(told.unwrap_or_else(|error| Trouble::Stuck(error.sentence(&self.kafka))));
         RETRY_PAUSE
     }

@@ -13,6 +13,7 @@ use super::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CLEANUP_POLICY, COMMIT_GAP, Relay
 use crate::kafka::client::producer_config;
 use crate::kafka::position::RelayRecord;
 use crate::kafka::topics::Topics;
+use crate::postgres::within;
 use chrono::{DateTime, Utc};
 use domain::event::Fact;
 use rdkafka::producer::Producer;
@@ -74,6 +75,7 @@ impl Relay {
             let Some(batch) = prepared? else {
                 self.go_on(runtime, teller, &mut place);
                 self.prove(runtime, &mut place)?;
+                self.signs.send_replace(());
                 let (mut stop, position) = (self.stop.clone(), place.sent.position);
                 runtime.block_on(async {
                     tokio::select! {
@@ -94,6 +96,7 @@ impl Relay {
             let begun = Instant::now();
             following = send(&producer, batch.records, &record, &home, teller, meanwhile).map_err(|error| narrowed(&facts, error, most))?;
             (place.sent, committed) = (last, Some(Instant::now()));
+            self.signs.send_replace(());
             partitions.led_after(begun)?;
             *most = BATCH_EVENTS_MAX.min(*most * 2);
             self.go_on(runtime, teller, &mut place);
@@ -135,7 +138,7 @@ impl Relay {
     async fn place(&self) -> Result<Place, RelayError> {
         let evidence = Evidence::read(&self.kafka, &self.catalogue, &self.pool).await?;
         let sent = evidence.verdict()?;
-        let skipped = skipped_after(&self.pool, sent.position).await?;
+        let skipped = within(skipped_after(&self.pool, sent.position)).await?;
         let (log_id, changed_at, now) = (evidence.log.id, evidence.log.changed_at, Instant::now());
         Ok(Place { sent, log_id, changed_at, skipped, shown: now, proved: now, goes_on: false })
     }
@@ -187,7 +190,7 @@ impl Relay {
     fn go_on(&self, runtime: &Handle, teller: &Teller, place: &mut Place) {
         teller.sound();
         if !std::mem::replace(&mut place.goes_on, true)
-            && let Err(error) = runtime.block_on(dead_letters::go_on(&self.pool))
+            && let Err(error) = runtime.block_on(within(dead_letters::go_on(&self.pool)))
         {
             tracing::debug!(%error, "the event before which the relay stood could not be forgotten");
         }
@@ -196,7 +199,7 @@ impl Relay {
     /// Shows other nodes and people how far the relay is. An error if somebody has moved it.
     fn confirm(&self, runtime: &Handle, place: &mut Place) -> Result<(), RelayError> {
         place.shown = Instant::now();
-        match runtime.block_on(confirm(&self.pool, place.sent.position, place.changed_at)) {
+        match runtime.block_on(within(confirm(&self.pool, place.sent.position, place.changed_at))) {
             Ok(Some(changed_at)) => place.changed_at = Some(changed_at),
             Ok(None) => return Err(RelayError::LookAgain),
             Err(error) => tracing::debug!(%error, "the relay's position could not be shown"),
@@ -210,7 +213,7 @@ impl Relay {
             return Ok(());
         }
         place.proved = Instant::now();
-        let log = runtime.block_on(LogSide::read(&self.pool, place.sent.position))?;
+        let log = runtime.block_on(within(LogSide::read(&self.pool, place.sent.position)))?;
         let same = log.id == place.log_id && log.event_id == place.sent.event_id && log.changed_at == place.changed_at;
         if same { Ok(()) } else { Err(RelayError::LookAgain) }
     }
