@@ -16,3 +16,7 @@ from unnest(array['milepost_worker', 'milepost_service', 'milepost_reader']) as 
 where not exists (select from pg_roles where rolname = name) \gexec
 
 grant milepost_worker, milepost_service, milepost_reader to :"login";
+
+-- Only for the log: whose statements hold locks that Milepost waits for. Without it, Milepost names their process ids and logins alone.
+\set ON_ERROR_STOP off
+grant pg_read_all_stats to :"login";

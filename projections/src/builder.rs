@@ -2,13 +2,12 @@
 
 use crate::apply::{ApplyError, Batch, last_of, take_in};
 use crate::lifecycle;
-use crate::locks;
+use crate::locks::LockWait;
 use crate::log::{ReadError, Stretch};
 use crate::model::ReadModel;
 use crate::registry::{self, VersionState};
 use crate::runner::Works;
 use sqlx::{PgPool, Postgres, Transaction};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -22,10 +21,6 @@ pub const GIVE_WAY_LAG_EVENTS: i64 = 5_000;
 const REST_MAX: Duration = Duration::from_secs(1);
 /// Most events that are taken in while the live version is held still for a switch.
 const SWITCH_EVENTS_MAX: i64 = 2_000;
-/// Pause after a switch that met queries which take long, and the longest: it doubles each time. While a switch waits for its
-/// turn, for at most 50 ms, others wait behind it; so it does so for less than a tenth of the time.
-const SWITCH_PAUSE: Duration = Duration::from_millis(600);
-const SWITCH_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How far a build is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +120,7 @@ pub type Tell<'a> = &'a (dyn Fn(Built) + Sync);
 /// Builds a version, compares it with the live one, and switches to it.
 pub(crate) async fn rebuild<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
     // What is not of this log is not compared with.
-    lifecycle::fit::<M>(&works.pool).await?;
+    lifecycle::fit::<M>(works).await?;
     let mut build = Build::<M>::begin(works).await?;
     let compared = match registry::live(&works.pool, M::NAME).await? {
         None => Compared::NothingLive,
@@ -134,7 +129,7 @@ pub(crate) async fn rebuild<M: ReadModel>(works: &Works, tell: Tell<'_>) -> Resu
         Some(_) => Compared::With(build.compare(works, tell).await?),
     };
     build.up_to(works, works.log.head_now(), tell).await?;
-    lifecycle::make_fit::<M>(&works.pool, &works.pulse, build.version).await?;
+    lifecycle::make_fit::<M>(works, build.version).await?;
     build.switch(works, tell).await?;
     Ok(Rebuilt { version: build.version, position: build.position, events: build.events, compared })
 }
@@ -231,7 +226,7 @@ impl<M: ReadModel> Build<M> {
                 .fetch_one(&mut *snapshot)
                 .await?;
         // The live one is gone through while this one comes to where it was.
-        let live = async { Ok(content::<M>(works, snapshot, version).await?) };
+        let live = content::<M>(works, snapshot, version);
         let ((live_rows, live_hash), ()) = tokio::try_join!(live, self.up_to(works, position, tell))?;
         let (built_rows, built_hash) = content::<M>(works, works.pool.begin().await?, self.version).await?;
         Ok(Comparison { position, live_rows, built_rows, equal: live_rows == built_rows && live_hash == built_hash })
@@ -239,27 +234,15 @@ impl<M: ReadModel> Build<M> {
 
     /// Catches up with the live version and lets this one answer instead, in one moment.
     async fn switch(&mut self, works: &Works, tell: Tell<'_>) -> Result<(), BuildError> {
-        let mut pause = SWITCH_PAUSE;
+        let mut locks = LockWait::new(M::NAME, "a built version waits for transactions that hold the live one");
         loop {
             let live = registry::live(&works.pool, M::NAME).await?.map_or(0, |live| live.position);
             self.up_to(works, live.max(works.log.head_now()), tell).await?;
             match self.try_switch(works, tell).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                // Transactions that take long hold the tables, or this one took too long itself: others are not kept waiting.
-                Err(BuildError::Database(sqlx::Error::Database(error))) if matches!(error.code().as_deref(), Some("55P03" | "25P03")) => {
-                    let holders = locks::holders(&works.pool, M::NAME).await.unwrap_or_default();
-                    let blocked_by = locks::described(&works.pool, &holders).await.unwrap_or_default();
-                    tracing::warn!(
-                        projection.name = M::NAME,
-                        projection.version = self.version,
-                        ?blocked_by,
-                        pause_ms = pause.as_millis() as u64,
-                        "a built version waits for transactions that hold the live one; it tries again after a pause"
-                    );
-                    works.pulse.idle(tokio::time::sleep(around(pause))).await;
-                    pause = (pause * 2).min(SWITCH_PAUSE_MAX);
-                }
+                // Others are not kept waiting.
+                Err(BuildError::Database(error)) => locks.pause_after(works, error).await?,
                 Err(error) => return Err(error),
             }
         }
@@ -268,32 +251,30 @@ impl<M: ReadModel> Build<M> {
     /// False if the live version got too far ahead meanwhile.
     async fn try_switch(&mut self, works: &Works, tell: Tell<'_>) -> Result<bool, BuildError> {
         let mut tx = works.pool.begin().await?;
-        let live = lifecycle::hold_live::<M>(&mut tx).await?.unwrap_or(0);
-        if live - self.position > SWITCH_EVENTS_MAX {
-            return Ok(false);
-        }
-        // By other connections. The live version stands still, so this comes to an end.
-        self.up_to(works, live, tell).await?;
-        if !lifecycle::switch::<M>(&mut tx, self.version).await? {
-            return Err(BuildError::Dropped);
-        }
-        tx.commit().await?;
-        Ok(true)
+        let pid = lifecycle::under_lease(&mut tx, works.fence.as_ref()).await?;
+        let switch = async {
+            let live = lifecycle::hold_live::<M>(&mut tx).await?.unwrap_or(0);
+            if live - self.position > SWITCH_EVENTS_MAX {
+                return Ok(false);
+            }
+            // By other connections. The live version stands still, so this comes to an end.
+            self.up_to(works, live, tell).await?;
+            if !lifecycle::switch::<M>(&mut tx, self.version).await? {
+                return Err(BuildError::Dropped);
+            }
+            tx.commit().await?;
+            Ok(true)
+        };
+        works.pulse.while_open(&works.pool, pid, M::NAME, switch).await
     }
 }
 
 /// What a version holds, by a transaction that ends with it. It takes as long as the rows are many.
-async fn content<M: ReadModel>(works: &Works, mut tx: Transaction<'_, Postgres>, version: i32) -> Result<(i64, String), sqlx::Error> {
-    let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *tx).await?;
+async fn content<M: ReadModel>(works: &Works, mut tx: Transaction<'_, Postgres>, version: i32) -> Result<(i64, String), BuildError> {
+    let pid = lifecycle::under_lease(&mut tx, works.fence.as_ref()).await?;
     let content = works.pulse.while_open(&works.pool, pid, M::NAME, registry::content::<M>(&mut tx, version)).await?;
     tx.commit().await?;
     Ok(content)
-}
-
-/// A time that differs by up to a quarter, so that those who wait for the same thing do not come at once.
-fn around(pause: Duration) -> Duration {
-    let quarters = f64::from(u8::try_from(RandomState::new().build_hasher().finish() >> 56).unwrap_or(0)) / 255.0;
-    pause.mul_f64(0.75 + quarters / 2.0)
 }
 
 /// How far the live version is behind the log, where somebody keeps it: one of other rules may be nobody's any more.

@@ -89,7 +89,7 @@ pub(crate) async fn retry<M: ReadModel>(
     .await?;
     let Some(first) = parked.first() else { return Err(RetryError::NothingParked) };
     let events = read_again(works, &parked[usize::from(skip_first.is_some())..]).await?;
-    try_on::<M>(&works.pool, version, &events, *first).await?;
+    try_on::<M>(works, version, &events, *first).await?;
     if let Some(why) = skip_first {
         skip::<M>(&works.pool, version, *first, why).await?;
     }
@@ -102,6 +102,7 @@ async fn read_again(works: &Works, positions: &[i64]) -> Result<Vec<Arc<Recorded
     let mut events = vec![];
     for position in positions {
         let facts = works.log.after(position - 1, 1).await.map_err(|error| RetryError::Log(error.to_string()))?;
+        works.pulse.beat();
         let fact = facts.first().ok_or_else(|| RetryError::Log(format!("there is no event {position}")))?;
         match &fact.recorded {
             Ok(recorded) => events.push(Arc::clone(recorded)),
@@ -112,10 +113,11 @@ async fn read_again(works: &Works, positions: &[i64]) -> Result<Vec<Arc<Recorded
 }
 
 /// Whether events can be taken in by now. Changes nothing.
-async fn try_on<M: ReadModel>(pool: &PgPool, version: i32, events: &[Arc<Recorded>], first: i64) -> Result<(), RetryError> {
+async fn try_on<M: ReadModel>(works: &Works, version: i32, events: &[Arc<Recorded>], first: i64) -> Result<(), RetryError> {
     let borrowed: Vec<&Recorded> = events.iter().map(|event| &**event).collect();
-    let mut tx = pool.begin().await?;
-    let tried = fold_and_save::<M>(&mut tx, version, &borrowed).await;
+    let mut tx = works.pool.begin().await?;
+    let pid = lifecycle::under_lease(&mut tx, works.fence.as_ref()).await.map_err(RetryError::Build)?;
+    let tried = works.pulse.while_open(&works.pool, pid, M::NAME, fold_and_save::<M>(&mut tx, version, &borrowed)).await;
     tx.rollback().await?;
     tried.map_err(|error| match error {
         ApplyError::Poison { position, error } => RetryError::StillPoison { position, error },

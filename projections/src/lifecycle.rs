@@ -1,8 +1,11 @@
 //! The life of a version: begun, switched to, kept, gone back to, dropped.
 
+use crate::apply::Fence;
+use crate::builder::BuildError;
+use crate::locks::LockWait;
 use crate::model::ReadModel;
-use crate::pulse::Pulse;
 use crate::registry::{COLUMNS, Fit, Version, VersionState, live, read, rules, shape, versions_of};
+use crate::runner::Works;
 use sqlx::{Error, Executor, PgConnection, PgPool};
 
 /// Longest wait for a lock for which queries would queue up: those of the view, and of tables, that queries read. Whoever does
@@ -30,6 +33,24 @@ async fn take_lock(connection: &mut PgConnection, name: &str) -> Result<(), Erro
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+/// Lets the next holder of the lease under which a transaction is begun find and end it. Gives the server process that has it open;
+/// fails where the lease is not held any more.
+pub(crate) async fn under_lease(tx: &mut PgConnection, fence: Option<&Fence>) -> Result<i32, BuildError> {
+    let (lease, epoch) = fence.map(|fence| (fence.lease.as_str(), fence.epoch)).unzip();
+    // Whoever takes the lease afterwards has a higher epoch before it looks for this lock, so one of the two is seen.
+    let (pid, _): (i32, Option<String>) =
+        sqlx::query_as("SELECT pg_backend_pid(), pg_advisory_xact_lock_shared(hashtext('milepost lease'), hashtext($1))::text")
+            .bind(lease)
+            .fetch_one(&mut *tx)
+            .await?;
+    let held: bool = sqlx::query_scalar("SELECT $1::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND epoch = $2)")
+        .bind(lease)
+        .bind(epoch)
+        .fetch_one(tx)
+        .await?;
+    if held { Ok(pid) } else { Err(BuildError::Busy) }
 }
 
 /// The live version; where nothing of the read model is there yet, a new and empty one.
@@ -93,18 +114,19 @@ fn of_version(statements: &str, version: i32) -> String {
 
 /// Makes a version that has its rows fit for queries: with the indexes that they need, and with what PostgreSQL knows of the
 /// rows, without which it reads them in ways that suit an empty table.
-pub(crate) async fn make_fit<M: ReadModel>(pool: &PgPool, pulse: &Pulse, version: i32) -> Result<(), Error> {
-    let mut tx = pool.begin().await?;
-    let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *tx).await?;
+pub(crate) async fn make_fit<M: ReadModel>(works: &Works, version: i32) -> Result<(), BuildError> {
+    let mut tx = works.pool.begin().await?;
+    let pid = under_lease(&mut tx, works.fence.as_ref()).await?;
     // It takes as long as the rows are many. Nobody queries this version yet, so nobody waits for the locks.
     let work = async {
         // Whoever builds the same version makes the same indexes, and would not see these before they are there.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtext('milepost indexes'), hashtext($1))").bind(M::NAME).execute(&mut *tx).await?;
         tx.execute(of_version(M::INDEXES, version).as_str()).await?;
         tx.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(())
     };
-    pulse.while_open(pool, pid, M::NAME, work).await
+    works.pulse.while_open(&works.pool, pid, M::NAME, work).await
 }
 
 /// Lets the view of the read model show a version.
@@ -224,10 +246,14 @@ pub(crate) async fn drop_all<M: ReadModel>(pool: &PgPool, state: VersionState) -
 
 /// How this program's rules fit what is stored. Versions that are not of this log are dropped first, also what is live: until it
 /// is built anew, queries are told so, rather than that which never happened.
-pub(crate) async fn fit<M: ReadModel>(pool: &PgPool) -> Result<Fit, Error> {
-    let mut versions = versions_of(&mut *pool.acquire().await?, M::NAME).await?;
-    if versions.iter().any(|version| !version.of_this_log) {
-        versions = drop_of_other_logs::<M>(pool).await?;
+pub(crate) async fn fit<M: ReadModel>(works: &Works) -> Result<Fit, Error> {
+    let mut versions = versions_of(&mut *works.pool.acquire().await?, M::NAME).await?;
+    let mut locks = LockWait::new(M::NAME, "a version that is not of this log waits to be dropped for transactions that hold it");
+    while versions.iter().any(|version| !version.of_this_log) {
+        match drop_of_other_logs::<M>(&works.pool).await {
+            Ok(left) => versions = left,
+            Err(error) => locks.pause_after(works, error).await?,
+        }
     }
     Ok(Fit::of(&versions, &shape::<M>(), rules::<M>()))
 }

@@ -63,7 +63,7 @@ impl Pulse {
             self.beat();
         }
         if !waits_for.is_empty() && waits_for != *said {
-            let blocked_by = locks::described(pool, &waits_for).await.unwrap_or_default();
+            let blocked_by = locks::described(pool, &waits_for).await;
             tracing::warn!(projection.name = name, ?blocked_by, "a read model waits for the locks of other transactions");
             *said = waits_for;
         }

@@ -196,7 +196,7 @@ async fn lost(lease: &mut watch::Receiver<Option<i64>>, epoch: i64) {
 
 /// Does what there is to do for what is live, until that changes or the fence closes. All that it reads is of one generation.
 async fn tend<M: ReadModel>(works: &Works, generation: u64) -> Result<(), BuildError> {
-    match lifecycle::fit::<M>(&works.pool).await? {
+    match lifecycle::fit::<M>(works).await? {
         Fit::Ours(live) => keep_up::<M>(works, &live, generation).await,
         Fit::ToBuild => {
             tracing::info!(projection.name = M::NAME, "a version is built by this program's rules");

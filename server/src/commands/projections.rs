@@ -8,10 +8,12 @@ use crate::wire::Core;
 use application::ports::EventLog;
 use indicatif::{ProgressBar, ProgressStyle};
 use infrastructure::config::Configuration;
-use infrastructure::leases::LeaseKeeper;
+use infrastructure::leases::{Lease, LeaseKeeper, PROGRESS_WITHIN};
+use projections::Fence;
 use projections::builder::{BuildError, Built, Compared};
+use projections::pulse::Pulse;
 use projections::registry::{Version, VersionState, versions};
-use projections::runner::{Projection, all};
+use projections::runner::{Projection, Works, all};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +65,7 @@ async fn list(core: &Core, json: bool) -> Result<(), Failure> {
                 version.version.to_string(),
                 state(version),
                 thousands(version.position),
-                thousands((head - version.position).max(0)),
+                lag(version, head).map_or_else(|| "unknown".to_owned(), thousands),
                 format!("{}/s", thousands(version.rate.round() as i64)),
                 version.dead_letters.to_string(),
                 version.last_error.clone().unwrap_or_default(),
@@ -83,13 +85,19 @@ fn state(version: &Version) -> String {
     }
 }
 
+/// How many events a version is behind the log; `None` where its rows are of another log, so that its position says nothing.
+fn lag(version: &Version, head: i64) -> Option<i64> {
+    // The log may have grown since its head was read.
+    version.of_this_log.then_some((head - version.position).max(0))
+}
+
 fn as_json(version: &Version, head: i64) -> Value {
     json!({
         "name": version.name,
         "version": version.version,
         "state": version.state.word(),
         "position": version.position.to_string(),
-        "lagEvents": (head - version.position).max(0),
+        "lagEvents": lag(version, head),
         "rules": version.rules,
         "target": version.target.map(|target| target.to_string()),
         "eventsDone": version.events_done,
@@ -138,22 +146,29 @@ pub(super) fn build_failed(error: BuildError) -> Failure {
     }
 }
 
-/// Holds the lease for building a read model while something is done. Ctrl-C ends it in order.
-pub(super) async fn alone<T>(core: &Core, name: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let mut keeper = LeaseKeeper::new(&core.database);
-    let mut lease = keeper.want(format!("projection/{name}/build"));
+/// Does something under the lease for building a read model, with what it is to work with. Ctrl-C ends it in order, and so does the
+/// loss of the lease.
+pub(super) async fn alone<T>(core: &Core, name: &str, work: impl AsyncFnOnce(Works) -> Result<T, Failure>) -> Result<T, Failure> {
+    let (mut keeper, lease) = (LeaseKeeper::new(&core.database), format!("projection/{name}/build"));
+    let Lease { mut held, signs } = keeper.want_by_progress(&lease, PROGRESS_WITHIN);
     let (stop, stopping) = watch::channel(false);
     let keeping = tokio::spawn(keeper.run(stopping));
-    let held = tokio::time::timeout(BUSY_PATIENCE, lease.wait_for(Option::is_some)).await.is_ok();
-    let result = match held {
-        true => tokio::select! {
-            done = work => done,
+    let epoch = tokio::time::timeout(BUSY_PATIENCE, held.wait_for(Option::is_some)).await;
+    let result = match epoch.ok().and_then(|epoch| *epoch.ok()?) {
+        Some(epoch) => tokio::select! {
+            biased;
+            _ = held.wait_for(|now| *now != Some(epoch)) => Err(Failure::not_there(format!(
+                "{name}: stopped, since its lease was lost: PostgreSQL did not answer, there was no progress for {} s, or another process \
+                 took it; a rebuild or a rollback goes on from there when it is started again",
+                PROGRESS_WITHIN.as_secs()
+            ))),
+            done = work(Works { pulse: Pulse::of(signs), fence: Some(Fence { lease, epoch }), ..core.works.clone() }) => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::no(format!(
                 "{name}: interrupted; a rebuild or a rollback goes on from there when it is started again, and `milepost projections cancel \
                  {name}` gives it up"
             ))),
         },
-        false => Err(Failure::no(format!("another process is building {name}"))),
+        None => Err(Failure::no(format!("another process is building {name}"))),
     };
     let _ = stop.send(true);
     let _ = keeping.await;
@@ -175,7 +190,7 @@ async fn rebuild_each(core: &Core, names: &[String], every: bool) -> Result<(), 
 async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure> {
     let name = projection.name();
     let bar = bar(name, *core.log.head().borrow());
-    let rebuilt = alone(core, name, async { projection.rebuild(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
+    let rebuilt = alone(core, name, async |works: Works| projection.rebuild(&works, &show(&bar)).await.map_err(build_failed)).await?;
     bar.finish_and_clear();
     let compared = match &rebuilt.compared {
         Compared::With(same) if same.equal => {
@@ -203,7 +218,7 @@ async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure
 async fn rollback(core: &Core, name: &str) -> Result<(), Failure> {
     let projection = named(name)?;
     let bar = bar(name, *core.log.head().borrow());
-    let back = alone(core, name, async { projection.go_back(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
+    let back = alone(core, name, async |works: Works| projection.go_back(&works, &show(&bar)).await.map_err(build_failed)).await?;
     bar.finish_and_clear();
     say!("{name}: version {} is live again, at position {}; the other one is kept", back.version, thousands(back.position));
     Ok(())
@@ -238,7 +253,7 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
     for projection in projections {
         let name = projection.name();
         let bar = bar(name, *core.log.head().borrow());
-        let compared = alone(core, name, async { projection.verify(&core.works, &show(&bar)).await.map_err(build_failed) }).await?;
+        let compared = alone(core, name, async |works: Works| projection.verify(&works, &show(&bar)).await.map_err(build_failed)).await?;
         bar.finish_and_clear();
         different += usize::from(!compared.equal);
         answers.push(json!({

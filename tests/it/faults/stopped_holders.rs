@@ -159,6 +159,40 @@ async fn a_stopped_holder_in_mid_transaction_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_builder_that_is_stopped_while_the_server_makes_indexes_holds_nobody_up() {
+    let pair = Pair::new().await;
+    let (builder, client) = pair.node(&pair.url).await;
+    pair.held_by(&builder).await;
+    let project = client.project().await;
+    let (other, client) = pair.node(&pair.url).await;
+    let mut gate = PgConnection::connect(&pair.database.url).await.expect("the database is there");
+    gate.execute("SELECT pg_advisory_lock(hashtext('milepost indexes'), hashtext('task_list'))").await.expect("a lock");
+    // What is live is of older rules now: whoever holds the lease builds anew as soon as it looks.
+    let older = "UPDATE milepost.projections SET shape = 'other', rules = 0 WHERE name = 'task_list'";
+    pair.pool.execute(older).await.expect("a superuser may");
+    client.task(&project, "Makes it look").await;
+    let at_gate = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'milepost projector %' \
+                   AND wait_event = 'advisory'";
+    let busy: i32 = until("the builder waits at the gate", || async {
+        sqlx::query_scalar(at_gate).fetch_optional(&pair.pool).await.expect("activity can be read")
+    })
+    .await;
+    builder.signal(Signal::SIGSTOP);
+    let stopped = Instant::now();
+    // The server is busy with the statement: no limit for idle transactions helps.
+    until("the other node ends it", || async { (!pair.is(busy, "%").await).then_some(()) }).await;
+    assert!(stopped.elapsed() < WITHIN, "it took {:?}", stopped.elapsed());
+    gate.execute("SELECT pg_advisory_unlock_all()").await.expect("the gate opens");
+    let built = "SELECT count(*) = 1 FROM milepost.projections WHERE name = 'task_list' AND state = 'live' AND version = 2";
+    until("the other node switches", || async { sqlx::query_scalar(built).fetch_one(&pair.pool).await.ok().filter(|built: &bool| *built) })
+        .await;
+    pair.task_list_has_everything().await;
+    builder.kill().await;
+    other.kill().await;
+    pair.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_holder_whose_host_is_gone_in_mid_transaction_holds_nobody_up() {
     let mut pair = Pair::new().await;
     let proxy = Proxy::before(&pair.url).await;

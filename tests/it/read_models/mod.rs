@@ -3,6 +3,7 @@
 
 mod answers;
 mod beside;
+mod build_lease;
 mod deployments;
 mod filters;
 mod going_back;

@@ -1,13 +1,17 @@
 //! Rows that were not made from the log that is there: they are named and built anew, and never told.
 
 use super::{live, plant};
+use application::caller::Role;
 use serde_json::{Value, json};
 use sqlx::{Executor, PgPool};
 use std::sync::Arc;
-use tests::app::{How, TestApp};
+use tests::app::{Client, How, TestApp};
 use tests::database::TestDatabase;
-use tests::wait::until;
+use tests::process::{Process, Run};
+use tests::wait::{until, until_true};
 use uuid::Uuid;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_milepost-under-test");
 
 /// A node on a database, in a workspace, that does not wait long for read models.
 async fn node(database: &Arc<TestDatabase>, workspace: Uuid) -> TestApp {
@@ -67,6 +71,30 @@ async fn is_built_anew(sql: &str) {
     })
     .await;
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_a_version_of_another_log_is_named_and_costs_no_lease() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    let mut before = Process::start(PROGRAM, Run::serve(&database.url));
+    let client = Client::new(&before.address().await, Uuid::nil(), Uuid::nil(), Role::Owner);
+    client.project().await;
+    until("it is written", || async { (live(&pool, "task_list").await.1 == 1).then_some(()) }).await;
+    before.kill().await;
+    plant(&pool, "UPDATE milepost.projections SET event_id = gen_random_uuid() WHERE name = 'task_list'").await;
+    let mut reading = pool.begin().await.expect("a transaction");
+    reading.execute("SELECT count(*) AS somebody_reads FROM milepost.task_list").await.expect("a superuser may");
+    let mut node = Process::start(PROGRAM, Run::serve(&database.url));
+    let waits = "a version that is not of this log waits to be dropped";
+    let said = node.said(waits).await;
+    assert!(said.contains("somebody_reads"), "{said}");
+    // Pauses grow: by then they have lasted longer than a worker may be without a sign of progress.
+    until_true("it was tried again and again", || node.log().matches(waits).count() >= 5).await;
+    assert!(!node.log().contains("there is work and no progress"), "{}", node.log());
+    reading.rollback().await.expect("it ends");
+    until("it is built anew", || async { (live(&pool, "task_list").await == (1, 1)).then_some(()) }).await;
+    node.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,8 +6,9 @@ use super::live;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tests::app::TestApp;
-use tests::process::Process;
-use tests::wait::until;
+use tests::process::{Process, Run};
+use tests::wait::{until, until_true};
+use uuid::Uuid;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_milepost-under-test");
 /// Most that a lock may be waited for that makes queries wait behind it. The limit is 50 ms; this leaves room for a busy machine.
@@ -83,5 +84,32 @@ async fn a_reader_of_the_version_before_the_one_before_does_not_hold_up_queries(
     reader.execute("COMMIT").await.expect("it ends");
     assert_eq!(second.ended().await, 0, "{}", second.log());
     assert_eq!(live(&pool, "task_list").await.0, 3);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_may_not_see_what_a_reader_does_says_so_and_names_it_once_it_may() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    app.client.project().await;
+    app.settled().await;
+    let login = format!("login_{}", Uuid::now_v7().simple());
+    let roles = format!("CREATE ROLE {login} LOGIN PASSWORD 'hush'; GRANT milepost_worker, milepost_service TO {login}");
+    pool.execute(roles.as_str()).await.expect("a login can be made");
+    let (_, place) = app.database.url.rsplit_once('@').expect("a URL with a user");
+    let mut reader = PgConnection::connect(&app.database.url).await.expect("the database is there");
+    reader.execute("BEGIN; SELECT count(*) AS somebody_reads FROM milepost.task_list").await.expect("it reads");
+    let mut rebuild = Run::of(&["projections", "rebuild", "task_list"]);
+    rebuild.environment.push(("DATABASE_URL", format!("postgres://{login}:hush@{place}")));
+    let mut rebuild = Process::start(PROGRAM, rebuild);
+    let said = rebuild.said("a built version waits for transactions that hold the live one").await;
+    assert!(said.contains(&format!("whose statement {login} may not see: grant it pg_read_all_stats")), "{said}");
+    assert!(!rebuild.log().contains("somebody_reads"), "{}", rebuild.log());
+    // As deploy/postgres/roles.sql does.
+    pool.execute(format!("GRANT pg_read_all_stats TO {login}").as_str()).await.expect("a superuser may");
+    until_true("the reader is named", || rebuild.log().contains("somebody_reads")).await;
+    reader.execute("COMMIT").await.expect("it ends");
+    assert_eq!(rebuild.ended().await, 0, "{}", rebuild.log());
+    pool.execute(format!("DROP OWNED BY {login}; DROP ROLE {login}").as_str()).await.expect("the login can be removed");
     app.stop().await;
 }

@@ -8,7 +8,7 @@ use crate::wire::Core;
 use application::ports::EventLog;
 use async_trait::async_trait;
 use projections::dead_letters::{DeadLetter, RetryError, Skip, list};
-use projections::runner::all;
+use projections::runner::{Works, all};
 use uuid::Uuid;
 
 pub(super) struct ReadModels;
@@ -60,7 +60,7 @@ pub(super) async fn retry(core: &Core, name: &str, aggregate: Uuid, why: Option<
     let bar = bar(name, *core.log.head().borrow());
     let by = why.map(Why::by).unwrap_or_default();
     let skip = why.map(|why| Skip { reason: &why.reason, by: &by });
-    let retried = alone(core, name, async { Ok(projection.retry(&core.works, aggregate, skip, &show(&bar)).await) }).await?;
+    let retried = alone(core, name, async |works: Works| Ok(projection.retry(&works, aggregate, skip, &show(&bar)).await)).await?;
     bar.finish_and_clear();
     match retried {
         Ok(taken) => {
