@@ -3,7 +3,7 @@
 //! The entity of a payload always shows the effect of the mutation: a row of the read model, brought up to date with
 //! the events that it has not seen, by the read model's own rule.
 
-use super::context::ContextExt;
+use super::context::{ContextExt, seen};
 use super::error::{UserError, failure, log_failure};
 use super::scalars::{Position, version};
 use application::executor::Outcome;
@@ -154,7 +154,13 @@ where
     F: Future<Output = Result<Option<M::Row>>>,
 {
     let created = outcome.recorded.first().is_some_and(|first| first.version == 1);
-    let row = if created { None } else { read().await? };
+    let row = if created {
+        None
+    } else {
+        // Where nothing is known of its position, its rows may be of another log.
+        seen(ctx, &[M::NAME], 0).await?;
+        read().await?
+    };
     let known = row.as_ref().map_or(0, &version);
     if known >= outcome.version {
         return Ok(row);

@@ -43,7 +43,7 @@ pub struct Viewer {
 pub struct ServiceStatus {
     /// Where the log ends.
     position: Position,
-    /// The read models.
+    /// The read models of which a version answers queries. One that is being built anew, since its rows were of another log, is left out.
     projections: Vec<ProjectionStatus>,
     /// The way to Kafka.
     relay: RelayStatus,
@@ -128,8 +128,11 @@ impl StatusQueries {
         let versions = registry::versions(&services.pool).await.map_err(unanswered)?;
         // Read after the database has answered, so that it is known by the same database.
         let head = *services.application.log().head().borrow();
+        // What another node has taken in may be ahead of what this one has heard of the log.
         let lag = |position: i64| Long((head - position).max(0));
-        let live = versions.into_iter().filter(|version| version.state == registry::VersionState::Live);
+        // One that is not of this log answers no query, and how far it is behind this log is unknown.
+        let answers = |version: &registry::Version| version.state == registry::VersionState::Live && version.of_this_log;
+        let live = versions.into_iter().filter(answers);
         // A position may be known here a moment before it is written.
         let known = services.progress.all();
         let projections = live
