@@ -36,7 +36,7 @@ pub use states::STATES_BYTES_MAX;
 use access::Asks;
 use caller::{Circumstances, Source};
 use commands::{Command, Order, ScheduleOrder};
-use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId, WorkspaceId};
+use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
 use domain::schedule::ScheduleCommand;
 use domain::task::Task;
 use error::CommandError;
@@ -163,19 +163,7 @@ impl Application {
 
     /// Whether the log takes commands at all: one that changes nothing goes the way of every other.
     pub(crate) async fn takes_commands(&self) -> bool {
-        let nobody = Uuid::nil();
-        let nothing = Unit {
-            generation: *self.log().generation().borrow(),
-            workspace: WorkspaceId(nobody),
-            subject: nobody,
-            source: Source::Reaction,
-            key: None,
-            events: vec![],
-            guards: vec![],
-            claims: vec![],
-            releases: vec![],
-            line: None,
-        };
+        let nothing = Unit::nothing(*self.log().generation().borrow(), Source::Reaction);
         self.executor.log.append(nothing).await.is_ok()
     }
 

@@ -74,6 +74,25 @@ pub struct Unit {
     pub line: Option<Line>,
 }
 
+impl Unit {
+    /// One that changes nothing and goes the way of every other.
+    pub fn nothing(generation: u64, source: Source) -> Self {
+        let (workspace, subject) = (WorkspaceId(Uuid::nil()), Uuid::nil());
+        Self {
+            generation,
+            workspace,
+            subject,
+            source,
+            key: None,
+            events: vec![],
+            guards: vec![],
+            claims: vec![],
+            releases: vec![],
+            line: None,
+        }
+    }
+}
+
 /// A line of an import: where it was refused, the same line is answered the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {

@@ -242,7 +242,7 @@ impl Health for NodeHealth {
     fn notices(&self) -> BoxFuture<'_, Vec<Notice>> {
         Box::pin(async {
             let mut notices = vec![];
-            if let Some(trouble) = self.log.trouble() {
+            if let Some(trouble) = self.log.trouble().await {
                 notices.push(Notice::new(NoticeName::AppendsRefused, format!("the database takes no events: {trouble}")));
             }
             let trouble = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone());

@@ -7,6 +7,7 @@
 use super::batch::{self, EncodedUnit, UnitAnswer};
 use super::tail::Tail;
 use super::tangle::Touched;
+use super::trouble::Trouble;
 use crate::postgres::{DISK_FULL, is_passing, log_error, notice_closed};
 use application::ports::{Appended, LogError, NewEvent, Settled};
 use domain::event::Recorded;
@@ -38,8 +39,8 @@ pub(crate) struct Appender {
     queue: mpsc::Sender<Job>,
     units: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
-    /// When and why the database last took nothing, unless it has taken something since.
-    pub(crate) trouble: watch::Receiver<Option<(Instant, String)>>,
+    /// Why the database last took nothing, unless it has taken something since.
+    pub(super) trouble: watch::Sender<Option<Trouble>>,
 }
 
 /// Its place among [`QUEUE_UNITS_MAX`] and [`QUEUE_BYTES_MAX`], kept until it is answered.
@@ -59,8 +60,9 @@ impl Appender {
         let (queue, waiting) = mpsc::channel(QUEUE_UNITS_MAX);
         // One call has one plan; planning it anew for the sizes of its arrays costs more than it gains.
         let options = options.options([("plan_cache_mode", "force_generic_plan")]);
-        let (trouble_now, trouble) = watch::channel(None);
-        let worker = Worker { options, role, connection: None, generation: 0, waiting, jobs: VecDeque::new(), tail, trouble: trouble_now };
+        let trouble = watch::Sender::new(None);
+        let worker =
+            Worker { options, role, connection: None, generation: 0, waiting, jobs: VecDeque::new(), tail, trouble: trouble.clone() };
         let task = tokio::spawn(worker.run());
         let room = |places| Arc::new(Semaphore::new(places));
         (Self { queue, units: room(QUEUE_UNITS_MAX), bytes: room(QUEUE_BYTES_MAX), trouble }, task)
@@ -91,7 +93,7 @@ struct Worker {
     waiting: mpsc::Receiver<Job>,
     jobs: VecDeque<Job>,
     tail: Arc<Tail>,
-    trouble: watch::Sender<Option<(Instant, String)>>,
+    trouble: watch::Sender<Option<Trouble>>,
 }
 
 impl Worker {
@@ -236,7 +238,7 @@ impl Worker {
                 error => error,
             };
             if !matches!(error, LogError::Rejected(_)) {
-                self.trouble.send_replace(Some((Instant::now(), message.clone())));
+                self.trouble.send_replace(Some(Trouble::now(&code, &message)));
             }
             for job in never_sent {
                 let _ = job.answer.send(Err(error.clone()));

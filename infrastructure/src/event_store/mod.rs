@@ -9,6 +9,7 @@ mod rows;
 mod signal;
 mod tail;
 mod tangle;
+mod trouble;
 
 pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, RESEND_FOR, STATEMENT_TIMEOUT};
 pub use reads::READ_BYTES_MAX;
@@ -17,6 +18,7 @@ pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
 use crate::postgres::{Database, Known, WORKER_ROLE, WentBack, log_error, options_for, within};
 use appender::Appender;
+use application::caller::Source;
 use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, Settled, Step, Unit};
 use async_trait::async_trait;
 use batch::EncodedUnit;
@@ -25,16 +27,14 @@ use domain::ids::WorkspaceId;
 use reads::Which;
 use sqlx::Row;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tail::Tail;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use trouble::Trouble;
 use uuid::Uuid;
 
 /// Most events of one aggregate that are read at once, if they do not come to [`READ_BYTES_MAX`] before.
 pub const STEP_EVENTS_MAX: usize = 4_096;
-/// How long a refusal is told of. Whether the next append would be refused as well, only the next one tells.
-pub const TROUBLE_LASTS: Duration = Duration::from_secs(60);
 
 /// The log: appends through one appender per node, reads through the pool.
 pub struct PostgresEventLog {
@@ -69,11 +69,25 @@ impl PostgresEventLog {
         tasks.for_each(|task| task.abort());
     }
 
-    /// Why the database takes no events, if it was asked within [`TROUBLE_LASTS`] and refused.
-    pub fn trouble(&self) -> Option<String> {
-        let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, why) = appender.as_ref()?.trouble.borrow().clone()?;
-        (at.elapsed() < TROUBLE_LASTS).then_some(why)
+    /// Why the database takes no events, and what to do, if it refused the last ones and still would. That is tried, since nobody
+    /// may send any more.
+    pub async fn trouble(&self) -> Option<String> {
+        let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let trouble = appender.trouble.borrow().clone()?;
+        if !trouble.is_to_be_tried() {
+            return Some(trouble.why);
+        }
+        match trouble::takes_an_event(&self.database.worker).await {
+            // The function that appends may be missing; one that takes nothing takes the trouble away.
+            Ok(()) => drop(EventLog::append(self, Unit::nothing(self.known().generation_now(), Source::Reaction)).await),
+            Err(sqlx::Error::Database(refused)) => {
+                let code = refused.code().unwrap_or_default();
+                appender.trouble.send_replace(Some(Trouble::now(&code, refused.message())));
+            }
+            // That it cannot be reached is told elsewhere.
+            Err(_) => {}
+        }
+        appender.trouble.borrow().as_ref().map(|trouble| trouble.why.clone())
     }
 
     /// Which log this is: an id that was made with it.

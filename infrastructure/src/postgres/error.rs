@@ -115,6 +115,15 @@ fn advice(code: &str) -> Option<&'static str> {
     }
 }
 
+/// The same for one that is no statement's fault.
+pub(crate) fn refusal_advice(code: &str) -> &'static str {
+    advice(code).unwrap_or(match code {
+        DISK_FULL => "make room on the disk of PostgreSQL",
+        READ_ONLY => "name the primary in DATABASE_URL, or turn default_transaction_read_only off",
+        _ => "the log of PostgreSQL may say more",
+    })
+}
+
 /// A password, or a database that is not there.
 fn is_about_the_connection(code: &str) -> bool {
     ["28", "3D"].iter().any(|class| code.starts_with(class))

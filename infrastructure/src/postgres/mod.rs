@@ -6,7 +6,7 @@ mod migrations;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{DISK_FULL, READ_ONLY, is_passing, log_error};
+pub(crate) use error::{DISK_FULL, READ_ONLY, is_passing, log_error, refusal_advice};
 pub use error::{DatabaseError, refused_for_good};
 pub use known::{Known, WENT_BACK_TOLD_FOR, WentBack};
 pub use migrations::migrate;
