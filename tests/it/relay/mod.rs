@@ -9,6 +9,7 @@ mod orphans;
 mod outages;
 mod partitions;
 mod poison;
+mod quiet_database;
 mod records;
 mod settings;
 mod topics;

@@ -1,6 +1,7 @@
 //! Events that the relay cannot send. It stops before such an event; an admin may leave it out for consumers. Then a record
 //! without the event's payload goes to the dead-letter topic in its place, in the same transaction as its neighbours.
 
+use crate::postgres::within;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
@@ -35,31 +36,24 @@ const COLUMNS: &str = "position, event_id, event_type, aggregate_type, aggregate
 
 /// Every event that was left out, and the one before which the relay stands, in order.
 pub async fn list(pool: &PgPool) -> Result<Vec<DeadLetter>, sqlx::Error> {
-    sqlx::query_as(&format!("SELECT {COLUMNS} FROM milepost.relay_dead_letters ORDER BY position")).fetch_all(pool).await
+    within(sqlx::query_as(&format!("SELECT {COLUMNS} FROM milepost.relay_dead_letters ORDER BY position")).fetch_all(pool)).await
 }
 
 /// Leaves out for consumers the event before which the relay stands, on the record of somebody. `None` if it stands before
 /// another or none.
 pub async fn skip(pool: &PgPool, position: i64, reason: &str, by: &str) -> Result<Option<DeadLetter>, sqlx::Error> {
-    sqlx::query_as(&format!(
+    let skip = format!(
         "UPDATE milepost.relay_dead_letters SET skipped_at = now(), skipped_by = $3, reason = $2 \
          WHERE position = $1 AND skipped_at IS NULL RETURNING {COLUMNS}"
-    ))
-    .bind(position)
-    .bind(reason)
-    .bind(by)
-    .fetch_optional(pool)
-    .await
+    );
+    within(sqlx::query_as(&skip).bind(position).bind(reason).bind(by).fetch_optional(pool)).await
 }
 
 /// The events after a position that an admin has left out.
 pub(super) async fn skipped_after(pool: &PgPool, position: i64) -> Result<HashMap<i64, DeadLetter>, sqlx::Error> {
-    let skipped: Vec<DeadLetter> = sqlx::query_as(&format!(
-        "SELECT {COLUMNS} FROM milepost.relay_dead_letters WHERE position > $1 AND skipped_at IS NOT NULL ORDER BY position"
-    ))
-    .bind(position)
-    .fetch_all(pool)
-    .await?;
+    let skipped =
+        format!("SELECT {COLUMNS} FROM milepost.relay_dead_letters WHERE position > $1 AND skipped_at IS NOT NULL ORDER BY position");
+    let skipped: Vec<DeadLetter> = within(sqlx::query_as(&skipped).bind(position).fetch_all(pool)).await?;
     Ok(skipped.into_iter().map(|letter| (letter.position, letter)).collect())
 }
 
@@ -71,10 +65,10 @@ pub(super) async fn stop_before(pool: &PgPool, position: i64, topic: &str, error
          ON CONFLICT (position) DO UPDATE SET topic = excluded.topic, error = excluded.error \
          WHERE relay_dead_letters.skipped_at IS NULL",
     );
-    stop.bind(position).bind(topic).bind(error).execute(pool).await.map(|_| ())
+    within(stop.bind(position).bind(topic).bind(error).execute(pool)).await.map(|_| ())
 }
 
 /// Forgets where the relay stood: it goes on.
 pub(super) async fn go_on(pool: &PgPool) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM milepost.relay_dead_letters WHERE skipped_at IS NULL").execute(pool).await.map(|_| ())
+    within(sqlx::query("DELETE FROM milepost.relay_dead_letters WHERE skipped_at IS NULL").execute(pool)).await.map(|_| ())
 }

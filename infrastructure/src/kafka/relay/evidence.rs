@@ -53,15 +53,12 @@ pub enum Setting {
 impl LogSide {
     /// Reads it in one statement.
     pub async fn read(pool: &PgPool, position: i64) -> Result<Self, sqlx::Error> {
-        let row = sqlx::query(
+        let sides = sqlx::query(
             "SELECT (SELECT id FROM milepost.log_identity), coalesce((SELECT max(position) FROM milepost.events), 0), \
                (SELECT event_id FROM milepost.events WHERE position = $1), coalesce(c.position, 0), c.updated_at \
              FROM (VALUES ($2)) relay (name) LEFT JOIN milepost.checkpoints c USING (name)",
-        )
-        .bind(position)
-        .bind(CHECKPOINT)
-        .fetch_one(pool)
-        .await?;
+        );
+        let row = within(sides.bind(position).bind(CHECKPOINT).fetch_one(pool)).await?;
         Ok(Self {
             id: row.try_get(0)?,
             head: row.try_get(1)?,

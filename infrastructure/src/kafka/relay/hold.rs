@@ -2,9 +2,14 @@
 
 use super::LEASE;
 use crate::leases::{LEASE_LASTS, RENEW_EVERY};
+use crate::postgres::{no_answer, within};
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+/// Longest wait for a renewal, so that the next one, on another connection, comes before the lease runs out.
+const RENEWED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Takes the lease, whoever holds it, and renews it. Nodes notice within a second.
 pub struct Hold {
@@ -17,13 +22,14 @@ impl Hold {
     /// Takes the lease.
     pub async fn take(pool: &PgPool) -> Result<Self, sqlx::Error> {
         let (pool, holder) = (pool.clone(), Uuid::now_v7());
-        take(&pool, holder).await?;
+        within(take(&pool, holder)).await?;
         let renewing = tokio::spawn({
             let pool = pool.clone();
             async move {
                 loop {
                     tokio::time::sleep(RENEW_EVERY).await;
-                    if let Err(error) = take(&pool, holder).await {
+                    let renewed = tokio::time::timeout(RENEWED_WITHIN, take(&pool, holder)).await;
+                    if let Err(error) = renewed.unwrap_or_else(|_| Err(no_answer())) {
                         tracing::warn!(%error, "the relay's lease could not be renewed");
                     }
                 }
@@ -36,7 +42,7 @@ impl Hold {
     pub async fn release(self) {
         self.renewing.abort();
         let release = sqlx::query("UPDATE milepost.leases SET expires_at = '-infinity' WHERE name = $1 AND holder = $2");
-        if let Err(error) = release.bind(LEASE).bind(self.holder).execute(&self.pool).await {
+        if let Err(error) = within(release.bind(LEASE).bind(self.holder).execute(&self.pool)).await {
             tracing::warn!(%error, "the relay's lease could not be handed back; it runs out by itself");
         }
     }
