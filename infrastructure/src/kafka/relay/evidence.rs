@@ -76,7 +76,7 @@ impl Evidence {
         let (kafka, catalogue) = (kafka.clone(), Arc::clone(catalogue));
         let stored = tokio::task::spawn_blocking(move || read_record(&kafka, &catalogue)).await;
         let stored = stored.map_err(|_| RelayError::Slow)??;
-        let log = within(LogSide::read(pool, stored.position().unwrap_or(0))).await?;
+        let log = LogSide::read(pool, stored.position().unwrap_or(0)).await?;
         Ok(Self { log, stored, topic, transactional_id })
     }
 

@@ -32,7 +32,6 @@ pub use state::{RelayState, Trouble};
 
 use super::catalogue::Catalogue;
 use crate::config::Kafka;
-use crate::postgres::within;
 use application::ports::EventLog;
 use sqlx::PgPool;
 use state::Teller;
@@ -131,7 +130,7 @@ impl Relay {
     fn tell(&self, runtime: &Handle, teller: &Teller, error: RelayError) -> Duration {
         let told = match error {
             RelayError::Refused(refusal) => {
-                if let Err(error) = runtime.block_on(within(checkpoint::note_refusal(&self.pool, &refusal))) {
+                if let Err(error) = runtime.block_on(checkpoint::note_refusal(&self.pool, &refusal)) {
                     tracing::debug!(%error, "the relay's refusal could not be noted");
                 }
                 self.signs.send_replace(());

@@ -13,7 +13,6 @@ use super::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CLEANUP_POLICY, COMMIT_GAP, Relay
 use crate::kafka::client::producer_config;
 use crate::kafka::position::RelayRecord;
 use crate::kafka::topics::Topics;
-use crate::postgres::within;
 use chrono::{DateTime, Utc};
 use domain::event::Fact;
 use rdkafka::producer::Producer;
@@ -138,7 +137,7 @@ impl Relay {
     async fn place(&self) -> Result<Place, RelayError> {
         let evidence = Evidence::read(&self.kafka, &self.catalogue, &self.pool).await?;
         let sent = evidence.verdict()?;
-        let skipped = within(skipped_after(&self.pool, sent.position)).await?;
+        let skipped = skipped_after(&self.pool, sent.position).await?;
         let (log_id, changed_at, now) = (evidence.log.id, evidence.log.changed_at, Instant::now());
         Ok(Place { sent, log_id, changed_at, skipped, shown: now, proved: now, goes_on: false })
     }
@@ -190,7 +189,7 @@ impl Relay {
     fn go_on(&self, runtime: &Handle, teller: &Teller, place: &mut Place) {
         teller.sound();
         if !std::mem::replace(&mut place.goes_on, true)
-            && let Err(error) = runtime.block_on(within(dead_letters::go_on(&self.pool)))
+            && let Err(error) = runtime.block_on(dead_letters::go_on(&self.pool))
         {
             tracing::debug!(%error, "the event before which the relay stood could not be forgotten");
         }
@@ -199,7 +198,7 @@ impl Relay {
     /// Shows other nodes and people how far the relay is. An error if somebody has moved it.
     fn confirm(&self, runtime: &Handle, place: &mut Place) -> Result<(), RelayError> {
         place.shown = Instant::now();
-        match runtime.block_on(within(confirm(&self.pool, place.sent.position, place.changed_at))) {
+        match runtime.block_on(confirm(&self.pool, place.sent.position, place.changed_at)) {
             Ok(Some(changed_at)) => place.changed_at = Some(changed_at),
             Ok(None) => return Err(RelayError::LookAgain),
             Err(error) => tracing::debug!(%error, "the relay's position could not be shown"),
@@ -213,7 +212,7 @@ impl Relay {
             return Ok(());
         }
         place.proved = Instant::now();
-        let log = runtime.block_on(within(LogSide::read(&self.pool, place.sent.position)))?;
+        let log = runtime.block_on(LogSide::read(&self.pool, place.sent.position))?;
         let same = log.id == place.log_id && log.event_id == place.sent.event_id && log.changed_at == place.changed_at;
         if same { Ok(()) } else { Err(RelayError::LookAgain) }
     }

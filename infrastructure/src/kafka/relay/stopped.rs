@@ -6,7 +6,6 @@ use super::error::EventFault;
 use super::evidence::{Setting, topic_setting};
 use super::state::Trouble;
 use super::{Relay, RelayError};
-use crate::postgres::within;
 
 impl Relay {
     /// Notes the event for admins, and says what it is, why it is not sent, and what to do.
@@ -27,7 +26,7 @@ impl Relay {
             }
             (cause, _) => format!("{cause}; run a version of Milepost that can read it"),
         };
-        within(dead_letters::stop_before(&self.pool, position, &topic, &reason)).await?;
+        dead_letters::stop_before(&self.pool, position, &topic, &reason).await?;
         let sentence = format!(
             "event {position} ({}) is not sent, nor is anything behind it: {reason}, or leave it out for consumers with `{} {position} --reason TEXT`",
             fact.event_type,
