@@ -174,17 +174,34 @@ impl LeaseKeeper {
     }
 
     /// Renews and asks until told to stop, then hands everything back.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut safe_until = Instant::now();
+    pub async fn run(mut self, stop: watch::Receiver<bool>) {
+        let safe_until = watch::Sender::new(Instant::now());
+        let epochs: Vec<_> = self.wanted.values().map(|wanted| wanted.epoch.clone()).collect();
+        tokio::select! {
+            () = self.renew(stop, &safe_until) => {}
+            () = give_up_in_time(&epochs, safe_until.subscribe()) => {}
+        }
+        self.tell(&HashMap::new());
+        if let Err(error) = in_time(self.hand_back()).await {
+            tracing::warn!(%error, "leases could not be handed back; they run out by themselves");
+        }
+    }
+
+    /// Renews and asks until told to stop, and says until when it is safe to act on the answer. Whatever it waits for meanwhile,
+    /// [`give_up_in_time`] runs beside it.
+    async fn renew(&mut self, mut stop: watch::Receiver<bool>, safe_until: &watch::Sender<Instant>) {
         loop {
             self.release_what_is_stuck().await;
             // Counted from before the question: the server's clock began no later.
-            let asked = Instant::now();
-            match self.ask(safe_until).await {
+            let safe = Instant::now() + (LEASE_LASTS - SAFETY);
+            match self.ask().await {
                 Ok(held) => {
-                    safe_until = asked + (LEASE_LASTS - SAFETY);
+                    safe_until.send_replace(safe);
                     self.end_transactions_of_others(&held).await;
-                    self.tell(&held);
+                    // What took too long is asked for again.
+                    if Instant::now() < safe {
+                        self.tell(&held);
+                    }
                     self.refused.send_if_modified(|refused| refused.take().is_some());
                 }
                 Err(error) => self.not_renewed(&error).await,
@@ -196,17 +213,13 @@ impl LeaseKeeper {
             }
             tokio::select! {
                 () = tokio::time::sleep(RENEW_EVERY) => {}
-                _ = stop.wait_for(|stop| *stop) => break,
+                _ = stop.wait_for(|stop| *stop) => return,
             }
-        }
-        self.tell(&HashMap::new());
-        if let Err(error) = in_time(self.hand_back()).await {
-            tracing::warn!(%error, "leases could not be handed back; they run out by themselves");
         }
     }
 
-    /// Asks for everything. Gives up what is held as soon as it is no longer safe, also while the answer is awaited.
-    async fn ask(&self, safe_until: Instant) -> Result<HashMap<String, i64>, sqlx::Error> {
+    /// Asks for everything.
+    async fn ask(&self) -> Result<HashMap<String, i64>, sqlx::Error> {
         let now = Instant::now();
         let mut names: Vec<&str> =
             self.wanted.iter().filter(|(_, wanted)| wanted.is_asked_for(now)).map(|(name, _)| name.as_str()).collect();
@@ -223,16 +236,8 @@ impl LeaseKeeper {
         .bind(self.holder)
         .bind(LEASE_LASTS)
         .fetch_all(&self.pool);
-        let ask = in_time(ask);
-        tokio::pin!(ask);
-        let answer: Result<Vec<(String, i64)>, _> = tokio::select! {
-            answer = &mut ask => answer,
-            () = tokio::time::sleep_until(safe_until) => {
-                self.tell(&HashMap::new());
-                ask.await
-            }
-        };
-        Ok(answer?.into_iter().collect())
+        let answer: Vec<(String, i64)> = in_time(ask).await?;
+        Ok(answer.into_iter().collect())
     }
 
     /// Says why leases were not renewed, here and to whoever asks for the health of the node.
@@ -243,16 +248,24 @@ impl LeaseKeeper {
             _ => None,
         };
         let cause = match code.as_deref() {
-            Some(READ_ONLY) => {
-                let standby = in_time(sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&self.pool)).await;
-                if standby.unwrap_or(false) { RefusalCause::Standby } else { RefusalCause::ReadOnly }
-            }
-            Some(_) | None => RefusalCause::Other(error.to_string()),
+            Some(READ_ONLY) => self.why_read_only().await,
+            Some(_) | None => None,
         };
+        let cause = cause.unwrap_or_else(|| RefusalCause::Other(error.to_string()));
         self.refused.send_modify(|refused| {
             let since = refused.as_ref().map_or_else(Instant::now, |refused| refused.since);
             *refused = Some(WritesRefused { since, cause });
         });
+    }
+
+    /// Why a server that refused a write takes none, if it says so.
+    async fn why_read_only(&self) -> Option<RefusalCause> {
+        let ask = sqlx::query_as("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool").fetch_one(&self.pool);
+        match in_time(ask).await {
+            Ok((true, _)) => Some(RefusalCause::Standby),
+            Ok((false, true)) => Some(RefusalCause::ReadOnly),
+            Ok((false, false)) | Err(_) => None,
+        }
     }
 
     fn tell(&self, held: &HashMap<String, i64>) {
@@ -342,6 +355,22 @@ impl LeaseKeeper {
     }
 }
 
+/// Gives up what is held as soon as it is no longer safe, until a renewal says that it is. Never returns.
+async fn give_up_in_time(epochs: &[watch::Sender<Option<i64>>], mut safe_until: watch::Receiver<Instant>) {
+    loop {
+        let until = *safe_until.borrow_and_update();
+        if tokio::time::timeout_at(until, safe_until.changed()).await.is_ok() {
+            continue;
+        }
+        for epoch in epochs {
+            epoch.send_if_modified(|now| now.take().is_some());
+        }
+        if safe_until.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// Waits for a statement about leases no longer than is of use.
 async fn in_time<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     tokio::time::timeout(ANSWER_WITHIN, statement).await.unwrap_or_else(|_| Err(no_answer()))
@@ -397,6 +426,56 @@ mod tests {
         for passed in 0..100 {
             signs.send_replace(());
             assert!(!progress.is_missing(true, second(6_000 + passed)), "there is progress");
+        }
+    }
+
+    /// A keeper whose database takes connections and never says anything, which holds leases under epoch 1.
+    fn in_silence(database: &std::net::TcpListener) -> (LeaseKeeper, [watch::Receiver<Option<i64>>; 2]) {
+        let address = database.local_addr().expect("an address");
+        let options = crate::postgres::connect_options(&format!("postgres://nobody@{address}/none")).expect("a URL");
+        let pool = sqlx::postgres::PgPoolOptions::new().connect_lazy_with(options);
+        let (holder, refused) = (Uuid::nil(), watch::Sender::new(None));
+        let mut keeper = LeaseKeeper { pool, holder, wanted: HashMap::new(), checkpoints: vec![], refused };
+        let held = [keeper.want("one"), keeper.want_by_checkpoint("stuck", "checkpoint", Duration::ZERO)];
+        keeper.tell(&HashMap::from([("one".to_owned(), 1), ("stuck".to_owned(), 1)]));
+        (keeper, held)
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_given_up_in_time_whatever_the_keeper_waits_for() {
+        let database = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let (mut keeper, [mut one, stuck]) = in_silence(&database);
+        let (_stop, stop) = watch::channel(false);
+        let until = Instant::now() + ANSWER_WITHIN / 4;
+        let safe_until = watch::Sender::new(until);
+        let epochs: Vec<_> = keeper.wanted.values().map(|wanted| wanted.epoch.clone()).collect();
+        tokio::select! {
+            // It releases what is stuck first of all, and that takes longer.
+            () = keeper.renew(stop, &safe_until) => unreachable!("nobody stops it"),
+            () = give_up_in_time(&epochs, safe_until.subscribe()) => unreachable!("it never ends"),
+            gone = one.wait_for(Option::is_none) => drop(gone.expect("the keeper lives")),
+        }
+        let late = Instant::now() - until;
+        assert!(late < ANSWER_WITHIN / 4, "{late:?} too late");
+        assert_eq!(*stuck.borrow(), None);
+    }
+
+    #[tokio::test]
+    async fn a_renewal_puts_off_the_moment_at_which_leases_are_given_up() {
+        let epoch = watch::Sender::new(Some(1));
+        let safe_until = watch::Sender::new(Instant::now() + SECOND);
+        let (epochs, mut held) = ([epoch.clone()], epoch.subscribe());
+        let watching = give_up_in_time(&epochs, safe_until.subscribe());
+        tokio::pin!(watching);
+        for tenths in 1..=3 {
+            let until = Instant::now() + SECOND * tenths / 10;
+            safe_until.send_replace(until);
+            epoch.send_replace(Some(1));
+            tokio::select! {
+                () = &mut watching => unreachable!("it never ends"),
+                gone = held.wait_for(Option::is_none) => drop(gone.expect("it lives")),
+            }
+            assert!(Instant::now() >= until, "too soon");
         }
     }
 }
