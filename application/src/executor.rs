@@ -95,6 +95,8 @@ pub(crate) struct Executor {
 /// One sending of a command.
 #[derive(Clone, Copy)]
 pub(crate) struct Sending<'a> {
+    /// The generation of the log before anything was read for it. A refusal that is decided on what was lost since is not recorded.
+    generation: u64,
     pub(crate) how: &'a Circumstances,
     pub(crate) key: Option<&'a CommandKey>,
     /// The line of an import that it is.
@@ -114,6 +116,11 @@ impl Executor {
         Self { log, clock, ids, states, lanes }
     }
 
+    /// A sending of a command that is about to be decided.
+    pub(crate) fn sending<'a>(&self, how: &'a Circumstances, key: Option<&'a CommandKey>, line: Option<&'a Line>) -> Sending<'a> {
+        Sending { generation: *self.log.generation().borrow(), how, key, line }
+    }
+
     /// Carries out a command, or says why not. A command sent before is answered as it was then.
     pub(crate) async fn run<H: Handling>(
         &self,
@@ -121,7 +128,7 @@ impl Executor {
         key: Option<&CommandKey>,
         handling: &H,
     ) -> Result<Outcome, CommandError> {
-        let sending = Sending { how, key, line: None };
+        let sending = self.sending(how, key, None);
         match self.decide(sending, handling).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => self.refuse(sending, error).await,
@@ -154,7 +161,7 @@ impl Executor {
     ) -> Result<Outcome, CommandError> {
         let refusal = refusal.storable();
         let unit = Unit {
-            generation: *self.log.generation().borrow(),
+            generation: sending.generation,
             workspace: sending.how.caller.workspace,
             subject: key.id,
             source: key.source,
@@ -170,7 +177,7 @@ impl Executor {
             Appended::RefusedBefore(refusal) => Err(CommandError::RefusedLine { refusal, before: true }),
             Appended::Replayed(earlier) => Ok(replayed(earlier)),
             Appended::CommandIdReused => Err(CommandError::CommandIdReused),
-            // It relies on nothing that could have moved, and claims nothing.
+            // It relies on no version and claims nothing. What it was decided on may be lost, so it is decided again.
             Appended::Moved { .. } | Appended::ClaimTaken | Appended::Outdated => Err(CommandError::Contended),
         }
     }
@@ -204,7 +211,7 @@ impl Executor {
     }
 
     async fn attempt<H: Handling>(&self, sending: Sending<'_>, handling: &H) -> Result<Try, CommandError> {
-        let Sending { how, key, line } = sending;
+        let Sending { how, key, line, .. } = sending;
         let id = handling.id();
         let own = match handling.creates() {
             true => self.states.absent::<H::Entity>(id),

@@ -88,7 +88,7 @@ impl Application {
     pub async fn execute(&self, how: Circumstances, command: Command) -> Result<Outcome, CommandError> {
         let key =
             command.command_id().map(|id| CommandKey { source: how.source, id, request_hash: command.request_hash(how.caller.actor) });
-        self.send(Sending { how: &how, key: key.as_ref(), line: None }, command).await
+        self.send(self.executor.sending(&how, key.as_ref(), None), command).await
     }
 
     /// Carries out a line of an import. If it is refused, or was before, that is recorded.
@@ -99,7 +99,7 @@ impl Application {
         line: &Line,
         command: Result<Command, RefusedLine>,
     ) -> Result<Outcome, CommandError> {
-        let sending = Sending { how, key: Some(key), line: Some(line) };
+        let sending = self.executor.sending(how, Some(key), Some(line));
         match command {
             Ok(command) => self.send(sending, command).await,
             Err(refusal) => self.executor.record(sending, key, line, refusal).await,

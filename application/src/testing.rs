@@ -38,6 +38,8 @@ pub(crate) fn command(name: &str, input: Value) -> Command {
 pub(crate) struct MemoryLog {
     kept: Mutex<Kept>,
     head: watch::Sender<i64>,
+    /// So many of the next units are never answered.
+    pub(crate) silent: AtomicU64,
     /// Goes up when a test says that the log is another one.
     pub(crate) generation: watch::Sender<u64>,
 }
@@ -156,6 +158,9 @@ impl Kept {
 #[async_trait]
 impl EventLog for MemoryLog {
     async fn append(&self, unit: Unit) -> Result<Appended, LogError> {
+        if self.silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            std::future::pending::<()>().await;
+        }
         let mut kept = self.kept.lock().expect("no panic");
         kept.asked.push(unit.clone());
         match kept.planned.pop_front() {
@@ -232,7 +237,14 @@ impl Clock for Standing {
 }
 
 /// Ids are shared by the nodes of a test, so each has a beginning of its own.
-struct Counting(AtomicU64);
+pub(crate) struct Counting(AtomicU64);
+
+impl From<u64> for Counting {
+    /// Those of a node, by its number.
+    fn from(node: u64) -> Self {
+        Self(AtomicU64::new(node << 32))
+    }
+}
 
 impl Ids for Counting {
     fn new_id(&self) -> Uuid {
@@ -242,7 +254,7 @@ impl Ids for Counting {
 
 /// A node on a log. Nodes with different numbers make different ids.
 pub(crate) fn node(log: &Arc<MemoryLog>, number: u64) -> Application {
-    Application::new(log.clone(), Arc::new(Standing), Arc::new(Counting(AtomicU64::new(number << 32))))
+    Application::new(log.clone(), Arc::new(Standing), Arc::new(Counting::from(number)))
 }
 
 /// The circumstances of a client's command.

@@ -71,6 +71,38 @@ async fn what_was_decided_on_an_earlier_generation_of_the_log_is_decided_again()
     assert_eq!(sent, [0, 0, 0, 1, 1]);
 }
 
+/// A clock by which the database is replaced whenever somebody looks at it.
+struct Replacing(Arc<MemoryLog>);
+
+#[async_trait::async_trait]
+impl crate::ports::Clock for Replacing {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.0.generation.send_modify(|generation| *generation += 1);
+        NOW.parse().expect("a moment")
+    }
+
+    async fn sleep_until(&self, _: chrono::DateTime<chrono::Utc>) {}
+}
+
+#[tokio::test]
+async fn a_refusal_that_was_decided_on_an_earlier_generation_is_not_recorded_under_the_present_one() {
+    let log = log();
+    let before = node(&log, 1);
+    let project = project(&before, "APOLLO").await;
+    send(&before, "projectArchive", json!({ "id": project })).await.expect("it rests");
+    let ids = Arc::new(crate::testing::Counting::from(2));
+    let node = crate::Application::new(log.clone(), Arc::new(Replacing(log.clone())), ids);
+    log.plan([Ok(Appended::Outdated)]);
+    let wish = command("taskCreate", json!({ "projectId": project, "title": "A task" }));
+    let key = CommandKey { source: Source::Import, id: Uuid::from_u128(9), request_hash: [9; 32] };
+    let line = crate::ports::Line { hash: [9; 32], anew: false, refusal: None };
+    let error = node.execute_line(&by(caller(Role::Owner)), &key, &line, Ok(wish)).await.expect_err("it is refused");
+    let unit = log.asked().pop().expect("a unit");
+    assert!(unit.line.is_some_and(|line| line.refusal.is_some()), "the refusal is to be recorded");
+    assert_eq!((unit.generation, *log.generation.borrow()), (0, 1));
+    assert!(matches!(error, CommandError::Contended), "it is decided again: {error:?}");
+}
+
 #[tokio::test]
 async fn a_stale_expected_version_conflicts_only_where_the_same_field_changed() {
     let log = log();
