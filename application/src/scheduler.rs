@@ -17,6 +17,7 @@ use crate::failure::{Class, class, with_causes, words_of};
 use crate::lease::{idle, lost, renewed};
 use crate::notices::{Notice, NoticeName};
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
+use crate::reactions::ATTEMPT_WITHIN;
 use aside::{Aside, Came};
 use chrono::{DateTime, Utc};
 use domain::ids::{ScheduleId, derived, system};
@@ -50,16 +51,26 @@ pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease
         tokio::select! {
             Err(error) = tick_on(application, deadlines, &mut aside, signs) => {
                 tracing::warn!(%error, "the scheduler was interrupted; going on");
+                tell_nothing(application);
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
             () = lost(&mut lease, epoch) => {
                 aside = Aside::default();
-                application.notes_of_scheduler.send_replace(None);
+                tell_nothing(application);
             }
             // Versions of rows say nothing about those of another log.
-            () = renewed(generation) => aside = Aside::default(),
+            () = renewed(generation) => {
+                aside = Aside::default();
+                tell_nothing(application);
+            }
         }
     }
+}
+
+/// Takes back what was told of schedules that are left alone, until it is known again.
+fn tell_nothing(application: &Application) {
+    aside::show(0);
+    application.notes_of_scheduler.send_replace(None);
 }
 
 /// Sleeps and fires, for ever.
@@ -120,7 +131,7 @@ async fn fire(
         let whole = page.len() as i64 == BATCH_SCHEDULES_MAX;
         let ready: Vec<DueSchedule> = page.into_iter().filter(|due| aside.lets_pass(due)).collect();
         let ticked: Vec<(DueSchedule, Came)> = stream::iter(ready)
-            .map(|due| async { (tick(application, &due).await, due) })
+            .map(|due| async { (tick(application, &due, ATTEMPT_WITHIN).await, due) })
             .buffer_unordered(TICKS_AT_ONCE)
             .map(|(came, due)| {
                 // One that did not get through might by another node.
@@ -159,8 +170,8 @@ fn disagreement(count: usize, id: Uuid) -> Notice {
     Notice::new(NoticeName::SchedulesDisagree, message)
 }
 
-/// Sends a tick. A panic is a failure of this schedule and of no other.
-async fn tick(application: &Application, due: &DueSchedule) -> Came {
+/// Sends a tick, which may take so long. A panic is a failure of this schedule and of no other.
+async fn tick(application: &Application, due: &DueSchedule, within: Duration) -> Came {
     let how = Circumstances {
         caller: Caller { actor: system::SCHEDULER, workspace: due.workspace, role: Role::Service },
         source: Source::Scheduler,
@@ -172,8 +183,9 @@ async fn tick(application: &Application, due: &DueSchedule) -> Came {
     let moment = due.fire_at.timestamp_millis().to_string();
     let id = derived(&["tick", &due.id.to_string(), &due.due_revision.to_string(), &moment]);
     let key = CommandKey { source: Source::Scheduler, id, request_hash: Sha256::digest(id.as_bytes()).into() };
-    let error = match AssertUnwindSafe(application.tick(&how, Some(&key), ScheduleId(due.id))).catch_unwind().await {
-        Ok(Ok(outcome)) => {
+    let ticking = AssertUnwindSafe(application.tick(&how, Some(&key), ScheduleId(due.id))).catch_unwind();
+    let (class, error) = match tokio::time::timeout(within, ticking).await {
+        Ok(Ok(Ok(outcome))) => {
             if !outcome.recorded.is_empty() {
                 metrics::counter!("milepost_scheduler_firings_total").increment(1);
                 let late = application.clock().now() - due.fire_at;
@@ -183,21 +195,20 @@ async fn tick(application: &Application, due: &DueSchedule) -> Came {
             return if nothing { Came::ToNothing(outcome.position) } else { Came::Fired(outcome.position) };
         }
         // What was read is out of date: the project rests, or the moment moved. The read model will show it.
-        Ok(Err(CommandError::Refused(_) | CommandError::NotFound(_))) => return Came::Refused,
-        Ok(Err(error)) => {
-            let is_about_the_schedule = match class(&error) {
-                Class::Waits => false,
-                Class::Unclear => application.takes_commands().await,
-                Class::MayPass | Class::Stays => true,
-            };
-            if !is_about_the_schedule {
-                tracing::debug!(schedule.id = %due.id, %error, "a tick did not get through; it is sent again");
-                return Came::NotNow;
-            }
-            with_causes(&error)
-        }
-        Err(panic) => words_of(&*panic),
+        Ok(Ok(Err(CommandError::Refused(_) | CommandError::NotFound(_)))) => return Came::Refused,
+        Ok(Ok(Err(error))) => (class(&error), with_causes(&error)),
+        Ok(Err(panic)) => (Class::Stays, words_of(&*panic)),
+        Err(_) => (Class::Unclear, format!("it took longer than {within:?}")),
     };
+    let is_about_the_schedule = match class {
+        Class::Waits => false,
+        Class::Unclear => tokio::time::timeout(within, application.takes_commands()).await.unwrap_or(false),
+        Class::MayPass | Class::Stays => true,
+    };
+    if !is_about_the_schedule {
+        tracing::debug!(schedule.id = %due.id, error, "a tick did not get through; it is sent again");
+        return Came::NotNow;
+    }
     metrics::counter!("milepost_scheduler_failed_ticks_total").increment(1);
     tracing::warn!(schedule.id = %due.id, error, "the tick of the schedule {} failed; others fire, and it is sent again, each time later", due.id);
     Came::Failed

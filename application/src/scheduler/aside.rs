@@ -44,6 +44,11 @@ impl Came {
     }
 }
 
+/// Shows how many rows are left alone.
+pub(super) fn show(rows: usize) {
+    metrics::gauge!("milepost_scheduler_aside_schedules").set(rows as f64);
+}
+
 /// A row of the read model as it was when it was ticked.
 type Row = (Uuid, i64, i64, DateTime<Utc>);
 
@@ -100,7 +105,7 @@ impl Aside {
     pub(super) fn end_pass(&mut self) {
         self.rows.retain(|_, ticked| ticked.listed == self.pass);
         self.pass += 1;
-        metrics::gauge!("milepost_scheduler_aside_schedules").set(self.rows.len() as f64);
+        show(self.rows.len());
     }
 
     /// How long until something is to be tried again, if anything is.

@@ -229,3 +229,73 @@ async fn under_a_new_epoch_the_scheduler_begins_anew() {
     let Either::Left((done, _)) = select(steps, ticking).await else { panic!("it stopped ticking") };
     done.expect("it begins anew");
 }
+
+#[tokio::test]
+async fn under_a_new_generation_and_without_the_lease_nothing_is_told_of_before_and_the_scheduler_begins_anew() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let known = Known::default();
+    let (held, lease) = watch::channel(Some(1));
+    let mut asked = known.asked.subscribe();
+    let told = || node.notes_of_scheduler().borrow().clone();
+    let tells = || node.notes_of_scheduler.send_replace(Some(disagreement(1, Uuid::nil())));
+    let steps = async {
+        asked.wait_for(|asked| *asked == 1).await.expect("it ticks");
+        tells();
+        log.generation.send_replace(1);
+        asked.wait_for(|asked| *asked == 2).await.expect("it ticks anew");
+        assert_eq!(told(), None, "it was about another log");
+        tells();
+        let mut notes = node.notes_of_scheduler();
+        held.send_replace(None);
+        notes.wait_for(Option::is_none).await.expect("it is told no more");
+    };
+    let ticking = pin!(run(&node, &known, lease));
+    let steps = pin!(tokio::time::timeout(PATIENCE, steps));
+    let Either::Left((done, _)) = select(steps, ticking).await else { panic!("it stopped ticking") };
+    done.expect("it begins anew");
+}
+
+/// A read model that cannot be read.
+struct Unreadable;
+
+#[async_trait]
+impl Deadlines for Unreadable {
+    async fn next_fire_after(&self, _: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError> {
+        Err(LogError::OutcomeUnknown)
+    }
+
+    async fn due(&self, _: DateTime<Utc>, _: Option<DueSchedule>, _: i64) -> Result<Vec<DueSchedule>, LogError> {
+        Err(LogError::OutcomeUnknown)
+    }
+
+    fn position(&self) -> watch::Receiver<Option<i64>> {
+        Sender::new(None).subscribe()
+    }
+}
+
+#[tokio::test]
+async fn while_the_read_model_cannot_be_read_nothing_is_told_of_its_rows() {
+    let node = node(&Arc::new(MemoryLog::default()), 1);
+    node.notes_of_scheduler.send_replace(Some(disagreement(1, Uuid::nil())));
+    let (_held, lease) = watch::channel(Some(1));
+    let mut notes = node.notes_of_scheduler();
+    let ended = async { notes.wait_for(Option::is_none).await.map(|_| ()) };
+    let ended = pin!(tokio::time::timeout(PATIENCE, ended));
+    let Either::Left((done, _)) = select(ended, pin!(run(&node, &Unreadable, lease))).await else { panic!("it stopped ticking") };
+    done.expect("in time").expect("it is told no more");
+}
+
+#[tokio::test]
+async fn a_tick_without_an_end_is_left_alone_or_sent_again_by_whether_the_log_takes_other_commands() {
+    const SOON: Duration = Duration::from_millis(20);
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let due = milestone(&node, "Slow").await;
+    for (silent, came) in [(1, Came::Failed), (2, Came::NotNow)] {
+        log.silent.store(silent, std::sync::atomic::Ordering::SeqCst);
+        let ticked = tokio::time::timeout(PATIENCE, tick(&node, &due, SOON)).await;
+        assert_eq!(ticked, Ok(came), "{silent}");
+    }
+    assert!(matches!(tick(&node, &due, PATIENCE).await, Came::Fired(_)));
+}
