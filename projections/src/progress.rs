@@ -35,6 +35,8 @@ struct Known {
     generation: u64,
     /// The versions that this node itself keeps up to date: it knows of positions before they are written.
     kept: BTreeMap<&'static str, i32>,
+    /// The versions that the database last said are live.
+    live: BTreeMap<&'static str, i32>,
 }
 
 /// Read models did not come so far in the time there was.
@@ -98,9 +100,10 @@ impl Progress {
     }
 
     /// The database said, when asked under a generation, which versions are live and how far they are. It may not yet know what
-    /// this node does. Of one that is not of this log nothing is known; where nothing is live, nothing is reached.
+    /// this node does. Of one that is not of this log nothing is known; where nothing is live, nothing is reached. Who looks at the
+    /// rows looks again when another version is live, though its position may be the same.
     fn heard(&self, generation: u64, live: &[LivePosition]) {
-        let known = self.known();
+        let mut known = self.known();
         if known.generation != generation {
             return;
         }
@@ -111,12 +114,22 @@ impl Progress {
                 Some(live) => Some(live.position),
                 None => Some(0),
             };
-            self.tell(name, heard);
+            let now = live.iter().find(|live| live.name == *name).map(|live| live.version);
+            let before = match now {
+                Some(version) => known.live.insert(name, version),
+                None => known.live.remove(name),
+            };
+            if before == now {
+                self.tell(name, heard);
+            } else {
+                position.send_replace(heard);
+            }
         }
     }
 
-    /// The position of a read model, `None` while it is not known.
+    /// The position of a read model, `None` while it is not known. It moves also when another version becomes live.
     pub fn watch(&self, name: &str) -> Option<watch::Receiver<Option<i64>>> {
+        let _known = self.known();
         self.positions.get(name).map(watch::Sender::subscribe)
     }
 
@@ -290,6 +303,27 @@ mod tests {
         renew.send_replace(2);
         progress.heard(2, &live(1, 5));
         assert_eq!(moved.has_changed().ok(), Some(true), "who looks at the rows looks again, though the position is the same");
+    }
+
+    #[test]
+    fn who_begins_to_watch_under_another_generation_sees_nothing_of_the_one_before() {
+        let (progress, renew) = progress(&["task_list"]);
+        progress.heard(0, &live(1, 9));
+        renew.send_replace(1);
+        let watched = progress.watch("task_list").expect("it is followed");
+        assert_eq!(*watched.borrow(), None);
+    }
+
+    #[test]
+    fn who_watches_looks_again_when_another_version_is_live_at_the_same_position() {
+        let (progress, _renew) = progress(&["task_list"]);
+        progress.heard(0, &live(1, 9));
+        let mut moved = progress.watch("task_list").expect("it is followed");
+        for (now, looks) in [(live(1, 9), false), (live(2, 9), true), (live(2, 9), false), (live(1, 9), true)] {
+            moved.mark_unchanged();
+            progress.heard(0, &now);
+            assert_eq!(moved.has_changed().ok(), Some(looks), "version {}", now[0].version);
+        }
     }
 
     #[test]
