@@ -1,7 +1,7 @@
 //! Takes a batch of events into a version of a read model: rows and position in one transaction.
 
 use crate::model::{Keyed, Needs, ReadModel, Rows};
-use crate::registry::{RATE_OVER_SECONDS, shape};
+use crate::registry::{OF_THIS_LOG, RATE_OVER_SECONDS, shape};
 use crate::runner::Works;
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection};
@@ -127,20 +127,19 @@ async fn advance<M: ReadModel>(
 ) -> Result<Option<Advanced>, Error> {
     let (lease, epoch) = fence.map(|fence| (fence.lease.as_str(), fence.epoch)).unzip();
     let (last_position, last_event) = batch.last.unzip();
-    sqlx::query_as(
+    sqlx::query_as(&format!(
         "UPDATE milepost.projections SET position = $4, event_id = reached.event_id, events_done = events_done + $5::bigint, updated_at = clock_timestamp(), \
            rate = rate + ($5::bigint / greatest(extract(epoch FROM clock_timestamp() - updated_at), 0.001)::float8 - rate) \
                          * (1 - exp(-extract(epoch FROM clock_timestamp() - updated_at)::float8 / $9)) \
          FROM milepost.events AS reached \
          WHERE name = $1 AND version = $2 AND projections.position = $3 AND state <> 'old' AND shape = $8 AND reached.position = $4 \
-         AND (projections.position = 0 OR EXISTS (SELECT FROM milepost.events AS log \
-                                                  WHERE log.position = projections.position AND log.event_id = projections.event_id)) \
+         AND {OF_THIS_LOG} \
          AND ($10::bigint IS NULL OR EXISTS (SELECT FROM milepost.events AS last WHERE last.position = $10 AND last.event_id = $11)) \
          AND ($6::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE leases.name = $6 AND epoch = $7)) \
          RETURNING dead_letters, EXISTS (SELECT FROM milepost.projection_skipped_events AS skipped \
                                          WHERE skipped.name = $1 AND skipped.position > $3 AND skipped.position <= $4) AS skips, \
-           pg_backend_pid() AS pid, pg_advisory_xact_lock_shared(hashtext('milepost lease'), hashtext($6))::text",
-    )
+           pg_backend_pid() AS pid, pg_advisory_xact_lock_shared(hashtext('milepost lease'), hashtext($6))::text"
+    ))
     .bind(M::NAME)
     .bind(version)
     .bind(batch.from)
