@@ -49,13 +49,15 @@ create table milepost.parked_events (
   -- How often it was tried; 0 for one that only waits.
   tries         integer     not null default 0,
   parked_at     timestamptz not null default now(),
-  -- From then on it is tried again, once nothing of its aggregate is parked before it.
-  next_try_at   timestamptz not null default now(),
+  -- From then on it is tried again. Null for one that waits behind another of its aggregate: of each aggregate only the first
+  -- has it, and whoever changes that holds the row in checkpoints.
+  next_try_at   timestamptz,
   primary key (name, position)
 );
 create index parked_events_aggregate on milepost.parked_events (name, aggregate_id, position);
+create index parked_events_due on milepost.parked_events (name, next_try_at) where next_try_at is not null;
 
--- Parked events of durable subscribers that an operator has skipped, and why.
+-- Parked events of durable subscribers that an admin has skipped, and why.
 create table milepost.skipped_events (
   name          text        not null collate "C",
   position      bigint      not null,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Fact, Metadata, Recorded};
 use domain::ids::WorkspaceId;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -249,10 +250,15 @@ pub struct FirstParked {
     pub aggregate_id: Uuid,
     /// How often it has been tried; 0 if it has only waited so far.
     pub tries: u32,
-    /// Whether it is to be tried now.
-    pub is_due: bool,
-    /// How many events of the aggregate are parked.
-    pub events: i64,
+}
+
+/// What is parked of some aggregates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Those of the aggregates of which something is parked.
+    pub aggregates: HashSet<Uuid>,
+    /// Whether anything at all is parked.
+    pub any: bool,
 }
 
 /// Where durable subscribers keep how far they are.
@@ -265,8 +271,17 @@ pub trait Checkpoints: Send + Sync {
     /// if somebody else has moved on.
     async fn advance(&self, name: &str, from: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError>;
 
-    /// The first parked event of each aggregate of which something is parked.
-    async fn parked(&self, name: &str) -> Result<Vec<FirstParked>, LogError>;
+    /// Which of these aggregates wait, since something of them is parked.
+    async fn waiting(&self, name: &str, aggregates: &[Uuid]) -> Result<Waiting, LogError>;
+
+    /// How many events are parked.
+    async fn count_parked(&self, name: &str) -> Result<i64, LogError>;
+
+    /// The first parked events of aggregates that are to be tried now, the longest due first; not those of some aggregates.
+    async fn due(&self, name: &str, but: &[Uuid], limit: usize) -> Result<Vec<FirstParked>, LogError>;
+
+    /// Has the first parked event of every aggregate tried now.
+    async fn make_all_due(&self, name: &str) -> Result<(), LogError>;
 
     /// An event that was parked is dealt with. Gives what is parked next of its aggregate, if anything is.
     async fn release(&self, name: &str, first: &FirstParked) -> Result<Option<FirstParked>, LogError>;

@@ -1,11 +1,11 @@
 //! How far durable subscribers are, and what is parked of them, in PostgreSQL.
 
 use crate::postgres::{log_error, within};
-use application::ports::{Checkpoints, Failed, FirstParked, LogError, Parked};
+use application::ports::{Checkpoints, Failed, FirstParked, LogError, Parked, Waiting};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
-use sqlx::{Error, PgPool, Row};
+use sqlx::{Error, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 /// Checkpoints in the table of that name.
@@ -20,18 +20,40 @@ impl PostgresCheckpoints {
     }
 }
 
-/// The columns of what is parked first of an aggregate.
-const FIRST: &str = "DISTINCT ON (aggregate_id) position, aggregate_id, tries, next_try_at <= clock_timestamp(), \
-                     count(*) OVER (PARTITION BY aggregate_id)";
+/// Most rows that one statement makes due.
+const DUE_ROWS_MAX: i64 = 10_000;
 
 fn first(row: &PgRow) -> Result<FirstParked, Error> {
     Ok(FirstParked {
         position: row.try_get(0)?,
         aggregate_id: row.try_get(1)?,
         tries: u32::try_from(row.try_get::<i32, _>(2)?).unwrap_or_default(),
-        is_due: row.try_get(3)?,
-        events: row.try_get(4)?,
     })
+}
+
+fn all_first(rows: &[PgRow]) -> Result<Vec<FirstParked>, LogError> {
+    rows.iter().map(first).collect::<Result<_, _>>().map_err(log_error)
+}
+
+/// Makes what is parked first of some aggregates due, where it only waited so far.
+async fn begin_with_first(tx: &mut PgConnection, name: &str, aggregates: &[Uuid]) -> Result<Vec<PgRow>, Error> {
+    sqlx::query(
+        "UPDATE milepost.parked_events AS parked SET next_try_at = clock_timestamp() \
+         FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT position FROM milepost.parked_events \
+           WHERE name = $1 AND aggregate_id = one.id ORDER BY position LIMIT 1) AS first \
+         WHERE parked.name = $1 AND parked.position = first.position AND parked.next_try_at IS NULL \
+         RETURNING parked.position, parked.aggregate_id, parked.tries",
+    )
+    .bind(name)
+    .bind(aggregates)
+    .fetch_all(tx)
+    .await
+}
+
+/// Keeps others from changing what is parked under a name until the transaction ends: whoever takes the first event of an
+/// aggregate out and whoever puts another one behind it must see each other.
+async fn alone(tx: &mut PgConnection, name: &str) -> Result<(), Error> {
+    sqlx::query("SELECT FROM milepost.checkpoints WHERE name = $1 FOR UPDATE").bind(name).execute(tx).await.map(|_| ())
 }
 
 /// Statements of a reaction, as long as there is patience for them.
@@ -71,21 +93,8 @@ impl Checkpoints for PostgresCheckpoints {
             if moved.rows_affected() == 0 {
                 return Ok(false);
             }
-            for event in parked {
-                // It may be parked already, where a checkpoint was set back.
-                sqlx::query(
-                    "INSERT INTO milepost.parked_events (name, position, aggregate_id, event_type, error, tries, next_try_at) \
-                     VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7) ON CONFLICT (name, position) DO NOTHING",
-                )
-                .bind(name)
-                .bind(event.position)
-                .bind(event.aggregate_id)
-                .bind(&event.event_type)
-                .bind(event.failed.as_ref().map(|failed| failed.error.as_str()))
-                .bind(event.failed.as_ref().map_or(0, |failed| as_int(failed.tries)))
-                .bind(event.failed.as_ref().map(|failed| failed.again_after).unwrap_or_default())
-                .execute(&mut *tx)
-                .await?;
+            if !parked.is_empty() {
+                park(&mut tx, name, parked).await?;
             }
             tx.commit().await?;
             Ok(true)
@@ -93,19 +102,62 @@ impl Checkpoints for PostgresCheckpoints {
         .await
     }
 
-    async fn parked(&self, name: &str) -> Result<Vec<FirstParked>, LogError> {
-        let sql = format!("SELECT {FIRST} FROM milepost.parked_events WHERE name = $1 ORDER BY aggregate_id, position");
-        let rows = limited(sqlx::query(&sql).bind(name).fetch_all(&self.pool)).await?;
-        rows.iter().map(first).collect::<Result<_, _>>().map_err(log_error)
+    async fn waiting(&self, name: &str, aggregates: &[Uuid]) -> Result<Waiting, LogError> {
+        let waiting = sqlx::query_as(
+            "SELECT array(SELECT id FROM unnest($2::uuid[]) AS one (id) \
+                          WHERE EXISTS (SELECT FROM milepost.parked_events WHERE name = $1 AND aggregate_id = id)), \
+                    EXISTS (SELECT FROM milepost.parked_events WHERE name = $1)",
+        )
+        .bind(name)
+        .bind(aggregates)
+        .fetch_one(&self.pool);
+        let (aggregates, any): (Vec<Uuid>, bool) = limited(waiting).await?;
+        Ok(Waiting { aggregates: aggregates.into_iter().collect(), any })
+    }
+
+    async fn count_parked(&self, name: &str) -> Result<i64, LogError> {
+        let count = sqlx::query_scalar("SELECT count(*) FROM milepost.parked_events WHERE name = $1").bind(name);
+        limited(count.fetch_one(&self.pool)).await
+    }
+
+    async fn due(&self, name: &str, but: &[Uuid], limit: usize) -> Result<Vec<FirstParked>, LogError> {
+        let due = sqlx::query(
+            "SELECT position, aggregate_id, tries FROM milepost.parked_events \
+             WHERE name = $1 AND next_try_at <= statement_timestamp() AND aggregate_id <> ALL ($2) ORDER BY next_try_at, position LIMIT $3",
+        )
+        .bind(name)
+        .bind(but)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool);
+        all_first(&limited(due).await?)
+    }
+
+    async fn make_all_due(&self, name: &str) -> Result<(), LogError> {
+        loop {
+            let due = sqlx::query(
+                "UPDATE milepost.parked_events SET next_try_at = clock_timestamp() WHERE name = $1 AND position IN \
+                 (SELECT position FROM milepost.parked_events WHERE name = $1 AND next_try_at > statement_timestamp() LIMIT $2)",
+            )
+            .bind(name)
+            .bind(DUE_ROWS_MAX)
+            .execute(&self.pool);
+            if limited(due).await?.rows_affected() == 0 {
+                return Ok(());
+            }
+        }
     }
 
     async fn release(&self, name: &str, released: &FirstParked) -> Result<Option<FirstParked>, LogError> {
-        let released_now = sqlx::query("DELETE FROM milepost.parked_events WHERE name = $1 AND position = $2");
-        limited(released_now.bind(name).bind(released.position).execute(&self.pool)).await?;
-        let sql =
-            format!("SELECT {FIRST} FROM milepost.parked_events WHERE name = $1 AND aggregate_id = $2 ORDER BY aggregate_id, position");
-        let next = limited(sqlx::query(&sql).bind(name).bind(released.aggregate_id).fetch_optional(&self.pool)).await?;
-        next.as_ref().map(first).transpose().map_err(log_error)
+        let next = limited(async {
+            let mut tx = self.pool.begin().await?;
+            alone(&mut tx, name).await?;
+            let release = sqlx::query("DELETE FROM milepost.parked_events WHERE name = $1 AND position = $2");
+            release.bind(name).bind(released.position).execute(&mut *tx).await?;
+            let next = begin_with_first(&mut tx, name, &[released.aggregate_id]).await?;
+            tx.commit().await?;
+            Ok(next)
+        });
+        Ok(all_first(&next.await?)?.pop())
     }
 
     async fn failed_again(&self, name: &str, position: i64, failed: &Failed) -> Result<(), LogError> {
@@ -122,11 +174,35 @@ impl Checkpoints for PostgresCheckpoints {
     }
 }
 
+/// Parks events in one statement, however many they are. One may be parked already, where a checkpoint was set back.
+async fn park(tx: &mut PgConnection, name: &str, parked: &[Parked]) -> Result<(), Error> {
+    let failed = |event: &Parked| event.failed.clone();
+    let aggregates: Vec<Uuid> = parked.iter().map(|event| event.aggregate_id).collect();
+    sqlx::query(
+        "INSERT INTO milepost.parked_events (name, position, aggregate_id, event_type, error, tries, next_try_at) \
+         SELECT $1, position, aggregate_id, event_type, error, tries, clock_timestamp() + again_after \
+         FROM unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::integer[], $7::interval[]) \
+           AS new (position, aggregate_id, event_type, error, tries, again_after) \
+         ON CONFLICT (name, position) DO NOTHING",
+    )
+    .bind(name)
+    .bind(parked.iter().map(|event| event.position).collect::<Vec<_>>())
+    .bind(&aggregates)
+    .bind(parked.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>())
+    .bind(parked.iter().map(|event| failed(event).map(|failed| failed.error)).collect::<Vec<_>>())
+    .bind(parked.iter().map(|event| failed(event).map_or(0, |failed| as_int(failed.tries))).collect::<Vec<_>>())
+    .bind(parked.iter().map(|event| failed(event).map(|failed| failed.again_after)).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    // What they waited for may be dealt with by now.
+    begin_with_first(tx, name, &aggregates).await.map(|_| ())
+}
+
 fn as_int(tries: u32) -> i32 {
     i32::try_from(tries).unwrap_or(i32::MAX)
 }
 
-/// A parked event, as operators see it.
+/// A parked event, as an admin sees it.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct ParkedEvent {
     pub name: String,
@@ -137,7 +213,8 @@ pub struct ParkedEvent {
     pub error: Option<String>,
     pub tries: i32,
     pub parked_at: DateTime<Utc>,
-    pub next_try_at: DateTime<Utc>,
+    /// When it is tried again; `None` for one that waits behind another.
+    pub next_try_at: Option<DateTime<Utc>>,
 }
 
 /// Every parked event, or what is parked of one aggregate under a name; by name and in order.
@@ -158,21 +235,29 @@ pub async fn parked_counts(pool: &PgPool) -> Result<Vec<(String, i64)>, Error> {
     sqlx::query_as("SELECT name, count(*) FROM milepost.parked_events GROUP BY name ORDER BY name").fetch_all(pool).await
 }
 
-/// Has a parked event tried again at once, by whichever node holds the lease.
+/// Has the first parked event of an aggregate tried again at once, by whichever node holds the lease.
 pub async fn retry_now(pool: &PgPool, name: &str, position: i64) -> Result<(), Error> {
-    let now = "UPDATE milepost.parked_events SET next_try_at = clock_timestamp() WHERE name = $1 AND position = $2";
+    let now = "UPDATE milepost.parked_events SET next_try_at = clock_timestamp() \
+               WHERE name = $1 AND position = $2 AND next_try_at IS NOT NULL";
     sqlx::query(now).bind(name).bind(position).execute(pool).await.map(|_| ())
 }
 
 /// Takes a parked event out for good and records who did so and why; both or neither. False if it is no longer parked.
 pub async fn skip(pool: &PgPool, name: &str, position: i64, reason: &str, by: &str) -> Result<bool, Error> {
-    let skipped = sqlx::query(
+    let mut tx = pool.begin().await?;
+    alone(&mut tx, name).await?;
+    let skipped = sqlx::query_scalar(
         "WITH skipped AS (DELETE FROM milepost.parked_events WHERE name = $1 AND position = $2 \
                           RETURNING name, position, aggregate_id, event_type, error) \
          INSERT INTO milepost.skipped_events (name, position, aggregate_id, event_type, error, reason, skipped_by) \
          SELECT name, position, aggregate_id, event_type, error, $3, $4 FROM skipped \
          ON CONFLICT (name, position) DO UPDATE SET error = excluded.error, reason = excluded.reason, skipped_by = excluded.skipped_by, \
-           skipped_at = excluded.skipped_at",
+           skipped_at = excluded.skipped_at \
+         RETURNING aggregate_id",
     );
-    Ok(skipped.bind(name).bind(position).bind(reason).bind(by).execute(pool).await?.rows_affected() > 0)
+    let skipped: Option<Uuid> = skipped.bind(name).bind(position).bind(reason).bind(by).fetch_optional(&mut *tx).await?;
+    let Some(aggregate) = skipped else { return Ok(false) };
+    begin_with_first(&mut tx, name, &[aggregate]).await?;
+    tx.commit().await?;
+    Ok(true)
 }

@@ -15,6 +15,7 @@ pub const TRIES_MAX: u32 = 5;
 pub const TRY_FOR_MAX: Duration = Duration::from_secs(10);
 /// Longest time of one try.
 pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
+
 /// How long things may take: as above, but in tests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -46,11 +47,7 @@ impl Worker<'_> {
         let (mut tries, mut failures, mut since) = (0, 0, None);
         loop {
             let Err(Failure { class, error }) = self.attempt(fact).await else { return Ok(()) };
-            let is_about_the_event = match class {
-                Class::Waits => false,
-                Class::Unclear => self.application.takes_commands().await,
-                Class::MayPass | Class::Stays => true,
-            };
+            let is_about_the_event = self.is_about_the_event(class).await;
             let took_too_long = since.is_some_and(|since: Instant| since.elapsed() > self.patience.try_for);
             if is_about_the_event {
                 tries += 1;
@@ -67,10 +64,23 @@ impl Worker<'_> {
         }
     }
 
+    /// Whether a failure says something about the event that failed.
+    pub(super) async fn is_about_the_event(&self, class: Class) -> bool {
+        match class {
+            Class::Waits => false,
+            Class::Unclear => self.application.takes_commands().await,
+            Class::MayPass | Class::Stays => true,
+        }
+    }
+
     /// Tries once. A panic is a failure of this event and of nothing else.
     pub(super) async fn attempt(&self, fact: &Fact) -> Result<(), Failure> {
         let stays = |error: String| Failure { class: Class::Stays, error };
         let event = fact.recorded.as_ref().map_err(|error| stays(error.to_string()))?;
+        // One that is parked may have been parked because it waited, or could not be read.
+        if !self.reaction.listens_to(&event.event) {
+            return Ok(());
+        }
         let cause = Cause { reaction: self.reaction.name(), event };
         let reacting = AssertUnwindSafe(self.reaction.react(self.application, &cause)).catch_unwind();
         match tokio::time::timeout(self.patience.attempt_within, reacting).await {

@@ -5,7 +5,7 @@
 //!
 //! What one aggregate's event meets never stops another's. An event that fails although the log takes other commands is
 //! parked after a bounded number of tries, with what follows it in its aggregate; everything else goes on. Parked events
-//! are tried again with growing pauses, when an operator asks for it, and whenever a node takes over, such as a newer one.
+//! are tried again with growing pauses, when an admin asks for it, and whenever a node takes over, such as a newer one.
 //! Only what says nothing about the event, such as a database that is away, is waited for without bound.
 //!
 //! That a project at rest silences its schedules needs no reaction: every tick is guarded by the project's version, and
@@ -19,7 +19,7 @@ mod runner;
 mod tests;
 
 pub use attempt::{ATTEMPT_WITHIN, TRIES_MAX, TRY_FOR_MAX};
-pub use parked::{PARKED_PAUSE_MAX, PARKED_PAUSE_MIN};
+pub use parked::{PARKED_AT_ONCE, PARKED_PAUSE_MAX, PARKED_PAUSE_MIN};
 pub use runner::{AGGREGATES_AT_ONCE, BATCH_FACTS_MAX, Trouble, run};
 
 use crate::Application;

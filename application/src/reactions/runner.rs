@@ -2,18 +2,17 @@
 
 use super::Reaction;
 use super::attempt::Patience;
-use super::parked::Which;
 use crate::Application;
 use crate::failure::with_causes;
 use crate::lease::{lost, renewed};
-use crate::ports::{Checkpoints, LogError, Parked};
+use crate::ports::{Checkpoints, LogError, Parked, Waiting};
 use domain::event::Fact;
 use futures::{StreamExt, stream};
 use metrics::Gauge;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 /// Most facts read at once.
@@ -21,8 +20,6 @@ pub const BATCH_FACTS_MAX: usize = 500;
 /// Most aggregates whose events are answered at the same time.
 pub const AGGREGATES_AT_ONCE: usize = 64;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-/// How often it is looked whether a parked event is to be tried again, while there is any.
-const LOOK_AT_PARKED_EVERY: Duration = Duration::from_secs(1);
 
 /// What holds a reaction up on this node, if anything does: what it waits for without bound.
 pub type Trouble = Option<String>;
@@ -35,8 +32,8 @@ pub async fn run(
     lease: watch::Receiver<Option<i64>>,
     trouble: &watch::Sender<Trouble>,
 ) {
-    let figures = Figures::of(reaction.name());
-    Worker { application, checkpoints, reaction, trouble, figures, patience: Patience::default() }.run(lease).await;
+    let (gauges, patience) = (Gauges::of(reaction.name()), Patience::default());
+    Worker { application, checkpoints, reaction, trouble, gauges, patience, parks: Notify::new() }.run(lease).await;
 }
 
 /// One reaction at work.
@@ -44,17 +41,19 @@ pub(super) struct Worker<'a> {
     pub(super) application: &'a Application,
     pub(super) checkpoints: &'a dyn Checkpoints,
     pub(super) reaction: &'a dyn Reaction,
-    pub(super) figures: Figures,
+    pub(super) gauges: Gauges,
     pub(super) patience: Patience,
     pub(super) trouble: &'a watch::Sender<Trouble>,
+    /// Told when something is parked.
+    pub(super) parks: Notify,
 }
 
-pub(super) struct Figures {
-    lag: Gauge,
+pub(super) struct Gauges {
+    pub(super) lag: Gauge,
     pub(super) parked: Gauge,
 }
 
-impl Figures {
+impl Gauges {
     pub(super) fn of(reaction: &'static str) -> Self {
         Self {
             lag: metrics::gauge!("milepost_reaction_lag_events", "reaction" => reaction),
@@ -71,15 +70,18 @@ impl Worker<'_> {
             let Ok(Some(epoch)) = held else { return };
             let generation = self.application.log().generation();
             tokio::select! {
-                () = self.work() => {}
+                // In this order, so that what the node before has parked is made due before this one parks anything.
+                biased;
                 () = lost(&mut lease, epoch) => {}
                 // The lease may still be held: it is begun anew.
                 () = renewed(generation) => {}
+                () = self.retry_parked() => {}
+                () = self.work() => {}
             }
             // Another node reacts now, and knows.
             self.trouble.send_replace(None);
-            self.figures.lag.set(0.0);
-            self.figures.parked.set(0.0);
+            self.gauges.lag.set(0.0);
+            self.gauges.parked.set(0.0);
         }
     }
 
@@ -110,45 +112,46 @@ impl Worker<'_> {
 
     /// Follows the log until it is stopped.
     async fn work(&self) {
-        let mut which = Which::All;
         loop {
-            if let Err(error) = self.follow(&mut which).await {
+            if let Err(error) = self.follow().await {
                 self.say(Some(with_causes(&error)));
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
-    async fn follow(&self, which: &mut Which) -> Result<(), LogError> {
+    async fn follow(&self) -> Result<(), LogError> {
         let (name, log) = (self.reaction.name(), self.application.log());
         let mut position = self.checkpoints.load(name).await?;
-        let mut waiting = self.try_parked(*which).await?;
-        let mut looked_at = Instant::now();
-        *which = Which::Due;
+        // Only this parks anything, so where nothing is parked nothing will be before it does.
+        let mut any_parked = true;
         let mut head = log.head();
         loop {
-            if !waiting.is_empty() && looked_at.elapsed() >= LOOK_AT_PARKED_EVERY {
-                waiting = self.try_parked(Which::Due).await?;
-                looked_at = Instant::now();
-            }
             let facts = log.after(position, BATCH_FACTS_MAX).await?;
             if self.trouble.borrow().is_some() {
                 self.say(None);
             }
             let Some(last) = facts.last().map(|fact| fact.position) else {
-                self.figures.lag.set(0.0);
-                tokio::select! {
-                    grows = async { head.wait_for(|head| *head > position).await.is_ok() } => if !grows { return Ok(()) },
-                    () = tokio::time::sleep(LOOK_AT_PARKED_EVERY), if !waiting.is_empty() => {}
+                self.gauges.lag.set(0.0);
+                match head.wait_for(|head| *head > position).await {
+                    Ok(_) => continue,
+                    Err(_) => return Ok(()),
                 }
-                continue;
             };
-            let parked = self.showing_lag(position, &mut head, self.react_to(&facts, &waiting)).await;
+            let by_aggregate = self.by_aggregate(&facts);
+            let mut waiting = HashSet::new();
+            if any_parked && !by_aggregate.is_empty() {
+                let aggregates: Vec<Uuid> = by_aggregate.keys().copied().collect();
+                Waiting { aggregates: waiting, any: any_parked } = self.checkpoints.waiting(name, &aggregates).await?;
+            }
+            let parked = self.showing_lag(position, &mut head, self.react_to(by_aggregate, &waiting)).await;
             if !self.checkpoints.advance(name, position, last, &parked).await? {
                 return Ok(());
             }
-            waiting.extend(parked.iter().map(|event| event.aggregate_id));
-            self.figures.parked.increment(parked.len() as f64);
+            if !parked.is_empty() {
+                any_parked = true;
+                self.parks.notify_one();
+            }
             position = last;
         }
     }
@@ -157,7 +160,7 @@ impl Worker<'_> {
     async fn showing_lag<T>(&self, position: i64, head: &mut watch::Receiver<i64>, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         loop {
-            self.figures.lag.set((*head.borrow_and_update() - position).max(0) as f64);
+            self.gauges.lag.set((*head.borrow_and_update() - position).max(0) as f64);
             tokio::select! {
                 done = &mut work => return done,
                 Ok(()) = head.changed() => {}
@@ -165,8 +168,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Answers facts: those of one aggregate in order, those of different ones at the same time. Gives those to be parked.
-    async fn react_to(&self, facts: &[Arc<Fact>], waiting: &HashSet<Uuid>) -> Vec<Parked> {
+    /// The facts that may call for something, by their aggregate.
+    fn by_aggregate<'f>(&self, facts: &'f [Arc<Fact>]) -> HashMap<Uuid, Vec<&'f Fact>> {
         let mut by_aggregate: HashMap<Uuid, Vec<&Fact>> = HashMap::new();
         for fact in facts {
             // One that cannot be read may be of those that are listened to.
@@ -174,6 +177,11 @@ impl Worker<'_> {
                 by_aggregate.entry(fact.aggregate_id).or_default().push(fact);
             }
         }
+        by_aggregate
+    }
+
+    /// Answers facts: those of one aggregate in order, those of different ones at the same time. Gives those to be parked.
+    async fn react_to(&self, by_aggregate: HashMap<Uuid, Vec<&Fact>>, waiting: &HashSet<Uuid>) -> Vec<Parked> {
         let answers: Vec<_> =
             by_aggregate.into_iter().map(|(aggregate, facts)| self.react_in_order(facts, waiting.contains(&aggregate))).collect();
         stream::iter(answers).buffer_unordered(AGGREGATES_AT_ONCE).concat().await

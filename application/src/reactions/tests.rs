@@ -1,27 +1,29 @@
 //! What one event meets never stops another's, and each command of a reaction is carried out once.
 
 use super::attempt::Patience;
-use super::runner::{Figures, Worker};
+use super::runner::{Gauges, Worker};
 use super::*;
-use crate::ports::{Checkpoints, Failed, FirstParked, LogError, Parked};
+use crate::ports::{Checkpoints, Failed, FirstParked, LogError, Parked, Waiting};
 use crate::testing::{MemoryLog, node, project, send, task};
 use domain::ids::TaskId;
 use futures::future::{Either, select};
+use metrics::{Gauge, GaugeFn};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Longest wait for something that happens at once, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Keeps everything in memory. What is parked is due again at once.
+/// Keeps everything in memory. What is parked is due again when a node takes over, and when a test says so.
 #[derive(Default)]
 struct Notes {
     position: Mutex<i64>,
     parked: Mutex<BTreeMap<i64, Parked>>,
+    due: Mutex<HashSet<i64>>,
     loads: watch::Sender<usize>,
     changes: watch::Sender<()>,
 }
@@ -29,10 +31,9 @@ struct Notes {
 impl Notes {
     fn first(&self, aggregate_id: Uuid) -> Option<FirstParked> {
         let parked = self.parked.lock().expect("no panic");
-        let of_it: Vec<_> = parked.values().filter(|one| one.aggregate_id == aggregate_id).collect();
-        let first = of_it.first()?;
+        let first = parked.values().find(|one| one.aggregate_id == aggregate_id)?;
         let tries = first.failed.as_ref().map_or(0, |failed| failed.tries);
-        Some(FirstParked { position: first.position, aggregate_id, tries, is_due: true, events: of_it.len() as i64 })
+        Some(FirstParked { position: first.position, aggregate_id, tries })
     }
 
     /// The tries of each parked event; none for one that waits.
@@ -67,11 +68,25 @@ impl Checkpoints for Notes {
         Ok(true)
     }
 
-    async fn parked(&self, _: &str) -> Result<Vec<FirstParked>, LogError> {
-        let aggregates: Vec<Uuid> = self.parked.lock().expect("no panic").values().map(|one| one.aggregate_id).collect();
-        let mut first: Vec<_> = aggregates.into_iter().filter_map(|id| self.first(id)).collect();
-        first.dedup();
-        Ok(first)
+    async fn waiting(&self, _: &str, aggregates: &[Uuid]) -> Result<Waiting, LogError> {
+        let aggregates = aggregates.iter().copied().filter(|id| self.first(*id).is_some()).collect();
+        Ok(Waiting { aggregates, any: !self.parked.lock().expect("no panic").is_empty() })
+    }
+
+    async fn count_parked(&self, _: &str) -> Result<i64, LogError> {
+        Ok(self.parked.lock().expect("no panic").len() as i64)
+    }
+
+    async fn due(&self, _: &str, but: &[Uuid], limit: usize) -> Result<Vec<FirstParked>, LogError> {
+        let aggregates: BTreeSet<Uuid> = self.parked.lock().expect("no panic").values().map(|one| one.aggregate_id).collect();
+        let due = self.due.lock().expect("no panic").clone();
+        let first = aggregates.into_iter().filter(|id| !but.contains(id)).filter_map(|id| self.first(id));
+        Ok(first.filter(|first| due.contains(&first.position)).take(limit).collect())
+    }
+
+    async fn make_all_due(&self, _: &str) -> Result<(), LogError> {
+        self.due.lock().expect("no panic").extend(self.parked.lock().expect("no panic").keys());
+        Ok(())
     }
 
     async fn release(&self, _: &str, first: &FirstParked) -> Result<Option<FirstParked>, LogError> {
@@ -81,6 +96,7 @@ impl Checkpoints for Notes {
     }
 
     async fn failed_again(&self, _: &str, position: i64, failed: &Failed) -> Result<(), LogError> {
+        self.due.lock().expect("no panic").remove(&position);
         if let Some(parked) = self.parked.lock().expect("no panic").get_mut(&position) {
             parked.failed = Some(failed.clone());
         }
@@ -150,6 +166,26 @@ struct Scene {
     notes: Notes,
     reaction: Scripted,
     trouble: watch::Sender<Trouble>,
+    /// What the metric of parked events shows.
+    parked: Arc<Shown>,
+}
+
+/// A gauge that can be read.
+#[derive(Default)]
+struct Shown(watch::Sender<f64>);
+
+impl GaugeFn for Shown {
+    fn increment(&self, by: f64) {
+        self.0.send_modify(|shown| *shown += by);
+    }
+
+    fn decrement(&self, by: f64) {
+        self.0.send_modify(|shown| *shown -= by);
+    }
+
+    fn set(&self, value: f64) {
+        self.0.send_replace(value);
+    }
 }
 
 impl Scene {
@@ -160,7 +196,7 @@ impl Scene {
         let (sick, well) = (task(&node, project, "Sick").await, task(&node, project, "Well").await);
         send(&node, "taskUpdate", json!({ "id": sick, "title": "Still sick" })).await.expect("another title");
         let (notes, reaction, trouble) = (Notes::default(), Scripted::default(), watch::Sender::new(None));
-        Self { log, node, sick, well, notes, reaction, trouble }
+        Self { log, node, sick, well, notes, reaction, trouble, parked: Arc::default() }
     }
 
     /// Reacts until something else is done.
@@ -168,11 +204,15 @@ impl Scene {
         self.react_with(Patience::default(), what, holds).await;
     }
 
+    fn worker(&self, patience: Patience) -> Worker<'_> {
+        let gauges = Gauges { lag: Gauge::noop(), parked: Gauge::from_arc(Arc::clone(&self.parked)) };
+        let (application, checkpoints, reaction, trouble) = (&self.node, &self.notes, &self.reaction, &self.trouble);
+        Worker { application, checkpoints, reaction, trouble, gauges, patience, parks: Notify::new() }
+    }
+
     async fn react_with(&self, patience: Patience, what: &str, holds: impl Fn(&Notes) -> bool) {
         let (_held, lease) = watch::channel(Some(1));
-        let figures = Figures::of("scripted");
-        let (application, checkpoints, reaction, trouble) = (&self.node, &self.notes, &self.reaction, &self.trouble);
-        let worker = Worker { application, checkpoints, reaction, trouble, figures, patience };
+        let worker = self.worker(patience);
         let reacting = pin!(worker.run(lease));
         let waiting = pin!(self.notes.until(what, holds));
         assert!(matches!(select(waiting, reacting).await, Either::Left(_)), "{what}: it stopped reacting");
@@ -247,7 +287,6 @@ async fn slow_failures_and_tries_without_an_end_hold_others_up_for_a_bounded_tim
     assert_eq!((scene.notes.tries(), scene.reaction.answered()), (vec![(2, Some(TRIES_MAX)), (4, None)], vec![scene.well]));
     let error = scene.notes.parked.lock().expect("no panic")[&2].failed.clone().expect("it failed").error;
     assert_eq!(error, "it took longer than 10ms");
-    assert_eq!(Patience::default().try_for.min(Patience::default().attempt_within), TRY_FOR_MAX);
 }
 
 #[tokio::test]
@@ -258,6 +297,107 @@ async fn a_panic_parks_the_event_that_it_comes_of() {
     let error = scene.notes.parked.lock().expect("no panic")[&2].failed.clone().expect("it failed").error;
     assert_eq!(error, "the program failed: a broken rule");
     assert_eq!(scene.reaction.answered(), [scene.well]);
+}
+
+#[tokio::test]
+async fn the_metric_of_parked_events_shows_what_is_parked_also_when_nothing_is_any_more() {
+    let scene = Scene::new().await;
+    scene.reaction.tell(scene.sick, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    let (_held, lease) = watch::channel(Some(1));
+    let worker = scene.worker(Patience::default());
+    let mut shown = scene.parked.0.subscribe();
+    let steps = async {
+        shown.wait_for(|shown| *shown == 2.0).await.expect("two events are parked");
+        scene.notes.make_all_due("scripted").await.expect("it is in memory");
+        shown.wait_for(|shown| *shown == 0.0).await.expect("nothing is parked");
+    };
+    let steps = pin!(tokio::time::timeout(PATIENCE, steps));
+    let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
+    done.expect("the metric follows");
+    assert_eq!(scene.reaction.answered().len(), 3);
+}
+
+#[tokio::test]
+async fn a_parked_event_that_hangs_when_it_is_tried_again_keeps_no_other_aggregate_waiting() {
+    let scene = Scene::new().await;
+    scene.reaction.tell(scene.sick, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    scene.react_until("all is answered or parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
+    send(&scene.node, "taskUpdate", json!({ "id": scene.well, "title": "Still well" })).await.expect("another title");
+    send(&scene.node, "taskUpdate", json!({ "id": scene.sick, "title": "Sick again" })).await.expect("another title");
+    scene.reaction.tell(scene.sick, 1, || Told::Hang);
+    let patience = Patience { attempt_within: 2 * PATIENCE, ..Patience::default() };
+    scene.react_with(patience, "others go on", |notes| *notes.position.lock().expect("no panic") == 6).await;
+    assert_eq!(scene.reaction.answered(), [scene.well, scene.well]);
+    assert_eq!(scene.notes.tries(), [(2, Some(1)), (4, None), (6, None)], "it is still being tried");
+}
+
+#[tokio::test]
+async fn no_more_than_a_number_of_parked_aggregates_are_tried_at_the_same_time() {
+    let scene = Scene::new().await;
+    let aggregates = (1..=2 * PARKED_AT_ONCE as i64).map(|id| (id, Uuid::from_u128(id as u128)));
+    for (position, aggregate_id) in aggregates {
+        let failed = Some(Failed { error: "no".to_owned(), tries: 1, again_after: Duration::ZERO });
+        let parked = Parked { position: 2, aggregate_id, event_type: "task_created".to_owned(), failed };
+        scene.notes.parked.lock().expect("no panic").insert(position, parked);
+        scene.notes.due.lock().expect("no panic").insert(position);
+    }
+    let worker = scene.worker(Patience::default());
+    let mut under_way = HashSet::new();
+    let due = worker.next_due(&under_way).await.expect("it is in memory");
+    assert_eq!(due.len(), PARKED_AT_ONCE);
+    under_way.extend(due.iter().skip(1).map(|first| first.aggregate_id));
+    let more = worker.next_due(&under_way).await.expect("it is in memory");
+    assert!(more.len() == 1 && !under_way.contains(&more[0].aggregate_id), "{more:?}");
+    under_way.insert(more[0].aggregate_id);
+    assert_eq!(worker.next_due(&under_way).await.expect("it is in memory"), []);
+}
+
+#[tokio::test]
+async fn a_try_of_a_parked_event_counts_only_where_the_failure_is_about_the_event() {
+    let scene = Scene::new().await;
+    scene.reaction.tell(scene.sick, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    scene.react_until("all is answered or parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
+    // The database is away for everybody, then too busy for everybody, and then the event itself fails.
+    let again = Told::Fail(CommandError::Forbidden("no again".to_owned()));
+    let overloaded = Told::Fail(CommandError::Overloaded { retry_after: Duration::ZERO });
+    scene.reaction.failures.lock().expect("no panic").insert(scene.sick, vec![again, overloaded, unreachable()]);
+    scene.log.plan([Err(LogError::Unreachable(Arc::new(std::io::Error::other("it is away"))))]);
+    let failed = |notes: &Notes| notes.parked.lock().expect("no panic")[&2].failed.clone().is_some_and(|failed| failed.error == "no again");
+    scene.react_until("the event fails again", failed).await;
+    assert_eq!(scene.notes.tries(), [(2, Some(2)), (4, None)]);
+}
+
+#[tokio::test]
+async fn an_event_that_calls_for_nothing_is_not_answered_when_it_is_parked() {
+    let scene = Scene::new().await;
+    // It could not be read by the program that parked it, and may have been anything.
+    let failed = Some(Failed { error: "unknown".to_owned(), tries: 1, again_after: Duration::ZERO });
+    let aggregate_id = scene.log.events()[0].aggregate_id;
+    let parked = Parked { position: 1, aggregate_id, event_type: "project_created".to_owned(), failed };
+    scene.notes.advance("scripted", 0, 1, &[parked]).await.expect("it is in memory");
+    scene.react_until("it is dealt with", |notes| notes.tries().is_empty()).await;
+    assert!(!scene.reaction.answered().contains(&aggregate_id), "it was answered");
+}
+
+#[tokio::test]
+async fn on_another_log_a_reaction_reads_its_position_again() {
+    let scene = Scene::new().await;
+    let (_held, lease) = watch::channel(Some(1));
+    let mut loads = scene.notes.loads.subscribe();
+    let steps = async {
+        loads.wait_for(|loads| *loads == 1).await.expect("it reacts");
+        scene.notes.until("all is answered", |notes| *notes.position.lock().expect("no panic") == 4).await;
+        // PostgreSQL was replaced by an older copy: what is done after position 2 is lost with it.
+        *scene.notes.position.lock().expect("no panic") = 2;
+        scene.log.generation.send_modify(|generation| *generation += 1);
+        loads.wait_for(|loads| *loads == 2).await.expect("it reacts");
+        scene.notes.until("it goes on from there", |notes| *notes.position.lock().expect("no panic") == 4).await;
+    };
+    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.trouble));
+    let steps = pin!(tokio::time::timeout(PATIENCE, steps));
+    let Either::Left((done, _)) = select(steps, reacting).await else { panic!("it stopped reacting") };
+    done.expect("the position is read again");
+    assert_eq!(scene.reaction.answered().len(), 5, "positions 3 and 4 are answered again");
 }
 
 #[tokio::test]

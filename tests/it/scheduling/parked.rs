@@ -1,9 +1,13 @@
 //! What a reaction cannot deal with waits, and is not lost.
 
 use super::Scene;
+use application::ports::{Checkpoints, Failed, FirstParked, Parked, Waiting};
+use infrastructure::checkpoints::{PostgresCheckpoints, skip};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{Executor, PgPool};
+use std::time::Duration;
 use tests::app::TestApp;
+use tests::wait::until;
 use uuid::Uuid;
 
 async fn follower(app: &TestApp, task: Uuid) -> Value {
@@ -67,7 +71,7 @@ async fn what_this_program_cannot_read_waits_in_its_aggregate_for_one_that_can()
 
     learn_to_read(&scene.pool).await;
     let app = scene.node().await;
-    tests::wait::until("what waited is dealt with", || async { parked(&scene.pool).await.is_empty().then_some(()) }).await;
+    until("what waited is dealt with", || async { parked(&scene.pool).await.is_empty().then_some(()) }).await;
     scene.at_rest().await;
     assert_eq!(follower(&app, sick).await, "2031-07-09");
     let begun: i64 = sqlx::query_scalar("SELECT count(*) FROM milepost.events WHERE event_type = 'schedule_created'")
@@ -76,4 +80,52 @@ async fn what_this_program_cannot_read_waits_in_its_aggregate_for_one_that_can()
         .expect("events can be read");
     assert_eq!(begun, 2, "each schedule was begun once");
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_each_aggregate_the_first_parked_event_is_due_whoever_takes_out_the_one_before() {
+    const READER: &str = "a_reader";
+    let scene = Scene::at("2031-06-02T08:00:00Z").await;
+    let app = scene.node().await;
+    scene.project(&app, "UTC").await;
+    scene.project(&app, "UTC").await;
+    app.stop().await;
+    let pool = scene.pool.clone();
+    let checkpoints = PostgresCheckpoints::new(pool.clone());
+    let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let failed = |again_after| Some(Failed { error: "no".to_owned(), tries: 1, again_after });
+    let parked = |position, aggregate_id, failed| Parked { position, aggregate_id, event_type: "task_created".to_owned(), failed };
+    let later = Duration::from_secs(60 * 60);
+    let first = [parked(1, one, failed(Duration::ZERO)), parked(2, one, None), parked(3, other, failed(later)), parked(4, one, None)];
+    assert!(checkpoints.advance(READER, 0, 1, &first).await.expect("it is parked"));
+    let due = async |but: &[Uuid]| -> Vec<i64> {
+        checkpoints.due(READER, but, 9).await.expect("it can be read").into_iter().map(|first| first.position).collect()
+    };
+    assert_eq!((due(&[]).await, due(&[one]).await), (vec![1], vec![]), "what waits is not due");
+    let waiting = checkpoints.waiting(READER, &[one, Uuid::from_u128(3)]).await.expect("it can be read");
+    assert_eq!(waiting, Waiting { aggregates: [one].into(), any: true });
+    assert_eq!(checkpoints.count_parked(READER).await.expect("it can be read"), 4);
+    checkpoints.make_all_due(READER).await.expect("another node reacts");
+    assert_eq!(due(&[]).await, [1, 3], "the longest due first, and still nothing that waits");
+    let of = |position, tries| FirstParked { position, aggregate_id: one, tries };
+    assert_eq!(checkpoints.release(READER, &of(1, 1)).await.expect("it is dealt with"), Some(of(2, 0)));
+    assert!(skip(&pool, READER, 2, "a test", "Anna").await.expect("it is skipped"));
+    assert_eq!(due(&[other]).await, [4]);
+
+    // The last one of an aggregate is taken out while another one is put behind it.
+    let mut release = pool.begin().await.expect("a transaction");
+    release.execute("SELECT FROM milepost.checkpoints WHERE name = 'a_reader' FOR UPDATE").await.expect("a lock");
+    release.execute("DELETE FROM milepost.parked_events WHERE name = 'a_reader' AND position = 4").await.expect("it is taken out");
+    let behind = [parked(5, one, None)];
+    let advance = checkpoints.advance(READER, 1, 2, &behind);
+    let commit = async {
+        let waits = "SELECT true FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("it waits", || async { sqlx::query_scalar::<_, bool>(waits).fetch_optional(&pool).await.expect("it can be asked") }).await;
+        release.commit().await.expect("it is dealt with");
+    };
+    let (advanced, ()) = tokio::join!(advance, commit);
+    assert!(advanced.expect("it is parked"));
+    assert_eq!(due(&[other]).await, [5], "nothing is left that it could wait for");
+    assert_eq!(checkpoints.release(READER, &of(5, 0)).await.expect("it is dealt with"), None);
+    assert_eq!(checkpoints.waiting(READER, &[one]).await.expect("it can be read"), Waiting { aggregates: [].into(), any: true });
 }

@@ -4,15 +4,15 @@ use super::{Letter, Parking};
 use crate::cli::{Source, Why};
 use crate::exit::Failure;
 use crate::wire::Core;
-use application::reactions::{all, lease_name};
+use application::reactions::{ATTEMPT_WITHIN, all, lease_name};
 use async_trait::async_trait;
 use infrastructure::checkpoints::{self, ParkedEvent, parked_events};
 use infrastructure::leases::is_held;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the node that reacts is waited for.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// How long the node that reacts is waited for, from one event to the next: for as long as one try may take, and until it looks.
+const ANSWER_WITHIN: Duration = Duration::from_secs(ATTEMPT_WITHIN.as_secs() + 5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Reactions;
@@ -69,14 +69,14 @@ fn letter(parked: ParkedEvent) -> Letter {
         error: parked.error,
         tries: Some(parked.tries),
         parked_at: parked.parked_at,
-        next_try_at: Some(parked.next_try_at),
+        next_try_at: parked.next_try_at,
     }
 }
 
 /// Waits until the node that reacts has tried what is parked of an aggregate, and says what came of it.
 async fn outcome(core: &Core, first: &Letter) -> Result<(), Failure> {
-    let (name, position, aggregate) = (&first.name, first.position, first.aggregate_id);
-    let until = Instant::now() + ANSWER_WITHIN;
+    let (name, aggregate) = (&first.name, first.aggregate_id);
+    let (mut position, mut until) = (first.position, Instant::now() + ANSWER_WITHIN);
     loop {
         let parked = parked_events(&core.database.worker, Some((name, aggregate))).await.map_err(|error| refused(&error))?;
         let Some(now) = parked.first() else {
@@ -84,10 +84,13 @@ async fn outcome(core: &Core, first: &Letter) -> Result<(), Failure> {
             return Ok(());
         };
         match &now.error {
-            Some(error) if now.position > position || Some(now.tries) > first.tries => {
+            Some(error) if now.position > first.position || Some(now.tries) > first.tries => {
                 return Err(Failure::no(format!("event {} still cannot be dealt with: {error}", now.position)));
             }
             Some(_) | None => {}
+        }
+        if now.position > position {
+            (position, until) = (now.position, Instant::now() + ANSWER_WITHIN);
         }
         if Instant::now() > until {
             let seconds = ANSWER_WITHIN.as_secs();
