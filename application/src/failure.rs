@@ -46,8 +46,8 @@ fn class_of_log(error: &LogError) -> Class {
     }
 }
 
-/// An error with its causes, for operators.
-pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+/// An error with its causes, for admins.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let (mut words, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
         words.push_str(&format!(": {error}"));

@@ -29,6 +29,7 @@ mod tasks;
 #[cfg(test)]
 mod testing;
 
+pub use failure::with_causes;
 pub use projects::PROJECT_KEY_CLAIM;
 pub use schedules::FOLLOWER_CLAIM;
 pub use states::STATES_BYTES_MAX;
@@ -37,7 +38,7 @@ use access::Asks;
 use caller::{Circumstances, Source};
 use commands::{Command, Order, ScheduleOrder};
 use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
-use domain::schedule::ScheduleCommand;
+use domain::schedule::{ScheduleCommand, ScheduleError};
 use domain::task::Task;
 use error::CommandError;
 use executor::{Executor, Outcome, Sending};
@@ -152,10 +153,11 @@ impl Application {
         }
     }
 
-    /// Whether a task is such that a schedule may follow it: it has a due date, or is deleted and may have had one.
+    /// Whether a task is such that a schedule may follow it: it has a due date, or is deleted and may have had one. An error
+    /// where there is no such task: whoever asks has seen an event of it.
     pub(crate) async fn may_have_follower(&self, task: TaskId) -> Result<bool, CommandError> {
         Ok(match &*self.executor.states.get::<Task>(task.0).await?.state {
-            Task::Absent => false,
+            Task::Absent => return Err(executor::refused(&ScheduleError::TaskNotFound)),
             Task::Live(live) => live.due.is_some(),
             Task::Deleted { .. } => true,
         })

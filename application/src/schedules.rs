@@ -35,7 +35,8 @@ impl ScheduleHandling {
                 Subject::Project { project_id } => (Some(project_id), None),
                 Subject::Task { task_id } | Subject::TaskDueDate { task_id } => (None, Some(task_id)),
             }),
-            (ScheduleCommand::Follow, Schedule::Absent) => Ok((None, self.begins_to_follow)),
+            (ScheduleCommand::Follow, Schedule::Absent) if self.begins_to_follow.is_some() => Ok((None, self.begins_to_follow)),
+            // Also where a claim says that this schedule follows a task, and the log holds nothing of it.
             (_, Schedule::Absent) => Err(refused(&ScheduleError::NotFound)),
         }
     }
@@ -189,6 +190,22 @@ mod tests {
         log.plan([Ok(Appended::ClaimTaken)]);
         let refused = one.follow(&by(caller(Role::Service)), None, task).await;
         assert!(matches!(&refused, Err(CommandError::Refused(why)) if why[0].code == "FOLLOWED_ALREADY"), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_task_and_a_follower_that_do_not_exist_are_errors() {
+        let (log, [one, _], task) = due_task().await;
+        let how = by(caller(Role::Service));
+        let missing = TaskId(Uuid::from_u128(404));
+        for found in [one.may_have_follower(missing).await.map(|_| ()), one.follow(&how, None, missing).await.map(|_| ())] {
+            assert!(matches!(found, Err(CommandError::NotFound(_))), "{found:?}");
+        }
+        // The claim is held by a schedule of which the log has no event.
+        one.follow(&how, None, task).await.expect("it is followed");
+        log.lose_last();
+        let nodes_without_memory = node(&log, 3);
+        let found = nodes_without_memory.follow(&how, None, task).await;
+        assert!(matches!(found, Err(CommandError::NotFound(_))), "{found:?}");
     }
 
     #[tokio::test]

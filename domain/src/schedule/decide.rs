@@ -20,7 +20,7 @@ pub fn decide(schedule: &Schedule, issued: Issued<About<ScheduleCommand>>) -> De
     let About { home, task, wish } = command;
     match (schedule, wish) {
         (Schedule::Absent, ScheduleCommand::Create(wish)) => create(*wish, home.as_ref(), task.as_ref(), workspace),
-        (Schedule::Absent, ScheduleCommand::Follow) => Ok(begin_to_follow(home.as_ref(), task.as_ref(), workspace)),
+        (Schedule::Absent, ScheduleCommand::Follow) => begin_to_follow(home.as_ref(), task.as_ref(), workspace),
         (Schedule::Present(_), ScheduleCommand::Create(_)) => Err(ScheduleError::IdTaken),
         (Schedule::Present(live), wish) if live.workspace_id == workspace => {
             // A follower is kept in step even in an archived project: it is silent there, and right once the project goes on.
@@ -173,13 +173,13 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
     }])
 }
 
-fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Vec<ScheduleEvent> {
-    let Some(task) = task.filter(|task| task.workspace_id == workspace_id) else { return vec![] };
+fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Decision {
+    let task = task.filter(|task| task.workspace_id == workspace_id).ok_or(ScheduleError::TaskNotFound)?;
     // What is in a deleted project is gone with it: nothing begins there any more.
     if home.is_some_and(|home| home.phase == Phase::Deleted) {
-        return vec![];
+        return Ok(vec![]);
     }
-    let Some((plan, due)) = wanted(Some(task)) else { return vec![] };
+    let Some((plan, due)) = wanted(Some(task)) else { return Ok(vec![]) };
     let begun = ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
         workspace_id,
         subject: Subject::TaskDueDate { task_id: task.id },
@@ -190,7 +190,7 @@ fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_i
         thresholds: Thresholds::default().resolve(&due),
         project_at_rest: home.is_some_and(|home| home.phase != Phase::Active),
     }));
-    met_where_done(&Schedule::Absent, vec![begun], plan)
+    Ok(met_where_done(&Schedule::Absent, vec![begun], plan))
 }
 
 /// What the schedule of a task's due date is about, if there is to be one: also for a task that is done already, since

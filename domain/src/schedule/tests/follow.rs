@@ -52,10 +52,17 @@ fn an_open_task_with_a_due_moment_gets_a_schedule() {
 
 #[test]
 fn a_task_that_waits_for_nothing_gets_no_schedule() {
-    let elsewhere = FollowedTask { workspace_id: ELSEWHERE, ..task(Some(plan())) };
     let cancelled = task(Some(plan_that_is(Status::Cancelled)));
-    for task in [None, Some(elsewhere), Some(task(None)), Some(task(Some(undated()))), Some(cancelled)] {
-        given::<Schedule>([]).when(follow(task)).then_nothing();
+    for task in [task(None), task(Some(undated())), cancelled] {
+        given::<Schedule>([]).when(follow(Some(task))).then_nothing();
+    }
+}
+
+#[test]
+fn a_task_that_does_not_exist_in_the_workspace_is_not_passed_over() {
+    let elsewhere = FollowedTask { workspace_id: ELSEWHERE, ..task(Some(plan())) };
+    for task in [None, Some(elsewhere)] {
+        given::<Schedule>([]).when(follow(task)).then_refused(ScheduleError::TaskNotFound);
     }
 }
 

@@ -111,6 +111,10 @@ impl World {
     fn follow(&mut self) {
         let before = self.schedule.clone();
         let command = self.about_the_task(ScheduleCommand::Follow);
+        if matches!(self.task, Task::Absent) {
+            assert_eq!(step(&mut self.schedule, command).err(), Some(ScheduleError::TaskNotFound));
+            return;
+        }
         let happened = step(&mut self.schedule, command.clone()).expect("following is never refused here");
         assert_settled(&self.schedule, command);
         for Happened { before, event, after } in happened {
