@@ -1,6 +1,7 @@
 //! Why a command was not carried out, sorted by who must act.
 
 use crate::commands::Refusal;
+use crate::failure::{Class, class};
 use crate::ports::{LogError, RefusedLine};
 use std::time::Duration;
 use thiserror::Error;
@@ -83,15 +84,9 @@ impl CommandError {
 
     /// Whether sending the command again, unchanged, may well succeed.
     pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Overloaded { .. } | Self::Unavailable(_) | Self::NoRoom(_) | Self::OutcomeUnknown | Self::Contended => true,
-            Self::Refused(_)
-            | Self::NotFound(_)
-            | Self::Forbidden(_)
-            | Self::RefusedLine { .. }
-            | Self::Conflict { .. }
-            | Self::CommandIdReused
-            | Self::Broken(_) => false,
+        match class(self) {
+            Class::Waits | Class::Unclear | Class::MayPass => true,
+            Class::Stays => false,
         }
     }
 

@@ -178,7 +178,7 @@ async fn trouble_with_the_log_is_sorted_by_who_must_act() {
         (LogError::NoRoom(away()), "UNAVAILABLE", true),
         (LogError::OutcomeUnknown, "UNAVAILABLE", true),
         (LogError::Corrupt(away()), "INTERNAL", false),
-        (LogError::Unfit(away()), "INTERNAL", false),
+        (LogError::Unfit(away()), "INTERNAL", true),
         (LogError::Rejected("too large".to_owned()), "INTERNAL", false),
     ];
     for (trouble, code, passing) in troubles {

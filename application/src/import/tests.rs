@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::caller::Role;
+use crate::ports::LogError;
 use crate::testing::{MemoryLog, NOW, caller, command, node};
 use domain::values::limits::{YEAR_MAX, YEAR_MIN};
 use futures::FutureExt;
@@ -263,6 +264,28 @@ async fn of_a_line_refused_while_another_import_carries_it_out_what_was_carried_
     let lost = with("taskComplete", 4, json!({ "id": ID }));
     assert_eq!(one(&node, Refused::Again, &lost).await, "Replayed");
     assert_eq!(one(&node, Refused::Again, &lost).await, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_database_that_lets_nobody_in_for_a_moment_rejects_no_line() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let create = with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" }));
+    log.plan([Err(LogError::Unfit(Arc::new(std::io::Error::other("permission denied for table events"))))]);
+    assert_eq!(run(&node, &[create]).await, [LineOutcome::Done]);
+}
+
+#[tokio::test]
+async fn what_ails_the_service_and_an_id_of_another_line_are_rejected_and_not_recorded() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let create = |name: &str| with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": name }));
+    log.plan([Err(LogError::Rejected("too large".to_owned()))]);
+    assert_eq!(one(&node, Refused::Again, &create("Apollo")).await, "INTERNAL");
+    assert_eq!(one(&node, Refused::Again, &create("Apollo")).await, "Done");
+    for _ in 0..2 {
+        assert_eq!(one(&node, Refused::Again, &create("Other")).await, "COMMAND_ID_REUSED");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use crate::wire::Core;
 use application::caller::{Caller, Role};
 use application::import::{ImportError, LINE_BYTES_MAX, LineOutcome, Refused, Reject, import};
+use application::with_causes;
 use domain::ids::{UserId, WorkspaceId, system};
 use futures::{Stream, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -39,7 +40,7 @@ pub async fn run(arguments: Import, configuration: &Configuration) -> Result<(),
     core.close().await;
     let summary = result?;
     if arguments.json {
-        say!("{}", serde_json::to_string(&summary).unwrap_or_default());
+        say!("{}", serde_json::to_string(&summary).expect("numbers are JSON"));
     } else {
         let all = summary.done + summary.replayed + summary.nothing_to_do + summary.rejected;
         say!(
@@ -129,8 +130,8 @@ async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Opti
                 rejects.write(&reject)?;
             }
             Err(ImportError::File(error)) => return Err(Failure::wrong_use(format!("the file cannot be read: {error}"))),
-            Err(ref unavailable @ ImportError::Unavailable { ref error, .. }) => {
-                return Err(Failure::not_there(format!("{unavailable}: {error}; importing the file again goes on from here")));
+            Err(unavailable @ ImportError::Unavailable { .. }) => {
+                return Err(Failure::not_there(format!("{}; importing the file again goes on from here", with_causes(&unavailable))));
             }
         }
         let Summary { done, rejected, rejected_before, .. } = summary;
@@ -206,8 +207,7 @@ impl Rejects {
             Some(file) => file,
             None => BufWriter::new(File::create(&self.path).map_err(|error| self.failed(&error))?),
         };
-        let line = serde_json::to_string(reject).unwrap_or_default();
-        let written = writeln!(file, "{line}");
+        let written = serde_json::to_string(reject).map_err(std::io::Error::from).and_then(|line| writeln!(file, "{line}"));
         self.file = Some(file);
         written.map_err(|error| self.failed(&error))
     }
