@@ -2,6 +2,7 @@
 
 use application::caller::Role;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::values::line;
 use infrastructure::config::Flags;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -262,28 +263,30 @@ pub struct Why {
     /// Why it is skipped; kept with it for good, up to 500 characters
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
-    /// Who skips it [default: the user of the operating system]
-    #[arg(long, value_name = "WHO")]
+    /// Who skips it, up to 100 characters [default: the user of the operating system]
+    #[arg(long, value_name = "WHO", value_parser = who)]
     by: Option<String>,
 }
 
 impl Why {
     /// Who skips it.
     pub fn by(&self) -> String {
-        let user = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+        let user = || ["USER", "LOGNAME"].iter().find_map(|name| who(&std::env::var(name).ok()?).ok());
         self.by.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned())
     }
 }
 
 /// Most characters in the reason for skipping an event.
 pub const REASON_CHARS_MAX: usize = 500;
+/// Most characters in the name of who skips it.
+pub const WHO_CHARS_MAX: usize = 100;
 
 fn reason(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("say why, in a few words".to_owned()),
-        text if text.chars().count() > REASON_CHARS_MAX => Err(format!("a reason has up to {REASON_CHARS_MAX} characters")),
-        text => Ok(text.to_owned()),
-    }
+    line("a reason", text.to_owned(), REASON_CHARS_MAX).map_err(|refused| refused.message)
+}
+
+fn who(text: &str) -> Result<String, String> {
+    line("who skips an event", text.to_owned(), WHO_CHARS_MAX).map_err(|refused| refused.message)
 }
 
 #[derive(Debug, Args)]
@@ -471,5 +474,30 @@ impl Cli {
         .into_iter()
         .filter_map(|(key, value)| Some((key, value?)))
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skip(reason: &str, by: &str) -> Result<Cli, String> {
+        let skip = ["milepost", "dead-letters", "skip", "--source", "reactions", "7", "--reason", reason, "--by", by];
+        Cli::try_parse_from(skip).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn why_and_by_whom_an_event_is_skipped_are_texts_of_one_line() {
+        assert!(skip(&"r".repeat(REASON_CHARS_MAX), &"w".repeat(WHO_CHARS_MAX)).is_ok());
+        for bad in ["", " ", "two\nlines", "a \u{7} bell", "\u{200b}", "\u{202e}turned"] {
+            for (option, refused) in [("--reason", skip(bad, "Anna")), ("--by", skip("A test", bad))] {
+                assert!(refused.as_ref().is_err_and(|error| error.contains(option)), "{option} {bad:?}: {refused:?}");
+            }
+        }
+        for (limit, refused) in
+            [("1 to 500", skip(&"r".repeat(REASON_CHARS_MAX + 1), "Anna")), ("1 to 100", skip("A test", &"w".repeat(WHO_CHARS_MAX + 1)))]
+        {
+            assert!(refused.as_ref().is_err_and(|error| error.contains(limit)), "{limit}: {refused:?}");
+        }
     }
 }

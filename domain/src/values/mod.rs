@@ -15,7 +15,7 @@ mod zone;
 pub use due::{DateSpan, Due, DueWish, valid_date, valid_instant};
 pub use instant::Instant;
 pub use lists::{Assignees, Tags};
-pub use text::{BlockedReason, Category, CommentBody, Description, ProjectKey, ProjectName, Tag, Title, normalized};
+pub use text::{BlockedReason, Category, CommentBody, Description, ProjectKey, ProjectName, Tag, Title, line, normalized};
 pub use threshold::{ResolvedThreshold, Threshold, ThresholdUnit, Thresholds};
 pub use zone::{earliest_instant, local_time, parse_zone};
 

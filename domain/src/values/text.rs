@@ -125,7 +125,9 @@ pub fn normalized(text: String) -> String {
     }
 }
 
-fn line(what: &str, text: String, chars_max: usize) -> Result<String, InvalidValue> {
+/// A text of one line, as every short text is stored: in normalization form C, trimmed, with something to be seen and
+/// nothing that leaves the line.
+pub fn line(what: &str, text: String, chars_max: usize) -> Result<String, InvalidValue> {
     let text = normalized(text);
     let trimmed = text.trim();
     if let Some(found) = trimmed.chars().enumerate().find(|(_, c)| leaves_line(*c)) {

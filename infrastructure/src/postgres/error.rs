@@ -91,7 +91,7 @@ pub(crate) fn log_error(error: sqlx::Error) -> LogError {
     }
 }
 
-/// What an operator should hear of an error that comes of a statement which the server does not carry out; nothing of one
+/// What an admin should hear of an error that comes of a statement which the server does not carry out; nothing of one
 /// that passes.
 pub fn refused_for_good(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
@@ -105,7 +105,7 @@ pub fn refused_for_good(error: &(dyn std::error::Error + 'static)) -> Option<Str
     (!passing).then(|| format!("PostgreSQL refuses: {}{advice}", refused.message()))
 }
 
-/// What an operator does about a refusal.
+/// What an admin does about a refusal.
 fn advice(code: &str) -> Option<&'static str> {
     match code {
         "42501" => Some("the login lacks a right: see deploy/postgres/roles.sql, and run `milepost migrate` once more"),

@@ -1,4 +1,4 @@
-//! What one sender does never stops another's reactions: an event that is stuck parks its own aggregate, and an operator sees
+//! What one sender does never stops another's reactions: an event that is stuck parks its own aggregate, and an admin sees
 //! it, tries it again or skips it, while nodes serve.
 
 use super::{Scene, must};
@@ -33,9 +33,8 @@ fn done(output: Output) -> String {
     output.stdout
 }
 
-async fn due_task(scene: &Scene, app: &TestApp, who: Caller, project: Uuid, title: &str) -> Uuid {
+async fn due_task(app: &TestApp, who: Caller, project: Uuid, title: &str) -> Uuid {
     let input = json!({ "projectId": project, "title": title, "due": { "date": "2031-07-01" } });
-    let _ = scene;
     must(&app.core().application, who, "taskCreate", input).await
 }
 
@@ -73,7 +72,7 @@ async fn no_id_that_a_client_may_choose_stands_in_the_way_of_a_follower() {
     }
     let input = json!({ "id": task, "projectId": project, "title": "Watched", "due": { "date": "2031-07-01" } });
     must(&app.core().application, mine, "taskCreate", input).await;
-    due_task(&scene, &app, hostile, theirs, "Of others").await;
+    due_task(&app, hostile, theirs, "Of others").await;
     scene.at_rest().await;
     assert_eq!(followers(&scene.pool).await, ["Of others", "Watched"]);
     assert_eq!(notices(&app, "reaction_events_parked").await, Vec::<String>::new());
@@ -96,9 +95,9 @@ async fn an_event_that_cannot_be_answered_parks_its_aggregate_and_everybody_else
     scene.pool.execute(NO_POISON).await.expect("a trigger can be made");
     let (mine, other) = (scene.caller, builders::somebody());
     let (project, theirs) = (project_of(&app, mine).await, project_of(&app, other).await);
-    let sick = due_task(&scene, &app, mine, project, "poison").await;
-    due_task(&scene, &app, mine, project, "well").await;
-    due_task(&scene, &app, other, theirs, "of others").await;
+    let sick = due_task(&app, mine, project, "poison").await;
+    due_task(&app, mine, project, "well").await;
+    due_task(&app, other, theirs, "of others").await;
     // The task has another title now, but what follows waits behind what is stuck.
     must(&app.core().application, mine, "taskSetDue", json!({ "id": sick, "due": { "date": "2031-08-01" } })).await;
     scene.at_rest().await;
@@ -146,7 +145,7 @@ async fn a_parked_event_is_skipped_on_the_record_and_what_waits_behind_it_goes_o
     let app = scene.node().await;
     scene.pool.execute(NO_POISON).await.expect("a trigger can be made");
     let project = project_of(&app, scene.caller).await;
-    let sick = due_task(&scene, &app, scene.caller, project, "poison").await;
+    let sick = due_task(&app, scene.caller, project, "poison").await;
     scene.at_rest().await;
     must(&app.core().application, scene.caller, "taskUpdate", json!({ "id": sick, "title": "better" })).await;
     scene.at_rest().await;
