@@ -32,10 +32,16 @@ impl Reads for PgPool {
     }
 }
 
-/// More was read for one request than it may have.
+/// More was read for one request than it may have: the limit that is reached, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the rows of the answer have too many bytes")]
-pub struct TooMuch;
+pub enum TooMuch {
+    /// Of one answer.
+    #[error("{limit} is {value}, and {allowed} is allowed")]
+    InAnswer { limit: &'static str, value: usize, allowed: usize },
+    /// Of everything that is under way, for who asks or on the node.
+    #[error("{limit} is at its limit of {allowed}")]
+    Underway { limit: &'static str, allowed: usize, of_node: bool },
+}
 
 /// All rows of a statement, counted one by one.
 pub(crate) async fn all(reads: &impl Reads, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, QueryError> {

@@ -1,5 +1,6 @@
 //! The one place where failures become answers.
 
+use super::meter::Stopped;
 use super::scalars::Position;
 use crate::load::{Overload, RETRY_AFTER};
 use application::commands::Refusal;
@@ -96,9 +97,7 @@ pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
     match error.into() {
         QueryError::Cursor(cursor) => bad_input(&[cursor.given_as], cursor.to_string()),
         error @ QueryError::Value(_) => bad_input(&[], error.to_string()),
-        error @ QueryError::TooMuch(_) => {
-            failure("LIMIT_EXCEEDED", error.to_string()).extend_with(|_, extensions| extensions.set("limit", "answerBytes"))
-        }
+        QueryError::TooMuch(too_much) => Stopped::from(too_much).error(),
         error @ QueryError::Unavailable(_) => {
             unavailable("the service cannot reach its database at the moment; try again".to_owned(), Some(&error))
         }

@@ -2,6 +2,7 @@
 
 use super::context::{Asked, Services};
 use super::error::{bad_input, failure, internal, limit_exceeded};
+use super::guard::Known;
 use super::limits::{ERRORS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTOR, PARSED_FOR, PARSED_QUERY_BYTES_MAX};
 use super::loaders::Loaders;
 use super::meter::{Meter, Metered, Reader, Stopped};
@@ -86,22 +87,22 @@ impl GraphQL {
         let started = Instant::now();
         let (query, name) = (sent.query.clone(), sent.operation_name.clone().filter(|name| !name.is_empty()));
         let limits = &self.services.limits;
-        let Prepared { request, order, large, carries_out } = match prepare(sent, how.only_read, limits, &self.parsed) {
+        let Prepared { request, order, known, carries_out } = match prepare(sent, how.only_read, limits, &self.parsed) {
             Ok(prepared) => prepared,
             Err(error) => return Executed::refused(Response::from_errors(vec![*error])),
         };
         let generation = self.services.application.log().generation();
-        let meter = Arc::new(Meter::new(limits, carries_out, Arc::clone(underway)));
+        let meter = Arc::new(Meter::new(limits, known.type_names, carries_out, Arc::clone(underway)));
         let reader = Reader::new(&self.services, &meter);
         let loaders = Loaders { reader, workspace: asked.caller.workspace, now: self.services.application.clock().now() };
         let stored = Arc::new(Stored::default());
         let request = request.data(asked).data(Deadline(how.until)).data(Arc::clone(&stored)).data(Arc::clone(&meter));
         let request = request.data(DataLoader::new(loaders, tokio::spawn));
-        let schema = if large { &self.metered } else { &self.schema };
+        let schema = if known.large { &self.metered } else { &self.schema };
         // It is large, and must not be moved about on the stack.
         let execution = AssertUnwindSafe(meter.in_slices(Box::pin(schema.execute(request)))).catch_unwind();
         let ended = tokio::time::timeout_at(how.until, async {
-            let _turn = if large { underway.making().await } else { None };
+            let _turn = if known.large { underway.making().await } else { None };
             tokio::select! {
                 biased;
                 stopped = meter.stop() => Ok(Response::from_errors(vec![of_the_whole(stopped.error())])),
@@ -180,24 +181,24 @@ impl Parsed {
         Self { documents, sizes }
     }
 
-    /// The document of a query that is not too much, and whether its answer can be large. With other variables that may be
+    /// The document of a query that is not too much, and what it tells of its answer. With other variables that may be
     /// otherwise, so it is looked at each time.
-    fn document(&self, query: &str, variables: &Variables, limits: &Limits) -> Result<(ExecutableDocument, bool), Box<ServerError>> {
+    fn document(&self, query: &str, variables: &Variables, limits: &Limits) -> Result<(ExecutableDocument, Known), Box<ServerError>> {
         let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
         if let Some(document) = self.documents.get(query) {
-            let large = guard::check(&document, variables, limits, &self.sizes).map_err(refuse)?;
-            return Ok(((*document).clone(), large));
+            let known = guard::check(&document, variables, limits, &self.sizes).map_err(refuse)?;
+            return Ok(((*document).clone(), known));
         }
         guard::check_text(query, limits).map_err(refuse)?;
         if let Some(name) = doubled::field(query) {
             return Err(refuse(bad_input(&[], format!("the field {name:?} is given twice in one object of the query"))));
         }
         let document = parse_query(query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
-        let large = guard::check(&document, variables, limits, &self.sizes).map_err(refuse)?;
+        let known = guard::check(&document, variables, limits, &self.sizes).map_err(refuse)?;
         if query.len() <= PARSED_QUERY_BYTES_MAX {
             self.documents.insert(query.to_owned(), Arc::new(document.clone()));
         }
-        Ok((document, large))
+        Ok((document, known))
     }
 }
 
@@ -205,8 +206,7 @@ impl Parsed {
 pub(super) struct Prepared {
     request: Request,
     order: Order,
-    /// Whether its answer can be large.
-    large: bool,
+    known: Known,
     /// Whether it is a mutation.
     carries_out: bool,
 }
@@ -216,7 +216,7 @@ pub(super) fn prepare(sent: GraphQLRequest, only_read: bool, limits: &Limits, pa
     let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
     let variables = sent.variables.unwrap_or_default();
     let name = sent.operation_name.filter(|name| !name.is_empty());
-    let (mut document, large) = parsed.document(&sent.query, &variables, limits)?;
+    let (mut document, known) = parsed.document(&sent.query, &variables, limits)?;
     let Some(operation) = guard::operation(&document, name.as_deref()) else {
         let message = match &name {
             Some(name) => format!("there is no operation {name:?} in the query"),
@@ -240,7 +240,7 @@ pub(super) fn prepare(sent: GraphQLRequest, only_read: bool, limits: &Limits, pa
         request = request.operation_name(name);
     }
     request.set_parsed_query(document);
-    Ok(Prepared { request, order: order.unwrap_or_default(), large, carries_out })
+    Ok(Prepared { request, order: order.unwrap_or_default(), known, carries_out })
 }
 
 /// An error about the request as a whole: it has no place in the query.

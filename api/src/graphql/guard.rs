@@ -6,8 +6,9 @@
 use super::error::{bad_input, limit_exceeded};
 use super::limits::{
     FRAGMENTS_INSIDE_MAX, INTROSPECTION_LISTS_MAX, Limits, NAME_BYTES_MAX, OPERATIONS_MAX, PAGE_ROWS_DEFAULT, SMALL_ANSWER_BYTES,
-    SMALL_ANSWER_VALUES,
+    SMALL_ANSWER_VALUES, TYPE_NAMES_MAX,
 };
+use super::meter::TypeNames;
 use super::sizes::{PAGES, Sizes};
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Error, Name, Value as ConstValue, Variables};
@@ -113,15 +114,23 @@ pub(crate) fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>
     }
 }
 
-/// Checks a parsed query. Says whether its answer can be large.
-pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits, sizes: &Sizes) -> Result<bool, Error> {
+/// What is known of an answer from its query.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// Whether it can be large.
+    pub(crate) large: bool,
+    pub(crate) type_names: TypeNames,
+}
+
+/// Checks a parsed query. Says what it tells of its answer.
+pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits, sizes: &Sizes) -> Result<Known, Error> {
     let operations = document.operations.iter().count();
     if operations > OPERATIONS_MAX {
         return Err(limit_exceeded("operations", operations, OPERATIONS_MAX));
     }
     let mut counter =
         Counter { document, numbers: numbers(document, variables), limits, sizes, fragments: HashMap::new(), open_fragments: 0 };
-    let mut large = false;
+    let mut known = Known::default();
     // Every operation is looked at: also one that is not executed is validated.
     for (_, operation) in document.operations.iter() {
         let weight = counter.set(&operation.node.selection_set.node, false)?;
@@ -129,14 +138,30 @@ pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits
         if weight.width > limits.root_fields {
             return Err(limit_exceeded("rootFields", weight.width, limits.root_fields));
         }
-        large |= weight.is_large(limits);
+        known.large |= weight.is_large(limits);
+        known.type_names = known.type_names.most(weight.inner_type_names);
     }
     // As are fragments that nobody spreads.
     for (name, fragment) in &document.fragments {
         let introspection = fragment.node.type_condition.node.on.node.starts_with("__");
         counter.fragment(name, introspection)?.check(limits)?;
     }
-    Ok(large)
+    Ok(known)
+}
+
+/// A field that every object has.
+const TYPE_NAME: &str = "__typename";
+/// Most bytes of the name of a type.
+const TYPE_NAME_BYTES: usize = 64;
+
+impl TypeNames {
+    fn and(self, other: Self) -> Self {
+        Self { values: self.values.saturating_add(other.values), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    fn most(self, other: Self) -> Self {
+        Self { values: self.values.max(other.values), bytes: self.bytes.max(other.bytes) }
+    }
 }
 
 /// What a selection comes to.
@@ -156,12 +181,26 @@ struct Weight {
     values: usize,
     /// Most bytes that the answer can have.
     bytes: usize,
+    /// Type names of this level, with fragments expanded.
+    type_names: TypeNames,
+    /// Most of them on one of the levels below.
+    inner_type_names: TypeNames,
 }
 
 impl Weight {
     /// A spread by itself. It counts, since fragments without fields can multiply as well.
-    const SPREAD: Self =
-        Self { width: 0, selections: 1, depth: 0, introspection_depth: 0, introspection_lists: 0, cost: 0, values: 0, bytes: 0 };
+    const SPREAD: Self = Self {
+        width: 0,
+        selections: 1,
+        depth: 0,
+        introspection_depth: 0,
+        introspection_lists: 0,
+        cost: 0,
+        values: 0,
+        bytes: 0,
+        type_names: TypeNames { values: 0, bytes: 0 },
+        inner_type_names: TypeNames { values: 0, bytes: 0 },
+    };
 
     fn and(self, other: Self) -> Self {
         Self {
@@ -173,6 +212,8 @@ impl Weight {
             cost: self.cost.saturating_add(other.cost),
             values: self.values.saturating_add(other.values),
             bytes: self.bytes.saturating_add(other.bytes),
+            type_names: self.type_names.and(other.type_names),
+            inner_type_names: self.inner_type_names.most(other.inner_type_names),
         }
     }
 
@@ -188,6 +229,7 @@ impl Weight {
             ("depth", self.depth, limits.depth),
             ("introspectionDepth", self.introspection_depth, limits.introspection_depth),
             ("introspectionLists", self.introspection_lists, INTROSPECTION_LISTS_MAX),
+            ("typeNames", self.type_names.most(self.inner_type_names).values, TYPE_NAMES_MAX),
             ("cost", self.cost, limits.cost),
         ] {
             if value > allowed {
@@ -261,6 +303,8 @@ impl<'a> Counter<'a> {
             cost: if below { 1 } else { inner.cost.saturating_mul(rows).saturating_add(1) },
             values: inner.values.saturating_add(1).saturating_mul(most).saturating_add(1),
             bytes: one.saturating_mul(most).saturating_add(key),
+            type_names: if name == TYPE_NAME { TypeNames { values: 1, bytes: key + TYPE_NAME_BYTES } } else { TypeNames::default() },
+            inner_type_names: inner.type_names.most(inner.inner_type_names),
         })
     }
 

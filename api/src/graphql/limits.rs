@@ -50,7 +50,7 @@ pub struct Limits {
 
 impl Limits {
     /// Every limit by the name that errors give it, with what is allowed. Times are in milliseconds.
-    pub fn named(&self) -> [(&'static str, usize); 28] {
+    pub fn named(&self) -> [(&'static str, usize); 29] {
         // In full, so that a new limit gets a name.
         let Self {
             body_bytes,
@@ -95,6 +95,7 @@ impl Limits {
             ("nameBytes", NAME_BYTES_MAX),
             ("operations", OPERATIONS_MAX),
             ("introspectionLists", INTROSPECTION_LISTS_MAX),
+            ("typeNames", TYPE_NAMES_MAX),
             ("errors", ERRORS_MAX),
             ("fragmentDepth", FRAGMENTS_INSIDE_MAX),
             ("sortLevels", SORT_LEVELS_MAX),
@@ -114,8 +115,12 @@ pub const NAME_BYTES_MAX: usize = 256;
 pub const OPERATIONS_MAX: usize = 50;
 /// Most lists inside one another under `__schema` and `__type`: types, their fields, and the arguments of these.
 pub const INTROSPECTION_LISTS_MAX: usize = 3;
+/// Most `__typename` in one object, with fragments expanded. Clients put one into every fragment.
+pub const TYPE_NAMES_MAX: usize = 32;
 /// Most errors in an answer.
 pub const ERRORS_MAX: usize = 100;
+/// Most bytes of an answer beyond its limit that say what became of commands: they may be stored already.
+pub const OUTCOME_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of an answer that a client takes in each write timeout, unless fewer are left.
 pub const WRITTEN_BYTES_MIN: u64 = 1024 * 1024;
 /// An answer that can have neither more values nor more bytes than these is not counted while it is made.

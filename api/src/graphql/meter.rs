@@ -6,7 +6,7 @@
 
 use super::context::Services;
 use super::error::{limit_exceeded, overloaded};
-use super::limits::Limits;
+use super::limits::{Limits, OUTCOME_BYTES_MAX};
 use crate::load::{Overload, Underway};
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
 use async_graphql::{Error, PathSegment, Pos, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
@@ -23,8 +23,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 const SLICE_VALUES: usize = 2_048;
 /// Bytes are held in steps of this size, so that small answers take no part in it.
 const HELD_STEP_BYTES: usize = 256 * 1024;
-/// A value of so few bytes is given by a mutation even if its answer is too large: what became of a command must be said.
-const SMALL_BYTES: usize = 64;
 /// About what a number takes.
 const NUMBER_BYTES: usize = 8;
 
@@ -37,6 +35,8 @@ struct Counted {
     /// Of rows.
     read: usize,
     held: usize,
+    /// Bytes that were answered beyond the limits, since they say what became of a command.
+    outcome: usize,
     /// Values since others had their turn.
     slice: usize,
     stopped: Option<Stopped>,
@@ -60,10 +60,36 @@ impl Stopped {
     }
 }
 
+impl From<Stopped> for TooMuch {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::TooMuch(limit, value, allowed) => Self::InAnswer { limit, value, allowed },
+            Stopped::Overload(Overload { limit, allowed, of_node }) => Self::Underway { limit, allowed, of_node },
+        }
+    }
+}
+
+impl From<TooMuch> for Stopped {
+    fn from(too_much: TooMuch) -> Self {
+        match too_much {
+            TooMuch::InAnswer { limit, value, allowed } => Self::TooMuch(limit, value, allowed),
+            TooMuch::Underway { limit, allowed, of_node } => Self::Overload(Overload { limit, allowed, of_node }),
+        }
+    }
+}
+
+/// What the type names in one object of an answer come to, in the object that has most of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TypeNames {
+    pub(super) values: usize,
+    pub(super) bytes: usize,
+}
+
 /// Counts one answer.
 pub(crate) struct Meter {
     answer_bytes: usize,
     answer_values: usize,
+    type_names: TypeNames,
     /// Commands are not given up half-way.
     carries_out: bool,
     underway: Arc<Underway>,
@@ -72,9 +98,9 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(limits: &Limits, carries_out: bool, underway: Arc<Underway>) -> Self {
+    pub(crate) fn new(limits: &Limits, type_names: TypeNames, carries_out: bool, underway: Arc<Underway>) -> Self {
         let Limits { answer_bytes, answer_values, .. } = *limits;
-        Self { answer_bytes, answer_values, carries_out, underway, counted: Mutex::default(), stopping: Notify::new() }
+        Self { answer_bytes, answer_values, type_names, carries_out, underway, counted: Mutex::default(), stopping: Notify::new() }
     }
 
     /// Why the answer is not made, if it is not.
@@ -113,15 +139,23 @@ impl Meter {
         .await;
     }
 
+    /// Counts a part of what says what became of a command. It is answered beyond the limits as well, up to one of its own.
+    fn count_outcome(&self, values: usize, made: usize) -> Result<(), Stopped> {
+        self.count(values, made, 0).or_else(|stopped| {
+            let mut counted = self.counted();
+            counted.outcome += made;
+            if counted.outcome > OUTCOME_BYTES_MAX { Err(stopped) } else { Ok(()) }
+        })
+    }
+
     /// Counts what is about to be in memory.
     fn count(&self, values: usize, made: usize, read: usize) -> Result<(), Stopped> {
         let mut counted = self.counted();
-        let passes = self.carries_out && made <= SMALL_BYTES;
-        if let (Some(stopped), false) = (counted.stopped, passes) {
+        counted.slice += values;
+        if let Some(stopped) = counted.stopped {
             return Err(stopped);
         }
         counted.values += values;
-        counted.slice += values;
         counted.made += made;
         counted.read += read;
         let bytes = counted.made.max(counted.read);
@@ -139,10 +173,10 @@ impl Meter {
                 Err(overload) => Stopped::Overload(overload),
             }
         };
-        counted.stopped.get_or_insert(stopped);
+        counted.stopped = Some(stopped);
         drop(counted);
         self.stopping.notify_one();
-        if passes { Ok(()) } else { Err(stopped) }
+        Err(stopped)
     }
 
     fn counted(&self) -> MutexGuard<'_, Counted> {
@@ -173,7 +207,7 @@ impl Reads for Reader {
     }
 
     fn take(&self, bytes: usize) -> Result<(), TooMuch> {
-        self.meter.count(0, 0, bytes).map_err(|_| TooMuch)
+        self.meter.count(0, 0, bytes).map_err(TooMuch::from)
     }
 }
 
@@ -196,10 +230,28 @@ impl Extension for Metered {
         let is_leaf = info.field.selection_set.node.items.is_empty();
         let (place, pos) = (*info.path_node, info.field.name.pos);
         let refuse = |stopped: Stopped| at(stopped.error(), &place, pos);
-        meter.count(1, key, 0).map_err(refuse)?;
+        let is_outcome = meter.carries_out && is_outcome(&info);
+        let count = |values, made| if is_outcome { meter.count_outcome(values, made) } else { meter.count(values, made, 0) };
+        count(1, key).map_err(refuse)?;
         let value = next.run(ctx, info).await?;
-        meter.count(0, value.as_ref().map_or(NULL_BYTES, |value| bytes(value, is_leaf)), 0).map_err(refuse)?;
+        // Type names are not resolved: an object has them from the beginning.
+        let TypeNames { values, bytes: names } =
+            if !is_leaf && matches!(value, Some(Value::Object(_))) { meter.type_names } else { TypeNames::default() };
+        count(values, names + value.as_ref().map_or(NULL_BYTES, |value| bytes(value, is_leaf))).map_err(refuse)?;
         Ok(value)
+    }
+}
+
+/// Whether a value of a mutation says what became of a command: its payload, the plain values of that, and its `userErrors`. By
+/// what it is, not by its size: an alias may be long, and a list have many small values.
+fn is_outcome(info: &ResolveInfo<'_>) -> bool {
+    match info.path_node.parents().count() {
+        0 => true,
+        1 => info.name == "userErrors" || info.field.selection_set.node.items.is_empty(),
+        // As an element of a list, and as a field of that. Nothing else has a `path`, whose elements do not tell what they are of.
+        _ => {
+            info.name == "path" || [info.return_type, info.parent_type].iter().any(|name| name.trim_matches(['[', ']', '!']) == "UserError")
+        }
     }
 }
 
@@ -254,6 +306,7 @@ fn text_bytes(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graphql::error::unanswered;
     use crate::graphql::testing::LIMITS;
     use crate::load::Load;
     use application::caller::{Caller, Role};
@@ -266,7 +319,7 @@ mod tests {
     fn meter(limits: Limits, carries_out: bool) -> Meter {
         let caller = Caller { actor: UserId(Uuid::nil()), workspace: WorkspaceId(Uuid::nil()), role: Role::Viewer };
         let underway = Load::new(limits, 4).enter(&caller).expect("there is room");
-        Meter::new(&limits, carries_out, underway)
+        Meter::new(&limits, TypeNames::default(), carries_out, underway)
     }
 
     #[test]
@@ -302,11 +355,23 @@ mod tests {
     }
 
     #[test]
-    fn a_mutation_still_says_what_is_small() {
+    fn beyond_the_limits_a_mutation_answers_outcomes_and_nothing_else() {
         let meter = meter(Limits { answer_bytes: 1_000, ..LIMITS }, true);
         assert!(meter.count(1, 2_000, 0).is_err());
-        assert_eq!(meter.count(1, SMALL_BYTES, 0), Ok(()));
-        assert!(meter.count(1, SMALL_BYTES + 1, 0).is_err());
+        for (values, made, read) in [(1, 1, 0), (1, 0, 0), (0, 0, 1)] {
+            assert!(meter.count(values, made, read).is_err(), "{values} values of {made} bytes, and rows of {read}");
+        }
+        assert_eq!((meter.count_outcome(1, OUTCOME_BYTES_MAX), meter.count_outcome(1, 0)), (Ok(()), Ok(())));
+        assert!(meter.count_outcome(1, 1).is_err(), "these have a limit too");
+    }
+
+    #[test]
+    fn what_stops_a_read_is_said_by_its_name() {
+        let overload = Overload { limit: "nodeBytes", allowed: 5, of_node: true };
+        for stopped in [Stopped::TooMuch("answerValues", 8, 7), Stopped::Overload(overload)] {
+            let error = unanswered(TooMuch::from(stopped));
+            assert_eq!(error, stopped.error());
+        }
     }
 
     #[test]

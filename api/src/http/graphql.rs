@@ -3,7 +3,7 @@
 use super::auth::{Refused, Tokens};
 use super::held::{Held, written};
 use super::negotiate::{Answer, answer, is_json};
-use crate::graphql::{Asked, GraphQL, GraphQLRequest, How, Limits, overloaded};
+use crate::graphql::{Asked, GraphQL, GraphQLRequest, How, Limits, OUTCOME_BYTES_MAX, overloaded};
 use crate::load::{Overload, RETRY_AFTER, Underway};
 use application::json;
 use axum::body::{Body, BodyDataStream};
@@ -125,12 +125,13 @@ async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) 
     let status = executed.overload.map_or_else(|| status(format, &executed.response, executed.began), status_of);
     // If execution did not begin, the answer has no `data` member, not even null.
     let data = executed.began.then_some(&executed.response.data);
-    match written(&Answered { data, errors: &executed.response.errors }, limits.answer_bytes) {
+    let allowed = limits.answer_bytes + if executed.carried_out { OUTCOME_BYTES_MAX } else { 0 };
+    match written(&Answered { data, errors: &executed.response.errors }, allowed) {
         Ok(bytes) => match Held::new(bytes, underway, executed.carried_out) {
             Ok(held) => respond(format, status, Bytes::from_owner(held)),
             Err(overload) => refuse(format, &turned_away(overload)),
         },
-        Err(bytes) => refuse(format, &of_error(StatusCode::OK, executed.too_large(bytes, limits.answer_bytes))),
+        Err(bytes) => refuse(format, &of_error(StatusCode::OK, executed.too_large(bytes, allowed))),
     }
 }
 

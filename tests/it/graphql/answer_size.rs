@@ -98,6 +98,15 @@ async fn the_values_of_an_answer_are_counted_whatever_list_they_are_in() {
     let answer = app.client.ask(&people(most), json!({})).await;
     assert!(answer.get("errors").is_none(), "{:.300}", answer.to_string());
     assert_eq!(exceeded(&app.client.ask(&people(most + 1), json!({})).await), ("answerValues".to_owned(), rest));
+    // Type names are values as others are.
+    let with_type_names = |names: usize| {
+        let names: String = (0..names).map(|number| format!("n{number}:__typename ")).collect();
+        format!("{{projects{{nodes{{collaborators{{{names}{}}}}}}}}}", aliased("role", 130))
+    };
+    let answer = app.client.ask(&with_type_names(10), json!({})).await;
+    assert!(answer.get("errors").is_none(), "{:.300}", answer.to_string());
+    assert_eq!(exceeded(&app.client.ask(&with_type_names(32), json!({})).await), ("answerValues".to_owned(), rest));
+    assert_eq!(exceeded(&app.client.ask(&with_type_names(33), json!({})).await), ("typeNames".to_owned(), 32));
     for query in [
         format!("{{__schema{{types{{{}}}}}}}", aliased("name", 100)),
         format!("{{__schema{{types{{fields{{args{{{}}}}}}}}}}}", aliased("name", 100)),
@@ -173,6 +182,36 @@ async fn what_became_of_a_command_is_said_even_if_its_answer_is_too_large() {
     let payload = &answer["data"]["r"];
     assert_eq!((&payload["task"], &payload["version"], &payload["userErrors"]), (&json!(null), &json!(2), &json!([])), "{payload}");
     assert_eq!(payload["position"], json!(app.head().to_string()));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_every_command_is_said_under_whatever_name_and_nothing_else_is_read() {
+    let (app, _, task) = narrow().await;
+    let long = "p".repeat(256);
+    let (first, second) = (format!("r{}", "r".repeat(200)), format!("s{}", "s".repeat(200)));
+    let query = format!(
+        "mutation($i:TaskUpdateInput!,$j:TaskUpdateInput!,$k:TaskUpdateInput!){{\
+           {first}:taskUpdate(input:$i){{task{{{}}}{long}:position version userErrors{{code}}}}\
+           {second}:taskUpdate(input:$j){{{long}:userErrors{{{long}:message path code}}position}}\
+           t:taskUpdate(input:$k){{task{{id project{{collaborators{{role}}}}}}{long}:position userErrors{{code}}}}}}",
+        aliased("description", 20)
+    );
+    let head = app.head();
+    let input = |title: &str| json!({ "id": task, "title": title });
+    let answer = app.client.ask(&query, json!({ "i": input("Changed"), "j": input(" "), "k": input("Again") })).await;
+    assert_eq!(exceeded(&answer), ("answerBytes".to_owned(), ANSWER_BYTES as u64));
+    let errors = answer["errors"].as_array().expect("errors");
+    let of_task = errors.iter().find(|error| error["path"][0] == "t").expect("the task is not read");
+    assert_eq!((&of_task["extensions"]["code"], &of_task["extensions"]["limit"]), (&json!("LIMIT_EXCEEDED"), &json!("answerBytes")));
+    assert!(of_task["extensions"]["value"].is_u64() && of_task["extensions"]["allowed"].is_u64(), "{of_task}");
+    let data = &answer["data"];
+    let position = |after: i64| json!((head + after).to_string());
+    assert_eq!((&data[&first][&long], &data[&first]["userErrors"]), (&position(1), &json!([])), "{:.2000}", answer.to_string());
+    let refused = &data[&second][&long][0];
+    assert_eq!((&refused["code"], &refused["path"]), (&json!("INVALID_VALUE"), &json!(["title"])), "{refused}");
+    assert!(refused[&long].is_string() && data[&second]["position"].is_null(), "{refused}");
+    assert_eq!(data["t"], json!({ "task": null, &long: position(2), "userErrors": [] }));
     app.stop().await;
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The limits of a new installation. Times are in milliseconds.
-const DEFAULTS: [(&str, usize); 28] = [
+const DEFAULTS: [(&str, usize); 29] = [
     ("bodyBytes", 524_288),
     ("tokens", 5_000),
     ("depth", 12),
@@ -31,6 +31,7 @@ const DEFAULTS: [(&str, usize); 28] = [
     ("nameBytes", 256),
     ("operations", 50),
     ("introspectionLists", 3),
+    ("typeNames", 32),
     ("errors", 100),
     ("fragmentDepth", 24),
     ("sortLevels", 6),
@@ -75,6 +76,10 @@ fn request(limit: &str, amount: usize) -> String {
         "introspectionLists" => {
             format!("{{__schema{{types{{{}name{}}}}}}}", "fields{type{".repeat(amount - 1), "}}".repeat(amount - 1))
         }
+        "typeNames" => format!(
+            "{{viewer{{actorId ...a ...on Viewer{{c:__typename}}}}}} fragment a on Viewer{{b:__typename{}}}",
+            " __typename".repeat(amount - 2)
+        ),
         "fragmentDepth" => nested_fragments(amount),
         "sortLevels" => format!("{{tasks(sort:[{}]){{nodes{{id}}}}}}", "{field:TITLE}".repeat(amount)),
         "filterParts" => format!("{{tasks(filter:{{text:\"{}\"}}){{totalCount}}}}", "w ".repeat(amount - 1)),
@@ -172,7 +177,7 @@ async fn limits_are_settings() {
     let same: Vec<_> = limits.named().into_iter().filter(counted).map(|(limit, _)| limit).collect();
     assert_eq!(
         same,
-        ["nameBytes", "operations", "introspectionLists", "fragmentDepth", "sortLevels", "filterParts", "filterItems"],
+        ["nameBytes", "operations", "introspectionLists", "typeNames", "fragmentDepth", "sortLevels", "filterParts", "filterItems"],
         "these are not settings"
     );
     probe(&app, &limits).await;
