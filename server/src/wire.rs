@@ -144,7 +144,7 @@ impl Node {
             false => None,
         };
         let health = Arc::new(NodeHealth {
-            pool: core.database.service.clone(),
+            pool: core.database.health.clone(),
             log: Arc::clone(&core.log),
             figures: telemetry::figures(),
             relay: relay.as_ref().map(|relay| relay.state.clone()),

@@ -32,6 +32,9 @@ pub const SERVER_VERSION_MIN: i32 = 140_000;
 /// Longest wait for a server that takes a connection and then says nothing.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
+/// Connections for whoever asks how a node is: a node asks itself, and so does a load balancer.
+const HEALTH_CONNECTIONS: u32 = 2;
+
 /// Connections for read models: one for each, and a few for building.
 const PROJECTOR_CONNECTIONS: u32 = 10;
 
@@ -90,6 +93,8 @@ pub struct Database {
     pub projector: PgPool,
     /// Reads as [`SERVICE_ROLE`].
     pub service: PgPool,
+    /// The same for whoever asks how the node is: queries that hold all connections of the others are no fault of the database.
+    pub health: PgPool,
     /// What this node knows of the database. Every connection proves it before it is used.
     pub known: Arc<Known>,
 }
@@ -157,10 +162,11 @@ impl Database {
         let projector = pool(of("projector").options([("synchronous_commit", "off")]), WORKER_ROLE, PROJECTOR_CONNECTIONS);
         let statement_timeout = (pools.request_timeout + STATEMENT_GRACE).as_millis().to_string();
         let service = pool(of("service").options([("statement_timeout", statement_timeout)]), SERVICE_ROLE, pools.service);
+        let health = pool(of("health"), SERVICE_ROLE, HEALTH_CONNECTIONS);
         for pool in [&worker, &projector, &service] {
             pool.acquire().await.map_err(|error| refusal(&options, "open its pools", error))?;
         }
-        Ok(Self { options, node, worker, projector, service, known })
+        Ok(Self { options, node, worker, projector, service, health, known })
     }
 
     /// Ends all connections.
@@ -168,6 +174,7 @@ impl Database {
         self.worker.close().await;
         self.projector.close().await;
         self.service.close().await;
+        self.health.close().await;
     }
 }
 

@@ -169,6 +169,70 @@ async fn kafka_being_away_is_worth_a_notice_and_no_more() {
     app.stop().await;
 }
 
+/// What a node says under a name, of its problems or its notices.
+async fn said(app: &TestApp, kind: &str, name: &str) -> Option<String> {
+    let (_, body) = ready(app).await;
+    let found = body[kind].as_array()?.iter().find(|one| one["name"] == name)?["message"].as_str()?.to_owned();
+    Some(found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_leases_are_not_renewed_is_not_ready_and_says_why() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    pool.execute("REVOKE UPDATE ON milepost.leases FROM milepost_worker").await.expect("a superuser may");
+    let problem = until("it is told", || said(&app, "problems", "leases_not_renewed")).await;
+    assert!(problem.contains("permission denied for table leases"), "{problem}");
+    assert_eq!(ready(&app).await.0, 503);
+    // Queries are answered, and so are commands.
+    app.client.project().await;
+    app.client.data("{ projects { totalCount } }", json!({})).await;
+    pool.execute("GRANT UPDATE ON milepost.leases TO milepost_worker").await.expect("a superuser may");
+    until("it is ready again", || async { (ready(&app).await.0 == 200).then_some(()) }).await;
+    app.settled().await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_no_events_are_taken_is_told_with_the_fix_for_as_long_as_it_is_so() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    pool.execute("REVOKE INSERT ON milepost.events FROM milepost_worker").await.expect("a superuser may");
+    let create = "mutation { projectCreate(input: { key: \"NO\", name: \"No\" }) { project { key } } }";
+    assert_eq!(app.client.error(create, json!({})).await, "UNAVAILABLE");
+    let notice = said(&app, "notices", "appends_refused").await.expect("it is told");
+    assert!(notice.contains("permission denied for table events") && notice.contains("milepost migrate"), "{notice}");
+    pool.execute("GRANT INSERT ON milepost.events TO milepost_worker").await.expect("a superuser may");
+    // Nobody sends anything.
+    until("nothing is left to tell", || async { said(&app, "notices", "appends_refused").await.is_none().then_some(()) }).await;
+    let events: i64 = sqlx::query_scalar("SELECT count(*) FROM milepost.events").fetch_one(&pool).await.expect("the log can be read");
+    assert_eq!(events, 0, "trying has left nothing");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_that_hold_all_connections_do_not_make_the_database_unreachable() {
+    let settings: Change = Box::new(|settings| settings.pools.service = 1);
+    let app = TestApp::start_with(How { settings: Some(settings), ..How::default() }).await;
+    let pool = app.database.pool().await;
+    app.client.project().await;
+    app.settled().await;
+    let mut lock = pool.begin().await.expect("a transaction begins");
+    lock.execute("LOCK TABLE milepost.project_overview IN ACCESS EXCLUSIVE MODE").await.expect("a view can be locked");
+    let client = app.client.clone();
+    let query = tokio::spawn(async move { client.ask("{ projects { totalCount } }", json!({})).await });
+    let waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'milepost service %' \
+                 AND wait_event = 'relation'";
+    until("the query holds the connection", || async {
+        sqlx::query_scalar(waits).fetch_one(&pool).await.ok().filter(|waits: &bool| *waits)
+    })
+    .await;
+    assert_eq!(ready(&app).await, (200, json!({ "ready": true, "problems": [], "notices": [] })));
+    lock.rollback().await.expect("it ends");
+    assert_eq!(query.await.expect("it is answered")["data"]["projects"]["totalCount"], 1);
+    app.stop().await;
+}
+
 /// The samples of a page of figures, by the family that their `# TYPE` line began.
 fn families(text: &str) -> BTreeMap<String, (String, Vec<String>)> {
     let mut families: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();

@@ -38,7 +38,7 @@ async fn is_built_anew(sql: &str) {
     let pool: PgPool = database.pool().await;
     let before = node(&database, workspace).await;
     let project = before.client.project().await;
-    before.client.task(&project, "A task").await;
+    let task = before.client.task(&project, "A task").await;
     before.settled().await;
     before.stop().await;
     plant(&pool, "UPDATE milepost.task_list_v1 SET title = 'Never so'").await;
@@ -54,6 +54,13 @@ async fn is_built_anew(sql: &str) {
     assert!(notices.iter().any(|notice| notice.starts_with("read_model_of_other_log: ") && notice.contains("task_list")), "{notices:?}");
     let problems = names(&app, "problems").await;
     assert!(problems.iter().any(|problem| problem.starts_with("read_model_building: ") && problem.contains("task_list")), "{problems:?}");
+    let known = app.client.data("{ serviceStatus { projections { name } } }", json!({})).await;
+    assert!(known.to_string().contains("schedules") && !known.to_string().contains("task_list"), "how far it is is unknown: {known}");
+    // What a command changed is not shown by such rows either.
+    let change = "mutation($id: ID!) { taskUpdate(input: { id: $id, priority: HIGH }) { position task { title } userErrors { code } } }";
+    let changed = app.client.ask(change, json!({ "id": task })).await;
+    assert_eq!(changed["data"]["taskUpdate"], json!({ "position": "3", "task": null, "userErrors": [] }), "{changed}");
+    assert_eq!(changed["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{changed}");
     // The others answer.
     assert_eq!(app.client.data("{ projects { totalCount } }", json!({})).await["projects"]["totalCount"], 1);
     reading.rollback().await.expect("it ends");
@@ -65,7 +72,7 @@ async fn is_built_anew(sql: &str) {
     })
     .await;
     assert_eq!(titles, json!([{ "title": "A task" }]));
-    assert_eq!(live(&pool, "task_list").await, (1, 2), "the one before is gone");
+    assert_eq!(live(&pool, "task_list").await, (1, 3), "the one before is gone");
     until("nothing is left to tell", || async {
         (names(&app, "notices").await.is_empty() && names(&app, "problems").await.is_empty()).then_some(())
     })
