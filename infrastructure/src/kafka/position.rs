@@ -24,6 +24,10 @@ pub struct RelayRecord {
     pub log_id: Uuid,
     /// The event at the position; none at position 0.
     pub event_id: Option<Uuid>,
+    /// Everything up to here was seen to be visible to consumers before this was written. What is between here and the
+    /// position is looked at by whoever takes over. None in the word of an admin, of which nothing is expected.
+    #[serde(default, with = "text_or_none")]
+    pub visible: Option<i64>,
 }
 
 /// What the relay's topic holds for a transactional id.
@@ -117,9 +121,25 @@ mod text {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        parsed(&String::deserialize(deserializer)?)
+    }
+
+    pub(super) fn parsed<E: Error>(text: &str) -> Result<i64, E> {
         let position = text.parse().ok().filter(|position| *position >= 0);
-        position.ok_or_else(|| D::Error::custom(format!("the position {text:?} is not a number of 0 or more")))
+        position.ok_or_else(|| E::custom(format!("the position {text:?} is not a number of 0 or more")))
+    }
+}
+
+/// The same where there may be none.
+mod text_or_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(position: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+        position.map(|position| position.to_string()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+        Option::<String>::deserialize(deserializer)?.map(|text| super::text::parsed(&text)).transpose()
     }
 }
 
@@ -129,8 +149,11 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_anything_else_is_unreadable() {
-        let record = RelayRecord { position: 9_007_199_254_740_993, log_id: Uuid::from_u128(1), event_id: None };
-        assert_eq!(Stored::read(Some(record.written().as_bytes())), Stored::Record(record));
+        let position = 9_007_199_254_740_993;
+        let record = RelayRecord { position, log_id: Uuid::from_u128(1), event_id: None, visible: None };
+        for record in [RelayRecord { visible: Some(position - 1), ..record.clone() }, record] {
+            assert_eq!(Stored::read(Some(record.written().as_bytes())), Stored::Record(record));
+        }
         assert_eq!(Stored::read(None), Stored::Nothing);
         for other in
             ["", "{}", r#"{"position":"5"}"#, r#"{"position":"-1","log_id":"00000000-0000-0000-0000-000000000001","event_id":null}"#]

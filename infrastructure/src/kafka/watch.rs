@@ -57,9 +57,10 @@ async fn look(probe: Arc<Probe>, catalogue: Arc<Catalogue>) -> Vec<Notice> {
     }
 }
 
-/// The topics of a catalogue with their number of partitions, the relay's topic last.
+/// The topics that a relay writes to with their number of partitions, the relay's topic last.
 pub(super) fn wanted(catalogue: &Catalogue) -> Vec<(String, i32)> {
     let mut wanted: Vec<_> = catalogue.topics.iter().map(|topic| (catalogue.full_name(&topic.name), topic.partitions)).collect();
+    wanted.push((catalogue.dead_letter_topic(), 1));
     wanted.push((catalogue.relay_topic(), 1));
     wanted
 }

@@ -7,8 +7,10 @@ use crate::wire::Core;
 use infrastructure::config::{Configuration, Kafka};
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::relay::dead_letters;
-use infrastructure::kafka::relay::{Evidence, Examined, Fence, Hold, LogSide, Refusal, RelayError, Sent, Setting, examine, resume};
-use infrastructure::kafka::verify::{Proof, TopicsRead, read_topics};
+use infrastructure::kafka::relay::{
+    Evidence, Examined, Fence, Hold, LogSide, OpenRecords, Refusal, RelayError, Sent, Setting, examine, open_records, resume,
+};
+use infrastructure::kafka::verify::{NoProof, Proof, TopicsRead, read_topics};
 use infrastructure::kafka::{RelayRecord, Stored};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -54,6 +56,24 @@ fn printed(json: &Value) {
 /// Leaves word in the log of this command.
 fn said(position: i64, event_id: Option<Uuid>) {
     tracing::warn!(position, event.id = event_id.map(tracing::field::display), "an admin has said where the relay continues");
+}
+
+/// What to do where events are missing and records are open, among which they may be.
+fn open_sentence(open: &[OpenRecords], missing: u64, first: i64, last: i64) -> Option<String> {
+    let OpenRecords { topic, partition, positions, abort } = open.first()?;
+    let place = format!("partition {partition} of the topic {topic}");
+    let hidden: Vec<i64> = open.iter().flat_map(|open| &open.positions).copied().filter(|position| *position <= last).collect();
+    if hidden.contains(&first) && hidden.len() as u64 >= missing {
+        return Some(format!(
+            "the events that consumers do not see, the first at position {first}, are not lost: their records are open ({place}), and the next \
+             transaction shows them; `milepost relay resume --from {last}` continues after them"
+        ));
+    }
+    let (lowest, highest) = (positions.iter().min()?, positions.iter().max()?);
+    Some(format!(
+        "{missing} events are on no topic as consumers see it, the first at position {first}, and {place} holds open records (positions {lowest} to \
+         {highest}), so that the topics do not tell yet what was sent; end them with {abort}, then run `milepost relay adopt` again"
+    ))
 }
 
 impl Desk {
@@ -127,7 +147,7 @@ impl Desk {
             return Err(Failure::no(refusal.to_string()));
         }
         let sent = evidence.verdict().map_or(log.confirmed, |sent| sent.position);
-        let record = RelayRecord { position, log_id: log.id, event_id: log.event_id };
+        let record = RelayRecord { position, log_id: log.id, event_id: log.event_id, visible: None };
         resume(&self.kafka, &self.catalogue, &self.core.database.worker, record).await.map_err(|error| self.failed(&error))?;
         said(position, log.event_id);
         let (head, again, left_out) = (log.head, (sent - position).max(0), (position - sent).max(0));
@@ -210,6 +230,12 @@ impl Desk {
                 (Err(_), Some(sent)) => return Ok(Adopted::Nothing(sent.position)),
                 (Ok(proved), _) => proved,
                 (Err(no_proof), None) => {
+                    if let NoProof::Missing { missing, first, last } = no_proof {
+                        let open = open_records(&self.kafka, &self.catalogue).await.map_err(|error| self.failed(&error))?;
+                        if let Some(open) = open_sentence(&open, missing, first, last) {
+                            return Err(Failure::no(format!("nothing is adopted: {open}")));
+                        }
+                    }
                     let known = match evidence.log.confirmed {
                         0 => String::new(),
                         confirmed => format!("; the database knows that everything up to position {confirmed} was sent"),
@@ -217,7 +243,7 @@ impl Desk {
                     return Err(Failure::no(format!("nothing is adopted: {no_proof}{known}")));
                 }
             };
-            let record = RelayRecord { position, log_id: evidence.log.id, event_id: Some(event_id) };
+            let record = RelayRecord { position, log_id: evidence.log.id, event_id: Some(event_id), visible: None };
             match fence.commit(&self.core.database.worker, record).await {
                 // A relay that had not noticed yet took the transactional id back: it may have sent more.
                 Err(error) if error.is_fenced() && tries < ADOPT_TRIES => tries += 1,
@@ -240,5 +266,27 @@ impl Desk {
         };
         let proof = read.map_err(|error| unreadable(&error))?.prove(&self.core.database.worker, &self.catalogue).await;
         proof.map_err(|error| Failure::of_database("the topics cannot be compared", &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_are_open_are_not_called_lost() {
+        let open = |positions: &[i64]| OpenRecords {
+            topic: "task-events".to_owned(),
+            partition: 1,
+            positions: positions.to_vec(),
+            abort: "kafka-transactions.sh abort".to_owned(),
+        };
+        assert_eq!(open_sentence(&[], 2, 7, 9), None);
+        let shown = open_sentence(&[open(&[7, 8, 11])], 2, 7, 9).unwrap_or_default();
+        assert!(shown.contains("`milepost relay resume --from 9`") && !shown.contains("abort"), "{shown}");
+        for (positions, missing) in [(&[8][..], 1), (&[7], 2), (&[11], 1)] {
+            let others = open_sentence(&[open(positions)], missing, 7, 9).unwrap_or_default();
+            assert!(others.contains("kafka-transactions.sh abort") && !others.contains("resume"), "{others}");
+        }
     }
 }

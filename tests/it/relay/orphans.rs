@@ -6,15 +6,16 @@ use application::caller::Role;
 use infrastructure::kafka::client_config;
 use nix::sys::signal::Signal;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tests::app::Client;
 use tests::kafka::TestTopics;
 use tests::own_kafka::OwnKafka;
 use tests::process::{Process, Run};
-use tests::wait::{PATIENCE, until};
+use tests::wait::{PATIENCE, until, until_true};
 use uuid::Uuid;
 
 /// Enough tasks to have some on each partition.
@@ -55,13 +56,18 @@ impl Stage {
         Some(found.leader()).filter(|leader| *leader > 0)
     }
 
-    /// A broker that neither coordinates the relay's transactions nor has its position, and the partition of the tasks
-    /// that it leads.
-    fn victim(&self) -> (i32, i32) {
+    /// The broker that coordinates the relay's transactions.
+    fn coordinator(&self) -> Option<i32> {
         let id = &self.scene.topics.kafka.transactional_id;
         // As Java hashes text.
         let hash = id.bytes().fold(0i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(i32::from(byte)));
-        let coordinator = self.leader("__transaction_state", (hash & i32::MAX) % COORDINATORS);
+        self.leader("__transaction_state", (hash & i32::MAX) % COORDINATORS)
+    }
+
+    /// A broker that neither coordinates the relay's transactions nor has its position, and the partition of the tasks
+    /// that it leads.
+    fn victim(&self) -> (i32, i32) {
+        let coordinator = self.coordinator();
         let position = self.leader(&self.scene.topics.catalogue.relay_topic(), 0);
         let tasks = self.tasks();
         let mut led = (0..3).map(|partition| (self.leader(&tasks, partition), partition));
@@ -74,15 +80,30 @@ impl Stage {
         self.scene.topics.catalogue.full_name("task-events")
     }
 
-    async fn without_leader(&self, partition: i32) {
-        let tasks = self.tasks();
-        until("the partition has no leader", || async { self.leader(&tasks, partition).is_none().then_some(()) }).await;
+    async fn without_leader(&self, topic: &str, partition: i32) {
+        until("the partition has no leader", || async { self.leader(topic, partition).is_none().then_some(()) }).await;
     }
 
-    async fn start_again(&self, partition: i32) {
+    async fn start_again(&self, topic: &str, partition: i32) {
         self.kafka.start_again();
-        let tasks = self.tasks();
-        until("the partition has its leader again", || async { self.leader(&tasks, partition) }).await;
+        until("the partition has its leader again", || async { self.leader(topic, partition) }).await;
+    }
+
+    /// Leaves records of a committed transaction open on a partition of the tasks, which it gives.
+    async fn leave_committed_open(&self) -> i32 {
+        let mut before = self.before_a_commit("15000").await;
+        let (broker, partition) = self.victim();
+        let sent = self.scene.position().await;
+        self.kafka.kill_node(broker).await;
+        self.without_leader(&self.tasks(), partition).await;
+        until("it is committed", || async { self.scene.position().await.filter(|position| Some(*position) > sent) }).await;
+        // It begins no other transaction, which the next relay would abort and these records with it.
+        before.said("has no leader that answers").await;
+        before.kill().await;
+        self.start_again(&self.tasks(), partition).await;
+        let (shown, sent) = (self.scene.topics.positions().await.len() as i64, self.scene.position().await);
+        assert!(Some(shown) < sent, "brokers left no marker out");
+        partition
     }
 
     /// What `/readyz` has under a name.
@@ -105,12 +126,23 @@ impl Stage {
         node.kill().await;
     }
 
+    /// Aborts a transaction of the transactional id that has a record on a partition of the tasks, and with it what is open there.
+    fn abort_on(&self, partition: i32) {
+        let (producer, tasks) = (self.end_transaction(), self.tasks());
+        producer.begin_transaction().expect("a transaction can be begun");
+        let record = BaseRecord::<str, str>::to(&tasks).partition(partition).payload("{}");
+        producer.send(record).map_err(|(error, _)| error).expect("a record can be sent");
+        producer.flush(PATIENCE).expect("brokers take it");
+        producer.abort_transaction(PATIENCE).expect("the transaction is aborted");
+    }
+
     /// Lets whoever has the transactional id end the open transaction, as an older relay, or brokers after a while, do.
-    fn end_transaction(&self) {
+    fn end_transaction(&self) -> BaseProducer {
         let mut config = client_config(&self.scene.topics.kafka);
         config.set("transactional.id", &self.scene.topics.kafka.transactional_id);
         let producer: BaseProducer = config.create().expect("a producer can be made");
         producer.init_transactions(PATIENCE).expect("the transaction is ended");
+        producer
     }
 }
 
@@ -121,11 +153,11 @@ async fn a_relay_waits_for_every_leader_before_it_ends_the_transaction_of_the_on
     let (broker, partition) = stage.victim();
     node.kill().await;
     stage.kafka.kill_node(broker).await;
-    stage.without_leader(partition).await;
+    stage.without_leader(&stage.tasks(), partition).await;
     let mut other = stage.scene.node("");
     other.said("has no leader that answers").await;
     assert!(!other.log().contains(GOES_ON), "{}", other.log());
-    stage.start_again(partition).await;
+    stage.start_again(&stage.tasks(), partition).await;
     stage.goes_on(other).await;
 }
 
@@ -137,25 +169,36 @@ async fn records_of_an_aborted_transaction_that_were_left_open_stop_the_relay_un
     let sent = stage.scene.position().await;
     node.kill().await;
     stage.kafka.kill_node(broker).await;
-    stage.without_leader(partition).await;
+    stage.without_leader(&stage.tasks(), partition).await;
     stage.end_transaction();
-    stage.start_again(partition).await;
+    stage.start_again(&stage.tasks(), partition).await;
 
     let mut other = stage.scene.node("");
-    let place = format!("partition {partition} of the topic {}", stage.tasks());
-    other.said(&format!("{place} holds records of an aborted transaction")).await;
+    other.said("holds records of an aborted transaction").await;
     let notice = stage.notice(&mut other, "relay_stuck").await;
-    assert!(notice.contains(&place), "{notice}");
+    assert!(notice.contains("holds records of an aborted transaction"), "{notice}");
     assert_eq!(stage.scene.position().await, sent, "nothing is sent:\n{}", other.log());
     let diff = stage.scene.milepost(&["topics", "diff"]).await;
     assert_eq!(diff.status, 0, "{}{}", diff.stdout, diff.stderr);
     assert_eq!(diff.stdout.matches("each partition has one copy although there are several brokers").count(), 5, "{}", diff.stdout);
     assert!(stage.notice(&mut other, "topic_one_copy").await.contains("one copy although there are several brokers"));
 
-    // The way out, as the notice says it.
-    let way_out = notice.split_once("kafka-transactions.sh --bootstrap-server ").expect("the notice names the tool").1;
-    let arguments: Vec<&str> = way_out.split_whitespace().skip(1).collect();
-    stage.kafka.command("transactions", &arguments);
+    // The way out, as it is said for each partition that the broker led: of other topics too, as chance has it.
+    let mut taken = BTreeSet::new();
+    until_true("the relay goes on", || {
+        let log = other.log();
+        let ways_out = log.lines().filter_map(|line| line.split_once("kafka-transactions.sh --bootstrap-server "));
+        for (_, way_out) in ways_out {
+            let arguments: Vec<&str> = way_out.split_whitespace().skip(1).map(|word| word.trim_matches('"')).collect();
+            if taken.insert(arguments.join(" ")) {
+                stage.kafka.command("transactions", &arguments);
+            }
+        }
+        log.contains(GOES_ON)
+    })
+    .await;
+    let of_tasks = format!("--topic {} --partition {partition} ", stage.tasks());
+    assert!(taken.iter().any(|taken| taken.contains(&of_tasks)), "{of_tasks}: {taken:?}");
     stage.goes_on(other).await;
 }
 
@@ -163,19 +206,7 @@ async fn records_of_an_aborted_transaction_that_were_left_open_stop_the_relay_un
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_of_a_committed_transaction_that_were_left_open_are_shown_with_the_next_one() {
     let stage = Stage::set("relay-hidden").await;
-    let mut before = stage.before_a_commit("15000").await;
-    let (broker, partition) = stage.victim();
-    let sent = stage.scene.position().await;
-    stage.kafka.kill_node(broker).await;
-    stage.without_leader(partition).await;
-    until("it is committed", || async { stage.scene.position().await.filter(|position| Some(*position) > sent) }).await;
-    // It begins no other transaction, which the next relay would abort and these records with it.
-    before.said("has no leader that answers").await;
-    before.kill().await;
-    stage.start_again(partition).await;
-    let (shown, sent) = (stage.scene.topics.positions().await.len() as i64, stage.scene.position().await);
-    assert!(Some(shown) < sent, "brokers left no marker out");
-
+    stage.leave_committed_open().await;
     let mut run = Run::serve(&stage.scene.database.url);
     run.environment = stage.scene.environment();
     let mut node = Process::start(MILEPOST, run);
@@ -188,4 +219,69 @@ async fn records_of_a_committed_transaction_that_were_left_open_are_shown_with_t
     stage.scene.assert_exactly_once().await;
     node.signal(Signal::SIGTERM);
     tokio::time::timeout(Duration::from_secs(20), node.ended()).await.expect("it stops");
+}
+
+/// What hides them ends with the next transaction on their partition; if that one is aborted, they are aborted with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_a_committed_transaction_that_are_lost_with_an_aborted_one_are_named() {
+    let stage = Stage::set("relay-lost").await;
+    let partition = stage.leave_committed_open().await;
+    let (shown, sent) = (stage.scene.topics.positions().await, stage.scene.position().await.expect("a position"));
+    stage.abort_on(partition);
+
+    let mut node = stage.scene.node("");
+    node.said("consumers do not see").await;
+    let notice = stage.notice(&mut node, "relay_stuck").await;
+    let lost: Vec<i64> = (1..=sent).filter(|position| !shown.contains(position)).collect();
+    let words = format!("{} events of committed transactions, the first at position {}", lost.len(), lost[0]);
+    assert!(notice.contains(&words), "{words}: {notice}");
+    let resume = ["relay", "resume", "--from", &(lost[0] - 1).to_string()];
+    assert!(notice.contains(&format!("`milepost {}` sends everything", resume.join(" "))), "{notice}");
+    assert_eq!(stage.scene.position().await, Some(sent), "nothing is sent");
+
+    let resumed = stage.scene.milepost(&resume).await;
+    assert_eq!(resumed.status, 0, "{}{}", resumed.stdout, resumed.stderr);
+    stage.scene.write(TASKS, &AtomicUsize::new(0)).await;
+    stage.scene.relayed().await;
+    let mut positions = stage.scene.topics.positions().await;
+    positions.dedup();
+    assert_eq!(positions, (1..=stage.scene.head()).collect::<Vec<_>>(), "every event can be seen");
+    node.kill().await;
+}
+
+/// To the one that asks for the record it is as if the topic had lost it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_the_relay_that_was_left_open_is_not_taken_for_lost() {
+    let mut stage = Stage::set("relay-record-open").await;
+    let topic = |stage: &Stage| stage.scene.topics.catalogue.relay_topic();
+    loop {
+        assert_eq!(stage.scene.milepost(&["topics", "apply"]).await.status, 0);
+        // With the first of it Kafka makes its topic of transactions.
+        stage.end_transaction();
+        if stage.leader(&topic(&stage), 0) != stage.coordinator() {
+            break;
+        }
+        stage.scene = Scene::on(TestTopics::on(&stage.kafka.bootstrap_servers).with_copies(1), TASKS).await;
+    }
+    let mut before = stage.scene.node("relay_before_commit=1*off->1*sleep(15000)->off");
+    stage.scene.relayed().await;
+    stage.scene.write(1, &AtomicUsize::new(0)).await;
+    stage.scene.in_transaction().await;
+    let broker = stage.leader(&topic(&stage), 0).expect("it has a leader");
+    stage.kafka.kill_node(broker).await;
+    stage.without_leader(&topic(&stage), 0).await;
+    before.said("has no leader that answers").await;
+    before.kill().await;
+    stage.start_again(&topic(&stage), 0).await;
+    let (sql, head) = (stage.scene.sql().await, stage.scene.head());
+    let note = sqlx::query("UPDATE milepost.checkpoints SET position = $1 WHERE name = 'relay'").bind(head);
+    note.execute(&sql).await.expect("the position is noted");
+
+    let mut node = stage.scene.node("");
+    node.said("was left open").await;
+    let (notice, resume) = (stage.notice(&mut node, "relay_stuck").await, ["relay", "resume", "--from", &head.to_string()]);
+    assert!(notice.ends_with(&format!("run `milepost {}`", resume.join(" "))), "{notice}");
+    let resumed = stage.scene.milepost(&resume).await;
+    assert_eq!(resumed.status, 0, "{}{}", resumed.stdout, resumed.stderr);
+    stage.goes_on(node).await;
 }

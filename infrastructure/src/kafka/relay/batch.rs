@@ -60,6 +60,16 @@ impl Batch {
     }
 }
 
+/// The topic and the partition that the record of a fact belongs on; nothing where this program cannot tell.
+pub(super) fn place_of(fact: &Fact, catalogue: &Catalogue, skipped: &HashMap<i64, DeadLetter>) -> Option<(String, i32)> {
+    if skipped.contains_key(&fact.position) {
+        return Some((catalogue.dead_letter_topic(), 0));
+    }
+    let recorded = fact.recorded.as_ref().ok()?;
+    let topic = catalogue.topic_of(recorded.event.name())?;
+    Some((catalogue.full_name(&topic.name), partition_of(recorded.aggregate_id.to_string().as_bytes(), topic.partitions)))
+}
+
 fn unreadable(position: i64, error: &dyn std::error::Error) -> RelayError {
     RelayError::Event { position, cause: EventFault::Unreadable(error.to_string()) }
 }

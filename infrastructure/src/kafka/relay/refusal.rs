@@ -82,7 +82,7 @@ impl Refusal {
 /// Where the relay continues, if its record agrees with the log. `topic` and `transactional_id` are for the sentences.
 pub(super) fn agree(log: &LogSide, stored: &Stored, topic: &str, transactional_id: &str) -> Result<Sent, Refusal> {
     let (topic, confirmed) = (topic.to_owned(), log.confirmed);
-    let RelayRecord { position, log_id, event_id } = match stored {
+    let RelayRecord { position, log_id, event_id, visible: _ } = match stored {
         Stored::Record(record) => record.clone(),
         Stored::Unreadable(reason) => return Err(Refusal::RecordUnreadable { topic, reason: reason.clone() }),
         Stored::Nothing if confirmed > 0 => {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn record() -> RelayRecord {
-        RelayRecord { position: 7, log_id: LOG, event_id: Some(EVENT) }
+        RelayRecord { position: 7, log_id: LOG, event_id: Some(EVENT), visible: Some(5) }
     }
 
     fn verdict(log: LogSide, stored: &Stored) -> Result<Sent, &'static str> {

@@ -1,11 +1,11 @@
 //! One producer from its beginning until the lease is lost or something goes wrong.
 
-use super::batch::Batch;
+use super::batch::{Batch, place_of};
 use super::checkpoint::confirm;
 use super::dead_letters::{self, DeadLetter, skipped_after};
 use super::error::EventFault;
 use super::evidence::{Evidence, LogSide, Setting, examine};
-use super::partitions::Partitions;
+use super::partitions::{Partitions, PartitionsError, Unseen};
 use super::refusal::{Refusal, Sent};
 use super::state::{SHOW_EVERY, Teller};
 use super::transaction::{Deliveries, Home, RelayProducer, send};
@@ -30,6 +30,9 @@ const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// How often a relay with nothing to send looks whether the log still has what was sent, and nobody has moved it.
 const PROVE_EVERY: Duration = Duration::from_secs(2);
 
+/// How often a relay that sends looks whether consumers see it.
+const LOOK_WHAT_IS_VISIBLE_EVERY: Duration = Duration::from_secs(10);
+
 /// Where a session is.
 struct Place {
     sent: Sent,
@@ -38,6 +41,9 @@ struct Place {
     changed_at: Option<DateTime<Utc>>,
     /// Events that an admin has left out.
     skipped: HashMap<i64, DeadLetter>,
+    /// Everything up to here was seen to be visible to consumers; none before that was looked at, or where nothing is expected.
+    visible: Option<i64>,
+    looked: Instant,
     shown: Instant,
     proved: Instant,
     /// Something was sent, or there is nothing to send.
@@ -53,12 +59,26 @@ impl Relay {
         self.unless_stopped(runtime, self.create_topics())?;
         let partitions = Partitions::of(&self.kafka, &self.catalogue)?;
         partitions.led()?;
-        self.unless_stopped(runtime, self.before_fencing(teller.refuses()))?;
+        let before = self.unless_stopped(runtime, self.before_fencing(teller.refuses()))?;
+        // A transaction has one record. Of two that are open the first may be of a committed one, and would be aborted with
+        // the second.
+        partitions.record_is_shown(before.stored.position().unwrap_or(0), before.log.confirmed, 2)?;
         let generation = self.log.generation();
+        if !self.may_go_on(epoch, &generation) {
+            return Ok(());
+        }
         let producer: RelayProducer = producer_config(&self.kafka).create_with_context(Deliveries::default())?;
         producer.init_transactions(BROKERS_TIMEOUT)?;
-        let mut place = self.unless_stopped(runtime, self.place())?;
-        partitions.closed(place.sent.position)?;
+        let mut place = match self.unless_stopped(runtime, self.place()) {
+            Err(RelayError::Refused(refusal)) => return Err(unless_open(&partitions, refusal)),
+            place => place?,
+        };
+        let open = partitions.closed(place.sent.position)?;
+        if let Some(visible) = place.visible.filter(|visible| *visible < place.sent.position) {
+            let unseen = partitions.unseen(visible, place.sent.position, &open)?;
+            self.unless_stopped(runtime, self.none_is_lost(&unseen, &place))?;
+        }
+        place.visible = Some(open.iter().min().map_or(place.sent.position, |first| first - 1));
         tracing::info!(position = place.sent.position, "the relay to Kafka goes on");
         self.confirm(runtime, &mut place)?;
         let servers = &self.kafka.bootstrap_servers;
@@ -75,6 +95,7 @@ impl Relay {
                 self.go_on(runtime, teller, &mut place);
                 self.prove(runtime, &mut place)?;
                 self.signs.send_replace(());
+                place.look_what_is_visible(&partitions, PROVE_EVERY);
                 let (mut stop, position) = (self.stop.clone(), place.sent.position);
                 runtime.block_on(async {
                     tokio::select! {
@@ -91,12 +112,13 @@ impl Relay {
                 let left = *head.borrow() - last.position;
                 (left >= AHEAD_FROM_EVENTS).then(|| self.prepare(runtime, &place, last, *most, Some(AHEAD_WITHIN)))
             };
-            let record = RelayRecord { position: last.position, log_id: place.log_id, event_id: last.event_id };
+            let record = RelayRecord { position: last.position, log_id: place.log_id, event_id: last.event_id, visible: place.visible };
             let begun = Instant::now();
             following = send(&producer, batch.records, &record, &home, teller, meanwhile).map_err(|error| narrowed(&facts, error, most))?;
             (place.sent, committed) = (last, Some(Instant::now()));
             self.signs.send_replace(());
             partitions.led_after(begun)?;
+            place.look_what_is_visible(&partitions, LOOK_WHAT_IS_VISIBLE_EVERY);
             *most = BATCH_EVENTS_MAX.min(*most * 2);
             self.go_on(runtime, teller, &mut place);
             if place.shown.elapsed() > SHOW_EVERY || *head.borrow() <= last.position {
@@ -117,7 +139,7 @@ impl Relay {
     }
 
     /// What can be told without ending the transactions of another relay, which may be the right one.
-    async fn before_fencing(&self, refuses: bool) -> Result<(), RelayError> {
+    async fn before_fencing(&self, refuses: bool) -> Result<Evidence, RelayError> {
         let examined = examine(&self.kafka, &self.catalogue, &self.pool).await?;
         if let Setting::Unknown(reason) = &examined.policy {
             let ((name, wanted), topic) = (CLEANUP_POLICY, self.catalogue.relay_topic());
@@ -129,7 +151,7 @@ impl Relay {
                 Err(refusal.into())
             }
             Err(refusal) if refuses => Err(refusal.into()),
-            Ok(_) | Err(_) => Ok(()),
+            Ok(_) | Err(_) => Ok(examined.evidence),
         }
     }
 
@@ -137,9 +159,36 @@ impl Relay {
     async fn place(&self) -> Result<Place, RelayError> {
         let evidence = Evidence::read(&self.kafka, &self.catalogue, &self.pool).await?;
         let sent = evidence.verdict()?;
-        let skipped = skipped_after(&self.pool, sent.position).await?;
+        let visible = evidence.stored.record().and_then(|record| record.visible);
+        let skipped = skipped_after(&self.pool, visible.unwrap_or(sent.position).min(sent.position)).await?;
         let (log_id, changed_at, now) = (evidence.log.id, evidence.log.changed_at, Instant::now());
-        Ok(Place { sent, log_id, changed_at, skipped, shown: now, proved: now, goes_on: false })
+        Ok(Place { sent, log_id, changed_at, skipped, visible, looked: now, shown: now, proved: now, goes_on: false })
+    }
+
+    /// Fails if consumers do not see an event that was sent, and brokers cannot have removed it for its age.
+    async fn none_is_lost(&self, unseen: &Unseen, place: &Place) -> Result<(), RelayError> {
+        let (mut after, last) = match (unseen.positions().next(), unseen.positions().next_back()) {
+            (Some(first), Some(last)) => (first - 1, last),
+            _ => return Ok(()),
+        };
+        let (mut first, mut count) = (None, 0);
+        while after < last {
+            let facts = self.log.after(after, BATCH_EVENTS_MAX).await?;
+            let Some(end) = facts.last() else { break };
+            after = end.position;
+            for fact in facts.iter().filter(|fact| fact.position <= last) {
+                let Some((topic, partition)) = place_of(fact, &self.catalogue, &place.skipped) else { continue };
+                if unseen.is_lost(fact.position, &topic, partition) {
+                    count += 1;
+                    first.get_or_insert((fact.position, topic, partition));
+                }
+            }
+        }
+        let position = place.sent.position;
+        match first {
+            None => Ok(()),
+            Some((first, topic, partition)) => Err(PartitionsError::Lost { topic, partition, first, count, position }.into()),
+        }
     }
 
     fn unless_stopped<T>(&self, runtime: &Handle, work: impl Future<Output = Result<T, RelayError>>) -> Result<T, RelayError> {
@@ -215,6 +264,31 @@ impl Relay {
         let log = runtime.block_on(LogSide::read(&self.pool, place.sent.position))?;
         let same = log.id == place.log_id && log.event_id == place.sent.event_id && log.changed_at == place.changed_at;
         if same { Ok(()) } else { Err(RelayError::LookAgain) }
+    }
+}
+
+/// Why nothing is sent: a record that seems to be lost, or behind, may be there and open.
+fn unless_open(partitions: &Partitions, refusal: Refusal) -> RelayError {
+    let (position, confirmed) = match refusal {
+        Refusal::RecordBehind { position, confirmed, .. } => (position, confirmed),
+        Refusal::RecordLost { confirmed, .. } => (0, confirmed),
+        _ => return refusal.into(),
+    };
+    match partitions.record_is_shown(position, confirmed, 1) {
+        Ok(false) => refusal.into(),
+        Ok(true) => RelayError::LookAgain,
+        Err(error) => error,
+    }
+}
+
+impl Place {
+    /// Looks now and then up to where everything is visible, so that whoever takes over has little to look at.
+    fn look_what_is_visible(&mut self, partitions: &Partitions, every: Duration) {
+        let (position, visible) = (self.sent.position, self.visible.unwrap_or(0));
+        if visible < position && self.looked.elapsed() >= every {
+            self.visible = Some(partitions.visible_up_to(position, visible));
+            self.looked = Instant::now();
+        }
     }
 }
 
