@@ -250,7 +250,8 @@ async fn under_a_new_generation_and_without_the_lease_nothing_is_told_of_before_
         held.send_replace(None);
         notes.wait_for(Option::is_none).await.expect("it is told no more");
     };
-    let ticking = pin!(run(&node, &known, lease));
+    let signs = Sender::new(());
+    let ticking = pin!(run(&node, &known, lease, &signs));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, ticking).await else { panic!("it stopped ticking") };
     done.expect("it begins anew");
@@ -278,11 +279,11 @@ impl Deadlines for Unreadable {
 async fn while_the_read_model_cannot_be_read_nothing_is_told_of_its_rows() {
     let node = node(&Arc::new(MemoryLog::default()), 1);
     node.notes_of_scheduler.send_replace(Some(disagreement(1, Uuid::nil())));
-    let (_held, lease) = watch::channel(Some(1));
+    let ((_held, lease), signs) = (watch::channel(Some(1)), Sender::new(()));
     let mut notes = node.notes_of_scheduler();
     let ended = async { notes.wait_for(Option::is_none).await.map(|_| ()) };
     let ended = pin!(tokio::time::timeout(PATIENCE, ended));
-    let Either::Left((done, _)) = select(ended, pin!(run(&node, &Unreadable, lease))).await else { panic!("it stopped ticking") };
+    let Either::Left((done, _)) = select(ended, pin!(run(&node, &Unreadable, lease, &signs))).await else { panic!("it stopped ticking") };
     done.expect("in time").expect("it is told no more");
 }
 
