@@ -54,7 +54,7 @@ impl PostgresEventLog {
         let tail = Arc::new(Tail::new(Arc::clone(&known)));
         let (appender, appending) =
             Appender::start(options_for(&database.options, "appender", database.node), WORKER_ROLE, Arc::clone(&tail));
-        let listening = signal::listen(database.worker.clone(), Arc::clone(&known));
+        let listening = signal::listen(&database);
         let telling = signal::tell(database.worker.clone(), known.head());
         Ok(Self { database, appender: Mutex::new(Some(Arc::new(appender))), tail, tasks: Mutex::new(vec![appending, listening, telling]) })
     }
@@ -88,11 +88,6 @@ impl PostgresEventLog {
             Err(_) => {}
         }
         appender.trouble.borrow().as_ref().map(|trouble| trouble.why.clone())
-    }
-
-    /// Which log this is: an id that was made with it.
-    pub async fn identity(&self) -> Result<Uuid, LogError> {
-        sqlx::query_scalar("SELECT id FROM milepost.log_identity").fetch_one(&self.database.worker).await.map_err(log_error)
     }
 
     /// Facts after a position whose event is of one of the given types, in order, up to and with another position; and

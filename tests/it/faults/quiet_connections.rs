@@ -18,6 +18,10 @@ const WITHIN: Duration = Duration::from_secs(15);
 const OF_READ_MODELS: &str = "milepost projector";
 /// The same of those by which reactions work, the log is read and leases are renewed.
 const OF_WORKERS: &str = "milepost worker";
+/// The same of the one that hears of other nodes.
+const OF_LISTENER: &str = "milepost listener";
+/// The same of the one that appends.
+const OF_APPENDER: &str = "milepost appender";
 const READ_MODELS: usize = 6;
 
 /// Waits until every read model has seen the whole log.
@@ -147,5 +151,65 @@ async fn a_node_without_any_answer_is_not_ready_and_goes_on_when_answers_come_ag
     until("it is ready again", || async { (client.get("/readyz").await.0 == 200).then_some(()) }).await;
     write(&client).await;
     everything_seen(&pool).await;
+    first.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_listens_anew_when_its_listening_connection_is_quiet_or_of_an_earlier_database() {
+    let Scene { database, pool, proxy, first, client } = Scene::set().await;
+    let listening = async || -> Vec<i32> {
+        let pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE $1 || '%'";
+        sqlx::query_scalar(pids).bind(OF_LISTENER).fetch_all(&pool).await.expect("activity can be read")
+    };
+    let another = async |before: &[i32]| {
+        until("another connection listens", || async { listening().await.iter().any(|pid| !before.contains(pid)).then_some(()) }).await;
+    };
+    let before = listening().await;
+    assert!(proxy.freeze(OF_LISTENER) >= 1);
+    let frozen = Instant::now();
+    another(&before).await;
+    let (second, other) = node(&database.url).await;
+    let project = other.project().await;
+    other.task(&project, "Heard of").await;
+    let head: String = sqlx::query_scalar("SELECT max(position)::text FROM milepost.events").fetch_one(&pool).await.expect("the log");
+    until("the first node knows of it", || async {
+        let status = client.data("{ serviceStatus { position } }", serde_json::json!({})).await;
+        (status["serviceStatus"]["position"] == head.as_str()).then_some(())
+    })
+    .await;
+    assert!(frozen.elapsed() < WITHIN, "it took {:?}", frozen.elapsed());
+    second.kill().await;
+    // The one before is of the database as it was.
+    let before = listening().await;
+    sqlx::query("UPDATE milepost.incarnation SET id = gen_random_uuid()").execute(&pool).await.expect("a superuser may");
+    another(&before).await;
+    first.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_are_carried_out_once_when_the_connection_that_appends_is_quiet() {
+    const COMMANDS: usize = 20;
+    let Scene { database: _database, pool, proxy, first, client } = Scene::set().await;
+    let count = async || -> i64 {
+        let projects = "SELECT count(*) FROM milepost.events WHERE event_type = 'project_created'";
+        sqlx::query_scalar(projects).fetch_one(&pool).await.expect("the log can be read")
+    };
+    let before = count().await;
+    assert_eq!(proxy.freeze(OF_APPENDER), 1);
+    let frozen = Instant::now();
+    let create = async |number: usize| {
+        let input = serde_json::json!({ "commandId": Uuid::now_v7(), "key": format!("QUIET{number}"), "name": "A project" });
+        let query = "mutation($input: ProjectCreateInput!) { projectCreate(input: $input) { position userErrors { code } } }";
+        until("it is carried out", || async {
+            let answer = client.ask(query, serde_json::json!({ "input": input })).await;
+            let code = answer["errors"][0]["extensions"]["code"].as_str();
+            assert!(code.is_none_or(|code| code == "UNAVAILABLE"), "{answer}");
+            answer["data"]["projectCreate"]["position"].is_string().then_some(())
+        })
+        .await;
+    };
+    futures::future::join_all((0..COMMANDS).map(create)).await;
+    assert!(frozen.elapsed() < 2 * WITHIN, "it took {:?}", frozen.elapsed());
+    assert_eq!(count().await, before + COMMANDS as i64);
     first.kill().await;
 }
