@@ -61,8 +61,8 @@ impl Appender {
         // One call has one plan; planning it anew for the sizes of its arrays costs more than it gains.
         let options = options.options([("plan_cache_mode", "force_generic_plan")]);
         let trouble = watch::Sender::new(None);
-        let worker =
-            Worker { options, role, connection: None, generation: 0, waiting, jobs: VecDeque::new(), tail, trouble: trouble.clone() };
+        let (jobs, trouble_now) = (VecDeque::new(), trouble.clone());
+        let worker = Worker { options, role, connection: None, generation: 0, waiting, jobs, alone: 0, tail, trouble: trouble_now };
         let task = tokio::spawn(worker.run());
         let room = |places| Arc::new(Semaphore::new(places));
         (Self { queue, units: room(QUEUE_UNITS_MAX), bytes: room(QUEUE_BYTES_MAX), trouble }, task)
@@ -92,6 +92,8 @@ struct Worker {
     generation: u64,
     waiting: mpsc::Receiver<Job>,
     jobs: VecDeque<Job>,
+    /// How many of the first jobs are to be sent alone: one of them made the server refuse all.
+    alone: usize,
     tail: Arc<Tail>,
     trouble: watch::Sender<Option<Trouble>>,
 }
@@ -119,12 +121,10 @@ impl Worker {
         let generation = self.generation;
         let (current, outdated): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.encoded.unit.generation == generation);
         if !outdated.is_empty()
-            && let Some(mut connection) = self.connection.take()
+            && let Some(connection) = self.connection.take()
         {
-            let (answers, waiting) = (outdated.iter().map(|_| UnitAnswer::Outdated).collect(), self.jobs.len());
-            self.deliver(outdated, answers, &mut connection).await;
-            // If some wait again, the connection could not be asked.
-            self.connection = Some(connection).filter(|_| self.jobs.len() == waiting);
+            let answers = outdated.iter().map(|_| UnitAnswer::Outdated).collect();
+            self.deliver(outdated, answers, connection).await;
         }
         current
     }
@@ -150,11 +150,12 @@ impl Worker {
         let (mut batch, mut later) = (vec![], VecDeque::new());
         let mut touched = Touched::default();
         let mut bytes = 0;
+        let units_max = if self.alone > 0 { 1 } else { BATCH_UNITS_MAX };
         while let Some(job) = self.jobs.pop_front() {
             if job.answer.is_closed() && job.sent_in_vain.is_none() {
                 continue; // Its sender gave up before it was sent, so it need not happen.
             }
-            if batch.len() == BATCH_UNITS_MAX || bytes + job.encoded.bytes > BATCH_BYTES_MAX {
+            if batch.len() == units_max || bytes + job.encoded.bytes > BATCH_BYTES_MAX {
                 later.push_back(job);
                 break;
             }
@@ -167,6 +168,7 @@ impl Worker {
         }
         later.append(&mut self.jobs);
         self.jobs = later;
+        self.alone = self.alone.saturating_sub(1);
         batch
     }
 
@@ -191,7 +193,11 @@ impl Worker {
         if batch.is_empty() {
             return;
         }
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else {
+            // It was given up before they were sent, so they wait for the next one.
+            batch.into_iter().rev().for_each(|job| self.jobs.push_front(job));
+            return;
+        };
         let (encoded, rest): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| (job.encoded, (job.answer, job.sent_in_vain, job._room))).unzip();
         let started = Instant::now();
@@ -206,8 +212,7 @@ impl Worker {
         match result {
             Ok(Ok(answers)) => {
                 self.trouble.send_if_modified(|trouble| trouble.take().is_some());
-                self.deliver(jobs, answers, &mut connection).await;
-                self.connection = Some(connection);
+                self.deliver(jobs, answers, connection).await;
             }
             Ok(Err(sqlx::Error::Database(refused))) if !is_fatal(refused.as_ref()) => {
                 self.connection = Some(connection);
@@ -223,9 +228,8 @@ impl Worker {
     async fn refused(&mut self, jobs: Vec<Job>, refused: Box<dyn sqlx::error::DatabaseError>) {
         let (code, message) = (refused.code().unwrap_or_default().into_owned(), refused.message().to_owned());
         if jobs.len() > 1 && code != DISK_FULL {
-            for job in jobs {
-                Box::pin(self.send_alone(job)).await;
-            }
+            self.alone = jobs.len();
+            jobs.into_iter().rev().for_each(|job| self.jobs.push_front(job));
             return;
         }
         // What was sent before may have been taken then, so only a next try tells.
@@ -249,16 +253,6 @@ impl Worker {
         }
     }
 
-    async fn send_alone(&mut self, job: Job) {
-        match self.connect().await {
-            Ok(()) => {
-                let batch = self.send_back_outdated(vec![job]).await;
-                self.send(batch).await;
-            }
-            Err(error) => self.could_not_send(vec![job], error).await,
-        }
-    }
-
     /// The answer was lost: the units go to the front and are sent again, until that has lasted too long.
     async fn lost(&mut self, jobs: Vec<Job>, reason: &str) {
         tracing::warn!(units = jobs.len(), reason, "the answer to an append was lost; it is sent again");
@@ -277,6 +271,8 @@ impl Worker {
 
     /// There is no connection: what was never sent fails at once, the rest is tried again.
     async fn could_not_send(&mut self, batch: Vec<Job>, error: sqlx::Error) {
+        // Each would wait for a connection, one after the other.
+        self.alone = 0;
         let words = error.to_string();
         let error = log_error(error);
         let (again, never_sent): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.sent_in_vain.is_some());
@@ -289,21 +285,26 @@ impl Worker {
         }
     }
 
-    async fn deliver(&mut self, jobs: Vec<Job>, answers: Vec<UnitAnswer>, connection: &mut PgConnection) {
-        let mut appended = vec![];
+    /// Answers units. Where a connection does not say what became of one, it is given up, and what would have to be asked as well
+    /// is sent again.
+    async fn deliver(&mut self, jobs: Vec<Job>, answers: Vec<UnitAnswer>, connection: PgConnection) {
+        let mut connection = Some(connection);
+        let (mut appended, mut again) = (vec![], vec![]);
         for (job, answer) in jobs.into_iter().zip(answers) {
             let answer = match answer {
                 UnitAnswer::Appended { .. } | UnitAnswer::Proved { .. } => answer,
                 // Sent before without an answer, or with one that cannot be read: if its events are there, it was taken then.
                 _ if job.sent_in_vain.is_some() || matches!(answer, UnitAnswer::Unreadable(_)) => {
-                    match tokio::time::timeout(STATEMENT_TIMEOUT, taken_before(&job.encoded, connection)).await {
-                        Ok(Ok(Some(taken))) => taken,
-                        Ok(Ok(None)) => answer,
-                        Ok(Err(_)) | Err(_) => {
-                            self.jobs.push_front(job);
-                            continue;
-                        }
-                    }
+                    let taken = match &mut connection {
+                        Some(connection) => tokio::time::timeout(STATEMENT_TIMEOUT, taken_before(&job.encoded, connection)).await.ok(),
+                        None => None,
+                    };
+                    let Some(Ok(taken)) = taken else {
+                        connection = None;
+                        again.push(job);
+                        continue;
+                    };
+                    taken.unwrap_or(answer)
                 }
                 _ => answer,
             };
@@ -325,6 +326,10 @@ impl Worker {
         self.tail.publish(self.generation, fresh);
         for (sender, appended) in answered {
             let _ = sender.send(appended);
+        }
+        self.connection = connection;
+        if !again.is_empty() {
+            self.lost(again, "what became of them could not be looked up").await;
         }
     }
 }

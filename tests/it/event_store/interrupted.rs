@@ -4,10 +4,12 @@ use super::line::Line;
 use super::*;
 use application::Application;
 use application::caller::Role;
-use application::ports::{Appended, Claim, Guard};
+use application::ports::{Appended, Claim, Guard, LogError};
 use futures::future::join_all;
+use infrastructure::event_store::STATEMENT_TIMEOUT;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Instant;
 use tests::app::Client;
 use tests::builders::{new_project, new_task, somebody};
 use tests::dice::Dice;
@@ -225,5 +227,79 @@ async fn an_append_whose_answer_was_lost_is_not_called_failed_when_the_next_try_
     holding.rollback().await.expect("the hold ends");
     let answer = sending.await.expect("no panic");
     assert!(matches!(answer, Ok(Appended::Done { position: 2, .. })), "{answer:?}");
+    assert_eq!(nodes.events().await, 2);
+}
+
+/// A part of the statement by which the appender looks for units that were sent before.
+const LOOKUP: &str = "WHERE aggregate_id = $1 AND sequence = $2 AND event_id = $3";
+
+fn done(answer: Result<Appended, LogError>) -> i64 {
+    match answer {
+        Ok(Appended::Done { position, .. }) => position,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_that_cannot_be_looked_up_wait_for_one_answer_and_not_each_for_its_own() {
+    const UNITS: usize = 5;
+    let nodes = Nodes::start(1).await;
+    let (line, log, _) = warm_line(&nodes).await;
+    let holding = hold(&nodes.sql).await;
+    let first = log.append(small_unit());
+    let others = async {
+        held_append(&nodes.sql).await;
+        // They wait, and go in one batch.
+        let others = join_all((0..UNITS).map(|_| log.append(small_unit())));
+        let releasing = async { holding.rollback().await.expect("the hold ends") };
+        tokio::join!(others, releasing).0
+    };
+    line.lose_answer_after(1);
+    line.be_silent_at(LOOKUP);
+    let begun = Instant::now();
+    let (first, others) = tokio::join!(first, others);
+    let took = begun.elapsed();
+    assert!(line.is_silent() && line.lost() == 1, "nothing was looked up in vain");
+    let positions: Vec<i64> = others.into_iter().map(done).collect();
+    assert_eq!((done(first), positions), (2, (3..3 + UNITS as i64).collect()), "in the order in which they were sent");
+    assert_eq!(nodes.events().await, 2 + UNITS as i64);
+    assert!(took < 2 * STATEMENT_TIMEOUT, "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unit_that_was_not_sent_because_its_connection_was_given_up_is_sent_on_the_next() {
+    let nodes = Nodes::start(1).await;
+    let (line, log, _) = warm_line(&nodes).await;
+    let holding = hold(&nodes.sql).await;
+    let before = log.append(small_unit());
+    let after = async {
+        held_append(&nodes.sql).await;
+        // As after a crash: what was decided before is looked for, and not sent.
+        let generation = log.generation();
+        sqlx::query("UPDATE milepost.incarnation SET id = gen_random_uuid()").execute(&nodes.sql).await.expect("a superuser may");
+        until("the node has seen it", || async { (*generation.borrow() == 1).then_some(()) }).await;
+        let after = log.append(Unit { generation: 1, ..small_unit() });
+        let releasing = async { holding.rollback().await.expect("the hold ends") };
+        tokio::join!(after, releasing).0
+    };
+    line.lose_answer_after(0);
+    line.be_silent_at(LOOKUP);
+    let (before, after) = tokio::join!(before, after);
+    assert!(line.is_silent(), "nothing was looked up in vain");
+    assert_eq!((done(before), done(after)), (2, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unit_whose_answer_cannot_be_read_nor_looked_up_is_known_to_have_been_sent() {
+    let nodes = Nodes::start(1).await;
+    let (line, log, _) = warm_line(&nodes).await;
+    change_append(&nodes.sql, "d_value[i] := last_values[s];", "d_value[i] := null;").await;
+    line.be_silent_at(LOOKUP);
+    let project = ProjectId(Uuid::now_v7());
+    let mut unit = unit(WorkspaceId(Uuid::now_v7()), project.0);
+    unit.events.push(drawing(Uuid::now_v7(), project));
+    // The next answer is that its stream has moved: by itself.
+    assert_eq!(done(log.append(unit).await), 2);
+    assert!(line.is_silent(), "nothing was looked up in vain");
     assert_eq!(nodes.events().await, 2);
 }

@@ -3,8 +3,8 @@
 use infrastructure::clock::{SystemClock, TimeOrderedIds};
 use infrastructure::event_store::PostgresEventLog;
 use infrastructure::postgres::{Database, connect_options};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -31,6 +31,8 @@ struct Losses {
     lost: AtomicU64,
     /// Whether nobody gets through any more.
     cut: AtomicBool,
+    /// The connection whose client says this passes nothing on any more, and is not closed. It happens once.
+    silent_at: Mutex<Option<&'static str>>,
 }
 
 impl Losses {
@@ -39,6 +41,12 @@ impl Losses {
         let lost = direction.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left >= 0).then_some(left - 1)) == Ok(0);
         self.lost.fetch_add(u64::from(lost), Ordering::SeqCst);
         lost
+    }
+
+    /// Whether a question is the one at which a connection falls silent.
+    fn is_silent_at(&self, question: &[u8]) -> bool {
+        let mut silent_at = self.silent_at.lock().unwrap_or_else(PoisonError::into_inner);
+        silent_at.take_if(|text| question.windows(text.len()).any(|window| window == text.as_bytes())).is_some()
     }
 }
 
@@ -49,9 +57,13 @@ impl Line {
         let server = (server.get_host().to_owned(), server.get_port());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("an address").port();
-        let losses =
-            Losses { questions: AtomicI64::new(-1), answers: AtomicI64::new(-1), lost: AtomicU64::new(0), cut: AtomicBool::new(false) };
-        let losses = Arc::new(losses);
+        let losses = Arc::new(Losses {
+            questions: AtomicI64::new(-1),
+            answers: AtomicI64::new(-1),
+            lost: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
+            silent_at: Mutex::new(None),
+        });
         let here = Arc::clone(&losses);
         let listening = tokio::spawn(async move {
             let mut calls = JoinSet::new();
@@ -74,6 +86,16 @@ impl Line {
     /// Loses the answer after so many, when the server has done what was asked.
     pub(super) fn lose_answer_after(&self, answers: u32) {
         self.losses.answers.store(i64::from(answers), Ordering::SeqCst);
+    }
+
+    /// Lets the connection whose client asks for a text fall silent.
+    pub(super) fn be_silent_at(&self, text: &'static str) {
+        *self.losses.silent_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// Whether it has fallen silent.
+    pub(super) fn is_silent(&self) -> bool {
+        self.losses.silent_at.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Lets no new connection through.
@@ -107,6 +129,7 @@ async fn pass_on(mut caller: TcpStream, mut server: TcpStream, losses: Arc<Losse
         let passed = tokio::select! {
             read = caller.read(&mut questions) => match read {
                 Ok(1..) if losses.take(&losses.questions) => return,
+                Ok(n @ 1..) if losses.is_silent_at(&questions[..n]) => std::future::pending().await,
                 Ok(n @ 1..) => server.write_all(&questions[..n]).await,
                 Ok(0) | Err(_) => return,
             },

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Executor, PgPool};
 use std::sync::Arc;
 use tests::app::{Client, How, TestApp};
+use tests::builders;
 use tests::database::TestDatabase;
 use tests::process::{Process, Run};
 use tests::wait::{until, until_true};
@@ -112,4 +113,38 @@ async fn a_version_ahead_of_the_log_is_built_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_at_a_position_where_the_log_has_another_event_is_built_anew() {
     is_built_anew("UPDATE milepost.projections SET event_id = gen_random_uuid() WHERE name = 'task_list'").await;
+}
+
+/// The node has the event in memory, and the log has another one in its place when the rows are to be written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_the_log_does_not_hold_any_more_becomes_no_row() {
+    let app = TestApp::start().await;
+    let caller = app.client.caller;
+    let project = builders::project(&app.core().application, caller).await;
+    app.settled().await;
+    let pool = app.database.pool().await;
+    let mut held = pool.begin().await.expect("a transaction");
+    held.execute("LOCK TABLE milepost.projections IN ACCESS EXCLUSIVE MODE").await.expect("a superuser may");
+    builders::task(&app.core().application, caller, project, "Lost").await;
+    until("a batch is to be written", || async {
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+                     AND application_name LIKE 'milepost projector%' AND query LIKE 'UPDATE milepost.projections SET position%')";
+        sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.expect("activity can be read").then_some(())
+    })
+    .await;
+    let replaced = "SET LOCAL session_replication_role = replica; \
+                    UPDATE milepost.events SET event_id = gen_random_uuid(), payload = replace(payload::text, 'Lost', 'There')::json \
+                    WHERE position = 2";
+    held.execute(replaced).await.expect("a superuser may");
+    held.commit().await.expect("the hold ends");
+    until("the event that is there is taken in", || async {
+        let answer = app.client.ask("{ tasks { nodes { title } } }", json!({})).await;
+        (answer["data"]["tasks"]["nodes"] == json!([{ "title": "There" }])).then_some(())
+    })
+    .await;
+    for projection in projections::runner::all() {
+        let compared = projection.verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        assert!(compared.equal, "{}: {compared:?}", projection.name());
+    }
+    app.stop().await;
 }
