@@ -199,7 +199,7 @@ async fn that_no_events_are_taken_is_told_with_the_fix_for_as_long_as_it_is_so()
     let pool = app.database.pool().await;
     pool.execute("REVOKE INSERT ON milepost.events FROM milepost_worker").await.expect("a superuser may");
     let create = "mutation { projectCreate(input: { key: \"NO\", name: \"No\" }) { project { key } } }";
-    assert_eq!(app.client.error(create, json!({})).await, "UNAVAILABLE");
+    assert_eq!(app.client.error(create, json!({})).await, "INTERNAL");
     let notice = said(&app, "notices", "appends_refused").await.expect("it is told");
     assert!(notice.contains("permission denied for table events") && notice.contains("milepost migrate"), "{notice}");
     pool.execute("GRANT INSERT ON milepost.events TO milepost_worker").await.expect("a superuser may");

@@ -58,7 +58,8 @@ async fn is_built_anew(sql: &str) {
     let known = app.client.data("{ serviceStatus { projections { name } } }", json!({})).await;
     assert!(known.to_string().contains("schedules") && !known.to_string().contains("task_list"), "how far it is is unknown: {known}");
     // What a command changed is not shown by such rows either.
-    let change = "mutation($id: ID!) { taskUpdate(input: { id: $id, priority: HIGH }) { position task { title } userErrors { code } } }";
+    let change =
+        "mutation($id: ID!) { taskUpdate(input: { id: $id, description: \"Changed\" }) { position task { title } userErrors { code } } }";
     let changed = app.client.ask(change, json!({ "id": task })).await;
     assert_eq!(changed["data"]["taskUpdate"], json!({ "position": "3", "task": null, "userErrors": [] }), "{changed}");
     assert_eq!(changed["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{changed}");
