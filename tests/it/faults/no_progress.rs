@@ -73,3 +73,24 @@ async fn a_relay_that_cannot_prove_its_place_loses_its_lease_and_sends_later() {
     until("the node relays again", has_relayed).await;
     node.kill().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_kafka_is_away_is_told_all_the_while_though_the_lease_is_left_to_others() {
+    let (database, topics) = (TestDatabase::new().await, TestTopics::new());
+    let pool = database.pool().await;
+    let mut run = Run { topics: Some(&topics), ..Run::serve(&database.url) };
+    run.environment.push(("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9".to_owned()));
+    let mut node = Process::start(PROGRAM, run);
+    let client = Client::new(&node.address().await, Uuid::nil(), Uuid::nil(), Role::Owner);
+    let is_told = || async { client.get("/readyz").await.1.contains("relay_stuck").then_some(()) };
+    until("it is told", is_told).await;
+    let again = "SELECT EXISTS (SELECT FROM milepost.leases WHERE name = 'relay' AND epoch > 1 AND expires_at > clock_timestamp())";
+    until("the lease is released and taken again", || async {
+        assert!(is_told().await.is_some(), "it is not told any more: {}", node.log());
+        sqlx::query_scalar(again).fetch_one(&pool).await.ok().filter(|again: &bool| *again)
+    })
+    .await;
+    assert!(released(&node, "relay"), "{}", node.log());
+    assert!(is_told().await.is_some(), "{}", node.log());
+    node.kill().await;
+}

@@ -4,11 +4,15 @@ use super::checkpoint::known;
 use super::refusal::{REASONS, Refusal};
 use sqlx::PgPool;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often the position and the lag are shown while nothing changes.
 pub(super) const SHOW_EVERY: Duration = Duration::from_millis(500);
+
+/// So long after it has lost the lease a node has no trouble of its own any more. One that released it for want of progress takes
+/// it again after three seconds if no other node does, and its trouble is the same then.
+const LEAVE_AFTER: Duration = Duration::from_secs(5);
 
 /// How the relay is doing on this node. Nothing where another node relays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,6 +88,11 @@ impl Teller {
         }
     }
 
+    /// Another node may send more.
+    fn forget_position(&self) {
+        self.state.send_if_modified(|state| state.position.take().is_some());
+    }
+
     /// Another node relays, or will.
     fn leave(&self) {
         self.state.send_if_modified(|state| std::mem::take(state) != RelayState::default());
@@ -105,16 +114,21 @@ impl Teller {
     }
 }
 
-/// Keeps the metrics and the state true while the relay itself waits for brokers: a node that loses the lease has no trouble
-/// of its own any more. Ends with the lease.
+/// Keeps the metrics and the state true while the relay itself waits for brokers: a node that has lost the lease
+/// has no trouble of its own any more after a while. Ends with the lease.
 pub(super) async fn show(pool: PgPool, mut head: watch::Receiver<i64>, teller: Arc<Teller>) {
     let (mut lease, mut state) = (teller.lease.clone(), teller.watch());
-    let mut confirmed = None;
+    let (mut confirmed, mut lost_at) = (None, None::<Instant>);
     loop {
         let held = lease.borrow_and_update().is_some();
-        if !held {
-            teller.leave();
+        if held {
+            lost_at = None;
+        } else {
             confirmed = None;
+            teller.forget_position();
+            if lost_at.get_or_insert_with(Instant::now).elapsed() >= LEAVE_AFTER {
+                teller.leave();
+            }
         }
         let (known_here, refusal) = {
             let state = state.borrow_and_update();
