@@ -1,6 +1,7 @@
 //! What the commands print. A reader that has gone is no fault: it has what it wanted. Anything else that keeps an answer
 //! from being written is, for whoever asked would take silence for an answer.
 
+use serde::Serialize;
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 use std::sync::OnceLock;
@@ -17,6 +18,14 @@ pub(crate) fn line(text: Arguments<'_>) -> bool {
             }
             false
         }
+    }
+}
+
+/// Prints an answer as JSON. One that cannot be written is lost, not empty.
+pub(crate) fn json(answer: &impl Serialize) {
+    match serde_json::to_string_pretty(answer) {
+        Ok(text) => drop(line(format_args!("{text}"))),
+        Err(error) => drop(LOST.set(error.to_string())),
     }
 }
 

@@ -15,7 +15,7 @@ pub fn run(arguments: &Config, configuration: &Configuration) -> Result<(), Fail
             say!("the settings can be used");
         }
         ConfigCommand::Show { json: true } => {
-            say!("{}", serde_json::to_string_pretty(&configuration.origins).unwrap_or_default());
+            crate::output::json(&configuration.origins);
         }
         ConfigCommand::Show { json: false } => {
             let rows: Vec<Vec<String>> = configuration

@@ -236,7 +236,7 @@ fn announce(node: &Node, kafka: &MockKafka, settings: &Settings, path: &Path) ->
     };
     // Written beside its place and moved there: whoever waits for the file reads all of it.
     let new = path.with_extension("json.new");
-    let text = serde_json::to_string_pretty(&about).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&about).map_err(|error| file_failure(path, &error.into()))?;
     let written = OpenOptions::new()
         .create(true)
         .truncate(true)

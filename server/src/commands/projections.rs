@@ -54,7 +54,7 @@ async fn list(core: &Core, json: bool) -> Result<(), Failure> {
     let found = versions(&core.database.worker).await.map_err(|error| refused(&error))?;
     if json {
         let all: Vec<Value> = found.iter().map(|version| as_json(version, head)).collect();
-        say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        crate::output::json(&all);
         return Ok(());
     }
     let rows: Vec<Vec<String>> = found
@@ -272,7 +272,7 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
         ]);
     }
     match json {
-        true => say!("{}", serde_json::to_string_pretty(&answers).unwrap_or_default()),
+        true => crate::output::json(&answers),
         false => table::print(&["NAME", "POSITION", "LIVE ROWS", "BUILT ROWS", "EQUAL"], &rows),
     }
     match different {

@@ -50,7 +50,7 @@ pub async fn run(arguments: Relay, configuration: &Configuration) -> Result<(), 
 }
 
 fn printed(json: &Value) {
-    say!("{}", serde_json::to_string_pretty(json).unwrap_or_default());
+    crate::output::json(json);
 }
 
 /// Leaves word in the log of this command.

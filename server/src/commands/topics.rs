@@ -82,7 +82,7 @@ async fn list(topics: &Topics, json: bool) -> Result<(), Failure> {
     if json {
         let all: Vec<Value> =
             topics.wanted().map(|(name, wanted)| json!({ "name": name, "catalogue": wanted, "brokers": found.get(name) })).collect();
-        say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        crate::output::json(&all);
         return Ok(());
     }
     let rows: Vec<Vec<String>> = topics
@@ -96,7 +96,7 @@ async fn list(topics: &Topics, json: bool) -> Result<(), Failure> {
 async fn diff(topics: &Topics, json: bool) -> Result<(), Failure> {
     let differences = topics.differences().await.map_err(failed)?;
     if json {
-        say!("{}", serde_json::to_string_pretty(&differences).unwrap_or_default());
+        crate::output::json(&differences);
     }
     for (name, difference) in differences.iter().filter(|_| !json) {
         say!("- {name}: {}", sentence(difference));

@@ -37,7 +37,7 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     core.close().await;
     let Compared { report, head, refusal } = result?;
     if json {
-        say!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+        crate::output::json(&report);
     } else {
         report.faults.iter().for_each(|fault| say!("- {fault}"));
     }

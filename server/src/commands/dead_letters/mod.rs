@@ -106,7 +106,7 @@ async fn list(core: &Core, source: Option<Source>, name: Option<&str>, json: boo
     letters.retain(|letter| name.is_none_or(|name| letter.name == name));
     if json {
         let all: Vec<Value> = letters.iter().map(as_json).collect();
-        say!("{:#}", Value::Array(all));
+        crate::output::json(&all);
         return Ok(());
     }
     let rows: Vec<Vec<String>> = letters
@@ -176,7 +176,7 @@ async fn show(core: &Core, which: &WhichLetter, json: bool) -> Result<(), Failur
         let mut shown = as_json(&letter);
         shown["waitsBehind"] = json!(texts(&before));
         shown["waitBehindIt"] = json!(texts(&behind));
-        say!("{shown:#}");
+        crate::output::json(&shown);
         return Ok(());
     }
     let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
