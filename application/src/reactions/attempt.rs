@@ -8,6 +8,7 @@ use domain::event::Fact;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// How often an event is tried before its aggregate is parked, where its failure may pass. One that stays is parked at once.
 pub const TRIES_MAX: u32 = 5;
@@ -68,7 +69,7 @@ impl Worker<'_> {
     pub(super) async fn is_about_the_event(&self, class: Class) -> bool {
         match class {
             Class::Waits => false,
-            Class::Unclear => self.application.takes_commands().await,
+            Class::Unclear => timeout(self.patience.attempt_within, self.application.takes_commands()).await.unwrap_or(false),
             Class::MayPass | Class::Stays => true,
         }
     }
@@ -83,7 +84,7 @@ impl Worker<'_> {
         }
         let cause = Cause { reaction: self.reaction.name(), event };
         let reacting = AssertUnwindSafe(self.reaction.react(self.application, &cause)).catch_unwind();
-        match tokio::time::timeout(self.patience.attempt_within, reacting).await {
+        match timeout(self.patience.attempt_within, reacting).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(Failure { class: class(&error), error: with_causes(&error) }),
             Ok(Err(panic)) => Err(stays(words_of(&*panic))),

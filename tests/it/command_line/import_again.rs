@@ -2,9 +2,9 @@
 //! become of the things that it is about.
 
 use super::story::{WORKSPACE, file_of, line, project_with_tasks};
-use super::{Folder, MILEPOST, NO, head, json, milepost, number};
+use super::{Folder, MILEPOST, NO, NOT_THERE, head, json, milepost, number};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{Executor, PgPool};
 use std::process::Stdio;
 use tests::database::TestDatabase;
 use tests::wait::until;
@@ -199,4 +199,19 @@ async fn a_refused_line_and_its_correction_live_side_by_side_in_the_tables() {
     assert_eq!(scene.import("task", &[task], &["--retry-rejected"]).await["rejected"], 1);
     let (rejects, _) = scene.rejects("task");
     assert_eq!(rejects[0]["code"], "COMMAND_ID_REUSED", "decided anew, its id is another's");
+}
+
+#[tokio::test]
+async fn an_import_stops_where_a_right_is_missing_and_goes_on_once_it_is_given() {
+    let scene = Scene::new().await;
+    let lines = scene.tasks(3);
+    let file = scene.folder.file("file.ndjson", file_of(&lines));
+    scene.pool.execute("REVOKE INSERT ON milepost.events FROM milepost_worker").await.expect("a right can be taken away");
+    let stopped = milepost(&["import", &file, "--workspace", WORKSPACE], &[("DATABASE_URL", &scene.database.url)]).await;
+    assert_eq!(stopped.status, NOT_THERE, "{}{}", stopped.stdout, stopped.stderr);
+    assert!(stopped.stderr.contains("permission denied") && stopped.stderr.contains("again goes on from here"), "{}", stopped.stderr);
+    assert!(!std::path::Path::new(&scene.folder.at("file.ndjson.rejects.ndjson")).exists(), "no line is to blame");
+    assert_eq!(scene.known().await, (0, 0, 0));
+    scene.pool.execute("GRANT INSERT ON milepost.events TO milepost_worker").await.expect("a right can be given");
+    assert_eq!(scene.import("file", &lines, &[]).await["done"], 3);
 }
