@@ -3,12 +3,16 @@
 //! The decision is made on a state that may come from memory; the append proves the versions it relied on. A refusal
 //! or a "nothing to do" is proved as well. What turned out stale is forgotten and decided again.
 
+mod changes;
+mod lanes;
+
 use crate::access::{self, Asks, Standing};
 use crate::caller::{Caller, Circumstances};
 use crate::commands::Refusal;
 use crate::error::CommandError;
 use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Guard, Ids, Line, NewEvent, RefusedLine, Settled, Unit};
 use crate::states::{Entity, States, Versioned};
+use changes::Changes;
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use domain::event::{Metadata, Recorded};
@@ -17,18 +21,15 @@ use domain::ids::ProjectId;
 use domain::issued::Issued;
 use domain::rule::{ID_TAKEN, NOT_FOUND, Rule};
 use domain::values::Instant;
-use std::collections::BTreeSet;
+use lanes::{Lanes, Turn};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 /// How often a decision is made anew after others changed what it relied on.
 pub const RETRIES_MAX: u32 = 3;
 /// Longest pause before such a retry.
 pub const RETRY_PAUSE_MS_MAX: u64 = 20;
-/// Commands on one aggregate wait for each other in lanes; this many, so that others rarely share one.
-const LANES: usize = 1_024;
 
 /// What a command came to.
 #[derive(Debug, Clone)]
@@ -89,7 +90,7 @@ pub(crate) struct Executor {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) states: States,
-    lanes: Box<[Mutex<()>]>,
+    lanes: Lanes,
 }
 
 /// One sending of a command.
@@ -103,17 +104,17 @@ pub(crate) struct Sending<'a> {
     pub(crate) line: Option<&'a Line>,
 }
 
-/// One try: either it is settled, or something had moved.
+/// One try: either it is settled, or something had moved, or it takes long to see what has changed up to a version.
 enum Try {
     Settled(Outcome),
     Stale,
+    Unread(i64),
 }
 
 impl Executor {
     pub(crate) fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let states = States::new(Arc::clone(&log));
-        let lanes = (0..LANES).map(|_| Mutex::new(())).collect();
-        Self { log, clock, ids, states, lanes }
+        Self { log, clock, ids, states, lanes: Lanes::default() }
     }
 
     /// A sending of a command that is about to be decided.
@@ -184,25 +185,32 @@ impl Executor {
 
     /// Decides a command by what is now, and appends what comes of it.
     pub(crate) async fn decide<H: Handling>(&self, sending: Sending<'_>, handling: &H) -> Result<Outcome, CommandError> {
-        let _lane = self.lane(handling).await;
-        for attempt in 0..=RETRIES_MAX {
-            if attempt > 0 {
-                self.pause().await;
-            }
-            if let Try::Settled(outcome) = self.attempt(sending, handling).await? {
-                return Ok(outcome);
+        let mut changes = Changes::since(handling.expected_version(), H::Entity::KIND, handling.id(), handling.fields());
+        let (mut turn, mut retries) = (self.turn(handling).await, 0);
+        loop {
+            match self.attempt(sending, handling, &mut changes).await? {
+                Try::Settled(outcome) => return Ok(outcome),
+                Try::Stale if retries == RETRIES_MAX => return Err(CommandError::Contended),
+                Try::Stale => {
+                    retries += 1;
+                    self.pause().await;
+                }
+                // Others on the aggregate do not wait for that.
+                Try::Unread(version) => {
+                    drop(turn);
+                    changes.read(&*self.log, version).await?;
+                    turn = self.turn(handling).await;
+                }
             }
         }
-        Err(CommandError::Contended)
     }
 
-    /// Commands of this node on one aggregate take turns, since all but one would be decided in vain.
-    async fn lane<H: Handling>(&self, handling: &H) -> Option<MutexGuard<'_, ()>> {
-        if handling.creates() {
-            return None;
+    /// Waits for the turn of a command. What begins an aggregate waits for nobody.
+    async fn turn<H: Handling>(&self, handling: &H) -> Option<Turn<'_>> {
+        match handling.creates() {
+            true => None,
+            false => Some(self.lanes.turn(handling.id()).await),
         }
-        let lane = (handling.id().as_u128() % LANES as u128) as usize;
-        Some(self.lanes[lane].lock().await)
     }
 
     async fn pause(&self) {
@@ -210,7 +218,7 @@ impl Executor {
         tokio::time::sleep(Duration::from_millis(jitter)).await;
     }
 
-    async fn attempt<H: Handling>(&self, sending: Sending<'_>, handling: &H) -> Result<Try, CommandError> {
+    async fn attempt<H: Handling>(&self, sending: Sending<'_>, handling: &H, changes: &mut Changes) -> Result<Try, CommandError> {
         let Sending { how, key, line, .. } = sending;
         let id = handling.id();
         let own = match handling.creates() {
@@ -235,7 +243,12 @@ impl Executor {
             // First of all, so that nothing of another workspace shows.
             (Some(not_found @ CommandError::NotFound(_)), _) => Some(not_found),
             (_, Err(forbidden)) => Some(forbidden),
-            (refused, Ok(())) => self.conflict(handling, &own).await?.or(refused),
+            // A stale expected version conflicts only where a field that the command sets has changed since.
+            (refused, Ok(())) => match changes.conflicts(&*self.log, own.generation, own.version).await? {
+                None => return Ok(Try::Unread(own.version)),
+                Some(fields) if fields.is_empty() => refused,
+                Some(conflicting_fields) => Some(CommandError::Conflict { current_version: own.version, conflicting_fields }),
+            },
         };
         if let Some(error) = error {
             return self.stand_by(error, own.generation, &seen).await;
@@ -343,29 +356,6 @@ impl Executor {
         }
         stale.into_iter().for_each(|id| self.states.forget(id));
         Ok(Try::Stale)
-    }
-
-    /// A stale expected version conflicts only where a field that the command sets has changed since.
-    async fn conflict<H: Handling>(&self, handling: &H, own: &Versioned<H::Entity>) -> Result<Option<CommandError>, CommandError> {
-        let current_version = own.version;
-        let conflicting_fields = match handling.expected_version() {
-            None => vec![],
-            Some(expected) if expected == current_version => vec![],
-            Some(expected) if expected > current_version || expected < 1 => vec!["version"],
-            Some(expected) => {
-                let fields = handling.fields();
-                let (mut names, mut seen) = (BTreeSet::new(), expected);
-                // In steps, of which nothing but the names is retained: a stream has no bound.
-                while seen < current_version {
-                    let since = self.log.stream_after(own.id, seen).await?;
-                    let Some(last) = since.last() else { break };
-                    seen = last.version;
-                    names.extend(since.iter().flat_map(|recorded| recorded.event.fields().shared(&fields)));
-                }
-                names.into_iter().collect()
-            }
-        };
-        Ok((!conflicting_fields.is_empty()).then_some(CommandError::Conflict { current_version, conflicting_fields }))
     }
 }
 

@@ -27,6 +27,9 @@ pub trait EventLog: Send + Sync {
     /// only if there are none.
     async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError>;
 
+    /// The next events of an aggregate after a version that have one of these names: a bounded step as well.
+    async fn stream_of(&self, id: Uuid, version: i64, names: &[&'static str]) -> Result<RecordedStep, LogError>;
+
     /// The current version of each aggregate, 0 for one that is not there.
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError>;
 
@@ -51,6 +54,14 @@ pub trait EventLog: Send + Sync {
 #[derive(Debug, Clone)]
 pub struct Step {
     pub events: Vec<Event>,
+    /// Whether there may be more after these.
+    pub more: bool,
+}
+
+/// A part of a stream, with the circumstances of its events.
+#[derive(Debug, Clone)]
+pub struct RecordedStep {
+    pub events: Vec<Arc<Recorded>>,
     /// Whether there may be more after these.
     pub more: bool,
 }

@@ -5,7 +5,7 @@ use crate::caller::{Caller, Circumstances, Role, Source};
 use crate::commands::Command;
 use crate::error::CommandError;
 use crate::executor::Outcome;
-use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Ids, LogError, RefusedLine, Settled, Step, Unit};
+use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Ids, LogError, RecordedStep, RefusedLine, Settled, Step, Unit};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Fact, Recorded};
@@ -42,6 +42,10 @@ pub(crate) struct MemoryLog {
     pub(crate) silent: AtomicU64,
     /// Goes up when a test says that the log is another one.
     pub(crate) generation: watch::Sender<u64>,
+    /// While it is true, events are not read by their names.
+    pub(crate) holds_reads: watch::Sender<bool>,
+    /// How often events were to be read by their names.
+    pub(crate) reads: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -53,6 +57,8 @@ struct Kept {
     hides_holder: bool,
     refused: HashMap<(Uuid, [u8; 32]), RefusedLine>,
     asked: Vec<Unit>,
+    /// The names of the events that were read by their names.
+    read: Vec<&'static str>,
     /// Answers to give before any unit is looked at.
     planned: VecDeque<Result<Appended, LogError>>,
 }
@@ -81,6 +87,11 @@ impl MemoryLog {
     /// Every unit so far.
     pub(crate) fn asked(&self) -> Vec<Unit> {
         self.kept.lock().expect("no panic").asked.clone()
+    }
+
+    /// The names of the events that were read by their names since this was last called.
+    pub(crate) fn take_read(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.kept.lock().expect("no panic").read)
     }
 
     /// The events so far.
@@ -183,6 +194,16 @@ impl EventLog for MemoryLog {
         let kept = self.kept.lock().expect("no panic");
         let after = kept.events.iter().filter(|event| event.aggregate_id == id && event.version > version);
         Ok(after.take(STEP_EVENTS).cloned().collect())
+    }
+
+    async fn stream_of(&self, id: Uuid, version: i64, names: &[&'static str]) -> Result<RecordedStep, LogError> {
+        self.reads.send_modify(|reads| *reads += 1);
+        let _ = self.holds_reads.subscribe().wait_for(|holds| !holds).await;
+        let mut kept = self.kept.lock().expect("no panic");
+        let of_these = |event: &&Arc<Recorded>| event.aggregate_id == id && event.version > version && names.contains(&event.event.name());
+        let events: Vec<_> = kept.events.iter().filter(of_these).take(STEP_EVENTS).cloned().collect();
+        kept.read.extend(events.iter().map(|event| event.event.name()));
+        Ok(RecordedStep { more: events.len() == STEP_EVENTS, events })
     }
 
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {

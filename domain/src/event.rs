@@ -116,6 +116,15 @@ impl AggregateType {
             Self::Schedule => &ScheduleEvent::NAMES,
         }
     }
+
+    /// All fields that an event of this name can change.
+    pub fn fields_of(self, name: &str) -> Fields {
+        match self {
+            Self::Project => ProjectEvent::fields_of(name),
+            Self::Task => TaskEvent::fields_of(name),
+            Self::Schedule => ScheduleEvent::fields_of(name),
+        }
+    }
 }
 
 impl Event {

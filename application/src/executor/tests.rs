@@ -121,6 +121,70 @@ async fn a_stale_expected_version_conflicts_only_where_the_same_field_changed() 
 }
 
 #[tokio::test]
+async fn of_what_has_changed_only_what_tells_something_new_is_read() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let task = task(&node, project, "First").await;
+    for number in 0..20 {
+        send(&node, "taskComment", json!({ "id": task, "body": "Hello" })).await.expect("a comment");
+        let name = if number % 2 == 0 { "title" } else { "category" };
+        send(&node, "taskUpdate", json!({ "id": task, name: format!("Number {number}") })).await.expect("an update");
+    }
+    let send = async |name: &str, input: serde_json::Value| {
+        let mut input = input;
+        (input["id"], input["expectedVersion"]) = (json!(task), json!(1));
+        let answer = send(&node, name, input).await;
+        let fields = match answer {
+            Ok(_) => vec![],
+            Err(CommandError::Conflict { conflicting_fields, .. }) => conflicting_fields,
+            Err(error) => panic!("{error:?}"),
+        };
+        (fields, log.take_read())
+    };
+    let step = crate::testing::STEP_EVENTS;
+    assert_eq!(send("taskChangePriority", json!({ "priority": "HIGH" })).await, (vec![], vec![]), "nothing there changes a priority");
+    assert_eq!(send("taskUpdate", json!({ "title": "Mine" })).await, (vec!["title"], vec!["task_updated"; step]));
+    let both = send("taskUpdate", json!({ "title": "Mine", "category": "mine" })).await;
+    assert_eq!(both, (vec!["category", "title"], vec!["task_updated"; step]));
+    let (changed, read) = send("taskDelete", json!({})).await;
+    assert_eq!(changed, ["category", "comments", "priority", "title"]);
+    let comments = read.iter().filter(|name| **name == "task_commented").count();
+    assert!((1..=step).contains(&comments), "one tells all that comments can: {read:?}");
+}
+
+#[tokio::test]
+async fn others_on_an_aggregate_do_not_wait_while_a_long_history_is_read() {
+    let log = log();
+    let node = Arc::new(node(&log, 1));
+    let project = project(&node, "APOLLO").await;
+    let task = task(&node, project, "First").await;
+    for number in 0..100 {
+        send(&node, "taskUpdate", json!({ "id": task, "category": format!("Number {number}") })).await.expect("an update");
+    }
+    for (title, conflicts) in [("Changed meanwhile", true), ("First", false)] {
+        log.holds_reads.send_replace(true);
+        log.reads.send_replace(0);
+        let input = json!({ "id": task, "title": "Mine", "expectedVersion": 1 });
+        let slow = tokio::spawn({
+            let node = Arc::clone(&node);
+            async move { send(&node, "taskUpdate", input).await }
+        });
+        log.reads.subscribe().wait_for(|reads| *reads > 0).await.expect("it reads what has changed");
+        send(&node, "taskUpdate", json!({ "id": task, "title": title })).await.expect("the aggregate is free");
+        log.holds_reads.send_replace(false);
+        let slow = slow.await.expect("no panic");
+        if conflicts {
+            assert!(matches!(slow, Err(CommandError::Conflict { .. })), "what came meanwhile is seen as well: {slow:?}");
+            log.lose_last();
+            log.generation.send_modify(|generation| *generation += 1);
+        } else {
+            assert_eq!(slow.expect("nobody changed the title").version, 102);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_unit_holds_what_the_decision_relied_on_and_says_who_and_when() {
     let log = log();
     let node = node(&log, 1);

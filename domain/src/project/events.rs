@@ -135,6 +135,19 @@ impl ProjectEvent {
             }
         }
     }
+
+    /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
+    pub fn fields_of(name: &str) -> Fields {
+        match name {
+            "project_updated" => Fields::Some(vec!["name", "description", "startOn", "dueOn", "timeZone"]),
+            "project_archived" | "project_unarchived" => Fields::one("status"),
+            "project_collaborator_added" | "project_collaborator_removed" | "project_collaborator_role_changed" => {
+                Fields::one("collaborators")
+            }
+            // It is the whole thing, or may be.
+            _ => Fields::All,
+        }
+    }
 }
 
 impl ProjectChanges {

@@ -200,6 +200,18 @@ impl ScheduleEvent {
             Self::DeadlineMet(_) => Fields::one("state"),
         }
     }
+
+    /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
+    pub fn fields_of(name: &str) -> Fields {
+        match name {
+            "schedule_updated" => Fields::Some(vec!["title", "thresholds"]),
+            "schedule_rescheduled" => Fields::one("due"),
+            "deadline_approaching" | "deadline_overdue" => Fields::Some(vec![]),
+            "deadline_met" => Fields::one("state"),
+            // It is the whole thing, or may be.
+            _ => Fields::All,
+        }
+    }
 }
 
 impl ScheduleChanges {

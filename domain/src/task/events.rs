@@ -207,6 +207,21 @@ impl TaskEvent {
         }
     }
 
+    /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
+    pub fn fields_of(name: &str) -> Fields {
+        match name {
+            "task_updated" => Fields::Some(vec!["title", "description", "category", "tags", "estimateMinutes"]),
+            "task_assigned" | "task_unassigned" => Fields::one("assigneeIds"),
+            "task_status_changed" | "task_completed" | "task_reopened" => Fields::one("status"),
+            "task_priority_changed" => Fields::one("priority"),
+            "task_due_date_changed" => Fields::one("due"),
+            "task_commented" => Fields::one("comments"),
+            "task_moved" => Fields::one("project"),
+            // It is the whole thing, or may be.
+            _ => Fields::All,
+        }
+    }
+
     /// The project in whose numbering this event draws its number, if it draws one. The number is the first field
     /// of the event, so that the log can put it in without reading the rest.
     pub fn draw(&self) -> Option<ProjectId> {

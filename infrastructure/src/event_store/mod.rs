@@ -19,7 +19,7 @@ pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 use crate::postgres::{Database, Known, WORKER_ROLE, WentBack, log_error, options_for, within};
 use appender::Appender;
 use application::caller::Source;
-use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, Settled, Step, Unit};
+use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, RecordedStep, Settled, Step, Unit};
 use async_trait::async_trait;
 use batch::EncodedUnit;
 use domain::event::{AggregateType, Fact, Recorded};
@@ -123,13 +123,11 @@ impl PostgresEventLog {
         Ok((generation, read))
     }
 
-    /// The next events of an aggregate after a version, and whether that is all of them.
-    async fn step(&self, id: Uuid, kind: Option<AggregateType>, after: i64) -> Result<(Vec<Arc<Recorded>>, bool), LogError> {
-        let (id, kind) = (id.to_string(), kind.map(AggregateType::word));
-        let which = Which::OfAggregate { id: &id, kind };
+    /// Reads a bounded step of the events of an aggregate after a version.
+    async fn step(&self, which: Which<'_>, after: i64) -> Result<RecordedStep, LogError> {
         let read = within(reads::forward(&self.database.worker, which, after, STEP_EVENTS_MAX)).await.map_err(log_error)?;
-        let recorded = read.facts.into_iter().map(|(fact, _)| fact.recorded.clone()).collect::<Result<_, _>>();
-        Ok((recorded.map_err(|error| LogError::Corrupt(Arc::new(error)))?, read.whole))
+        let events = read.facts.into_iter().map(|(fact, _)| fact.recorded.clone()).collect::<Result<_, _>>();
+        Ok(RecordedStep { events: events.map_err(|error| LogError::Corrupt(Arc::new(error)))?, more: !read.whole })
     }
 }
 
@@ -142,12 +140,17 @@ impl EventLog for PostgresEventLog {
     }
 
     async fn stream(&self, kind: AggregateType, id: Uuid, after: i64) -> Result<Step, LogError> {
-        let (recorded, whole) = self.step(id, Some(kind), after).await?;
-        Ok(Step { events: recorded.iter().map(|recorded| recorded.event.clone()).collect(), more: !whole })
+        let which = Which::OfAggregate { id: &id.to_string(), kind: Some(kind.word()), types: None };
+        let RecordedStep { events, more } = self.step(which, after).await?;
+        Ok(Step { events: events.iter().map(|recorded| recorded.event.clone()).collect(), more })
     }
 
     async fn stream_after(&self, id: Uuid, version: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
-        Ok(self.step(id, None, version).await?.0)
+        Ok(self.step(Which::OfAggregate { id: &id.to_string(), kind: None, types: None }, version).await?.events)
+    }
+
+    async fn stream_of(&self, id: Uuid, version: i64, names: &[&'static str]) -> Result<RecordedStep, LogError> {
+        self.step(Which::OfAggregate { id: &id.to_string(), kind: None, types: Some(names) }, version).await
     }
 
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {

@@ -21,10 +21,11 @@ pub(super) enum Which<'a> {
         until: i64,
         types: &'a [&'static str],
     },
-    /// Of one aggregate; of this kind only, if one is given. What they follow is then a version.
+    /// Of one aggregate; of this kind or with these names only, if any are given. What they follow is then a version.
     OfAggregate {
         id: &'a str,
         kind: Option<&'static str>,
+        types: Option<&'a [&'static str]>,
     },
 }
 
@@ -48,7 +49,7 @@ pub(super) async fn forward(pool: &PgPool, which: Which<'_>, mut after: i64, lim
         let mut rows = match which {
             Which::All => query,
             Which::OfTypes { until, types } => query.bind(until).bind(types),
-            Which::OfAggregate { id, kind } => query.bind(id).bind(kind),
+            Which::OfAggregate { id, kind, types } => query.bind(id).bind(kind).bind(types),
         }
         .fetch(pool);
         while let Some(row) = rows.try_next().await? {
@@ -75,7 +76,10 @@ impl Which<'_> {
         let (place, further) = match self {
             Self::All => ("position", ""),
             Self::OfTypes { .. } => ("position", "AND position <= $3 AND event_type = ANY($4) "),
-            Self::OfAggregate { .. } => ("sequence", "AND aggregate_id = $3 AND ($4 IS NULL OR aggregate_type = $4) "),
+            Self::OfAggregate { .. } => (
+                "sequence",
+                "AND aggregate_id = $3 AND ($4 IS NULL OR aggregate_type = $4) AND ($5::text[] IS NULL OR event_type = ANY($5)) ",
+            ),
         };
         format!("SELECT {} FROM milepost.events WHERE {place} > $1 {further}ORDER BY {place} LIMIT $2", rows::COLUMNS)
     }

@@ -156,6 +156,7 @@ impl World {
             assert_wished(&event.fields(), &fields);
             assert_true_of_what_was(&before, &event);
             self.assert_fires_once(&event);
+            assert_wished(&event.fields(), &ScheduleEvent::fields_of(event.name()));
             self.history.push(event);
         }
     }
