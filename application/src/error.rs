@@ -90,7 +90,7 @@ impl CommandError {
         }
     }
 
-    /// What is recorded of it where it refuses a line of an import: a decision about the line, not what ails the service.
+    /// What is recorded of it where it refuses a line of an import: a decision about the line, not a failure of the service.
     pub(crate) fn refusal(&self) -> Option<RefusedLine> {
         let path = match self {
             Self::Refused(refusals) => refusals.first().map(|refusal| refusal.path.as_slice()),

@@ -70,7 +70,7 @@ pub struct Reject {
     pub path: Vec<String>,
     /// Whether an earlier import was answered so, and this is its answer.
     pub replayed: bool,
-    /// The line as it was; a text where it is no JSON.
+    /// The line as it was; a text where it is not JSON.
     pub record: Value,
 }
 
@@ -178,7 +178,7 @@ pub(crate) fn parse(bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>
     }
     let record = json::strict(text).map_err(|error| match error.is_data() {
         true => reject(error.to_string(), lossy()),
-        false => reject(format!("the line is no JSON: {error}"), lossy()),
+        false => reject(format!("the line is not JSON: {error}"), lossy()),
     })?;
     let read: Result<ImportLine, _> = serde_json::from_value(record.clone()).map_err(|error| with_hint(error.to_string()));
     let Some(id) = record["commandId"].as_str().and_then(|id| Uuid::parse_str(id).ok()) else {

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_name_elsewhere_is_no_fault() {
+    fn the_same_name_elsewhere_is_accepted() {
         for query in [
             "{ x: a x: a b { x: a x: a } }",
             "{ a(x: { x: { x: 1 } }, y: [{ x: 1 }, { x: 2 }]) { x x: y } }",

@@ -325,7 +325,7 @@ fn a_name_given_twice_is_refused_wherever_it_is_and_nothing_is_carried_out() {
 }
 
 #[tokio::test]
-async fn a_mark_at_the_beginning_line_ends_of_windows_and_blank_lines_are_no_fault() {
+async fn a_mark_at_the_beginning_line_ends_of_windows_and_blank_lines_are_accepted() {
     let log = Arc::new(MemoryLog::default());
     let node = node(&log, 1);
     let create = with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" }));

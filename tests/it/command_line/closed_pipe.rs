@@ -37,7 +37,7 @@ async fn printing_to(arguments: &[&str], database: &TestDatabase, stdout: impl I
 }
 
 #[tokio::test]
-async fn a_reader_that_has_gone_is_no_fault() {
+async fn a_reader_that_has_gone_is_not_an_error() {
     let database = database_with_events().await;
     for arguments in COMMANDS {
         let (reader, writer) = std::io::pipe().expect("a pipe");

@@ -108,7 +108,7 @@ async fn what_is_no_line_of_json_costs_that_line_only() {
     content.extend_from_slice(format!("\n{}\n{}", lines[2], "\u{feff}{}").as_bytes());
     let rejects = rejects(content).await;
     assert_eq!(rejects.keys().copied().collect::<Vec<_>>(), [2, 3, 5, 7]);
-    assert_says(&rejects[&2], "BAD_USER_INPUT", &["the line is no JSON", "column"]);
+    assert_says(&rejects[&2], "BAD_USER_INPUT", &["the line is not JSON", "column"]);
     assert_eq!(rejects[&2]["record"], json!("{\"command\": "));
     assert_says(&rejects[&3], "BAD_USER_INPUT", &["the line is not UTF-8"]);
     assert_says(&rejects[&5], "BAD_USER_INPUT", &["at most 1048576 bytes"]);
@@ -138,7 +138,7 @@ async fn a_title_of_ten_megabytes_or_with_half_a_character_costs_its_line_only()
     let rejects = rejects(content).await;
     assert_eq!(rejects.keys().copied().collect::<Vec<_>>(), [2, 3]);
     assert_says(&rejects[&2], "BAD_USER_INPUT", &["at most 1048576 bytes"]);
-    assert_says(&rejects[&3], "BAD_USER_INPUT", &["the line is no JSON", "hex escape"]);
+    assert_says(&rejects[&3], "BAD_USER_INPUT", &["the line is not JSON", "hex escape"]);
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn a_statement_that_waits_is_ended_after_its_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_statement_that_was_ended_is_no_fault_of_ours() {
+async fn a_statement_that_was_ended_is_not_an_internal_error() {
     let app = app().await;
     let slow = sqlx::query("SELECT pg_sleep(300)").execute(&app.core().database.service).await.expect_err("it takes too long");
     let error = QueryError::from(slow);
