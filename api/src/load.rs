@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Large answers that are made at a time for one principal. They take turns on the processors with everybody else's.
-const LARGE_ANSWERS: usize = 8;
+pub(crate) const LARGE_ANSWERS: usize = 8;
 /// After how long it is worth trying again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -174,7 +174,7 @@ impl Underway {
         Arc::clone(&self.turns.reading).acquire_owned().await.ok()
     }
 
-    /// Waits until it may make a large answer.
+    /// Waits until it may go on with a large answer.
     pub(crate) async fn making(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.turns.making).acquire_owned().await.ok()
     }

@@ -6,6 +6,28 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
+/// About what a value takes in memory, beside the bytes of its text.
+pub const VALUE_BYTES: usize = 128;
+
+/// No fewer values than a text has, names among them. A text that is not JSON has some number as well.
+pub fn values_max(text: &[u8]) -> usize {
+    let (mut values, mut at) = (1, 0);
+    while at < text.len() {
+        match text[at] {
+            b'"' => {
+                at += 1;
+                while at < text.len() && text[at] != b'"' {
+                    at += if text[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b',' | b':' | b'[' | b'{' => values += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    values
+}
+
 /// The value of a text in which no object has two members of one name.
 pub fn strict(text: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(text).map(|Strict(value)| value)
@@ -78,8 +100,33 @@ impl<'de> Visitor<'de> for Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::strict;
-    use serde_json::Value;
+    use super::{strict, values_max};
+    use serde_json::{Value, json};
+
+    fn values(value: &Value) -> usize {
+        1 + match value {
+            Value::Array(items) => items.iter().map(values).sum(),
+            Value::Object(members) => members.values().map(|member| 1 + values(member)).sum::<usize>(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+        }
+    }
+
+    #[test]
+    fn no_text_has_more_values_than_are_counted_and_few_have_fewer() {
+        for value in [
+            json!(1),
+            json!("[,,,\\\"{{{"),
+            json!([]),
+            json!([[], [[]], {}, "a,b", "\\"]),
+            json!({ "a\",": { "b": [1, 2, 3], "[": null }, "c": "\\\"," }),
+        ] {
+            let (counted, there) = (values_max(value.to_string().as_bytes()), values(&value));
+            assert!((there..=2 * there).contains(&counted), "{value}: {counted}, not {there}");
+        }
+        for text in ["\"", "\"\\", "{\"a", "[[["] {
+            assert!(values_max(text.as_bytes()) >= 1, "{text}");
+        }
+    }
 
     #[test]
     fn a_value_reads_as_serde_json_reads_it() {

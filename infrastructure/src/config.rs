@@ -10,6 +10,7 @@ mod tests;
 pub use list::{Kind, SETTINGS, Setting};
 
 use crate::postgres::connect_options;
+use application::json::VALUE_BYTES;
 use application::nearest::nearest;
 
 use figment::providers::{Format, Toml};
@@ -276,8 +277,9 @@ impl Configuration {
         }
         // Less would not hold one entity, and what is held for a request is at most its body, its rows and its answer.
         expect(limits.answer_bytes >= ANSWER_BYTES_MIN, "limits.answer_bytes", &limits.answer_bytes.to_string(), "at least 1048576 bytes");
-        let one = limits.body_bytes.saturating_add(limits.answer_bytes.saturating_mul(2));
-        let of_one = format!("at least {one} bytes: one body and two answers of the greatest size");
+        let values = limits.answer_values.saturating_mul(VALUE_BYTES);
+        let one = limits.body_bytes.saturating_add(limits.answer_bytes.saturating_mul(2)).saturating_add(values);
+        let of_one = format!("at least {one} bytes: one body, two answers of the greatest size, and {VALUE_BYTES} for each value of one");
         expect(limits.principal_bytes >= one, "limits.principal_bytes", &limits.principal_bytes.to_string(), &of_one);
         let of_principal = format!("at least {} bytes: what one principal may have", limits.principal_bytes);
         expect(limits.node_bytes >= limits.principal_bytes, "limits.node_bytes", &limits.node_bytes.to_string(), &of_principal);

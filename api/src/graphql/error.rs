@@ -60,7 +60,6 @@ pub(crate) fn limit_exceeded(limit: &'static str, value: usize, allowed: usize) 
 /// A request is refused because a limit on what is under way is reached.
 pub(crate) fn overloaded(overload: Overload) -> Error {
     let Overload { limit, allowed, .. } = overload;
-    metrics::counter!("milepost_api_overloads_total", "limit" => limit).increment(1);
     failure("OVERLOADED", overload.to_string()).extend_with(|_, extensions| {
         extensions.set("limit", limit);
         extensions.set("allowed", allowed as u64);

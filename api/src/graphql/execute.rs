@@ -102,7 +102,6 @@ impl GraphQL {
         // It is large, and must not be moved about on the stack.
         let execution = AssertUnwindSafe(meter.in_slices(Box::pin(schema.execute(request)))).catch_unwind();
         let ended = tokio::time::timeout_at(how.until, async {
-            let _turn = if known.large { underway.making().await } else { None };
             tokio::select! {
                 biased;
                 stopped = meter.stop() => Ok(Response::from_errors(vec![of_the_whole(stopped.error())])),

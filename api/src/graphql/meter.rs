@@ -8,6 +8,7 @@ use super::context::Services;
 use super::error::{limit_exceeded, overloaded};
 use super::limits::{Limits, OUTCOME_BYTES_MAX};
 use crate::load::{Overload, Underway};
+use application::json::VALUE_BYTES;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
 use async_graphql::{Error, PathSegment, Pos, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit};
 
 /// Values that are resolved before others have their turn: some milliseconds.
 const SLICE_VALUES: usize = 2_048;
@@ -93,6 +94,8 @@ pub(crate) struct Meter {
     /// Commands are not given up half-way.
     carries_out: bool,
     underway: Arc<Underway>,
+    /// The place among the large answers of a principal, once this has turned out to be one.
+    place: OnceCell<Option<OwnedSemaphorePermit>>,
     counted: Mutex<Counted>,
     stopping: Notify,
 }
@@ -100,7 +103,16 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(limits: &Limits, type_names: TypeNames, carries_out: bool, underway: Arc<Underway>) -> Self {
         let Limits { answer_bytes, answer_values, .. } = *limits;
-        Self { answer_bytes, answer_values, type_names, carries_out, underway, counted: Mutex::default(), stopping: Notify::new() }
+        Self {
+            answer_bytes,
+            answer_values,
+            type_names,
+            carries_out,
+            underway,
+            place: OnceCell::new(),
+            counted: Mutex::default(),
+            stopping: Notify::new(),
+        }
     }
 
     /// Why the answer is not made, if it is not.
@@ -127,8 +139,13 @@ impl Meter {
         .await
     }
 
-    /// Waits for the next slice, if this one is used up.
+    /// Waits for the next slice, if this one is used up, and after the first one for a place among large answers. Before it, an
+    /// answer may not even have begun: it may wait for a position.
     async fn turn(&self) {
+        if self.counted().slice < SLICE_VALUES {
+            return;
+        }
+        self.place.get_or_init(|| self.underway.making()).await;
         poll_fn(|cx| match self.counted().slice < SLICE_VALUES {
             true => Poll::Ready(()),
             false => {
@@ -164,8 +181,12 @@ impl Meter {
         } else if bytes > self.answer_bytes {
             Stopped::TooMuch("answerBytes", bytes, self.answer_bytes)
         } else {
-            let more = (counted.made + counted.read).saturating_sub(counted.held).div_ceil(HELD_STEP_BYTES) * HELD_STEP_BYTES;
-            match if counted.made + counted.read > HELD_STEP_BYTES { self.underway.hold(more) } else { return Ok(()) } {
+            let bytes = counted.made + counted.read + counted.values * VALUE_BYTES;
+            if bytes <= counted.held.max(HELD_STEP_BYTES) {
+                return Ok(());
+            }
+            let more = (bytes - counted.held).div_ceil(HELD_STEP_BYTES) * HELD_STEP_BYTES;
+            match self.underway.hold(more) {
                 Ok(()) => {
                     counted.held += more;
                     return Ok(());
@@ -308,7 +329,7 @@ mod tests {
     use super::*;
     use crate::graphql::error::unanswered;
     use crate::graphql::testing::LIMITS;
-    use crate::load::Load;
+    use crate::load::{LARGE_ANSWERS, Load};
     use application::caller::{Caller, Role};
     use async_graphql::value;
     use domain::ids::{UserId, WorkspaceId};
@@ -335,6 +356,31 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         let polls = (1..100).find(|_| work.as_mut().poll(&mut context).is_ready());
         assert_eq!(polls, Some(10));
+    }
+
+    #[test]
+    fn answers_wait_for_a_place_when_they_turn_out_to_be_large_and_give_it_back() {
+        let first = meter(LIMITS, false);
+        let underway = Arc::clone(&first.underway);
+        let meters: Vec<Meter> =
+            (1..LARGE_ANSWERS).map(|_| Meter::new(&LIMITS, TypeNames::default(), false, Arc::clone(&underway))).chain([first]).collect();
+        let values = async |meter: &Meter, values: usize| {
+            for _ in 0..values {
+                meter.turn().await;
+                meter.count(1, 1, 0).expect("it is not too much");
+            }
+        };
+        let make = |meter: &Meter, count: usize| {
+            let mut work = Box::pin(meter.in_slices(Box::pin(values(meter, count))));
+            let mut context = Context::from_waker(Waker::noop());
+            (0..3).any(|_| work.as_mut().poll(&mut context).is_ready())
+        };
+        assert!(meters.iter().all(|meter| make(meter, SLICE_VALUES + 1)), "there is a place for each");
+        let next = Meter::new(&LIMITS, TypeNames::default(), false, underway);
+        assert!(make(&next, SLICE_VALUES), "what is small needs none");
+        assert!(!make(&next, SLICE_VALUES + 1), "all places are taken");
+        drop(meters);
+        assert!(make(&next, SLICE_VALUES + 1), "who is done has given it back, and who gave up waiting has none");
     }
 
     #[test]
@@ -377,10 +423,13 @@ mod tests {
     #[test]
     fn what_is_large_is_held_and_what_there_is_no_room_for_stops_the_answer() {
         let limits = Limits { principal_bytes: 2 * HELD_STEP_BYTES, ..LIMITS };
-        let meter = meter(limits, false);
-        assert_eq!(meter.count(1, 2 * HELD_STEP_BYTES, 0), Ok(()));
         let overload = Overload { limit: "principalBytes", allowed: 2 * HELD_STEP_BYTES, of_node: false };
-        assert_eq!(meter.count(1, 1, 0), Err(Stopped::Overload(overload)));
+        let all = 2 * HELD_STEP_BYTES;
+        for (values, made, read) in [(0, all, 0), (0, 0, all), (all / VALUE_BYTES, 0, 0), (1, all / 2, all / 2 - VALUE_BYTES)] {
+            let meter = meter(limits, false);
+            assert_eq!(meter.count(values, made, read), Ok(()));
+            assert_eq!(meter.count(0, 1, 0), Err(Stopped::Overload(overload)), "after {values} values of {made} bytes, and rows of {read}");
+        }
     }
 
     #[test]

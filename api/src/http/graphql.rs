@@ -38,19 +38,27 @@ struct Unfit {
     message: String,
     /// With the code, and what belongs to it.
     extensions: Value,
+    /// Whether it is about how the body is encoded.
+    of_coding: bool,
 }
 
 fn unfit(status: StatusCode, code: &'static str, message: impl Into<String>) -> Unfit {
-    Unfit { status, message: message.into(), extensions: serde_json::json!({ "code": code }) }
+    Unfit { status, message: message.into(), extensions: serde_json::json!({ "code": code }), of_coding: false }
 }
 
 fn of_error(status: StatusCode, error: async_graphql::Error) -> Unfit {
-    Unfit { status, message: error.message, extensions: serde_json::json!(error.extensions) }
+    Unfit { status, message: error.message, extensions: serde_json::json!(error.extensions), of_coding: false }
 }
 
 /// The refusal of a request because a limit on what is under way is reached.
 fn turned_away(overload: Overload) -> Unfit {
+    count(overload);
     of_error(status_of(overload), overloaded(overload))
+}
+
+/// Counts a request that is refused for it.
+fn count(overload: Overload) {
+    metrics::counter!("milepost_api_overloads_total", "limit" => overload.limit).increment(1);
 }
 
 fn status_of(overload: Overload) -> StatusCode {
@@ -109,7 +117,7 @@ async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) 
     let limits = door.graphql.services().limits;
     let is_json = || is_json(parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()));
     let (sent, only_read) = match parts.method {
-        Method::GET => (from_query(parts.uri.query().unwrap_or_default()), true),
+        Method::GET => (from_query(parts.uri.query().unwrap_or_default(), underway), true),
         Method::POST if is_json() => (from_body(body, &parts.headers, Reading { limits: &limits, until, underway }).await, false),
         Method::POST => {
             let message = "the body must be application/json in UTF-8; say so in the header Content-Type";
@@ -128,7 +136,10 @@ async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) 
     let allowed = limits.answer_bytes + if executed.carried_out { OUTCOME_BYTES_MAX } else { 0 };
     match written(&Answered { data, errors: &executed.response.errors }, allowed) {
         Ok(bytes) => match Held::new(bytes, underway, executed.carried_out) {
-            Ok(held) => respond(format, status, Bytes::from_owner(held)),
+            Ok(held) => {
+                executed.overload.into_iter().for_each(count);
+                respond(format, status, Bytes::from_owner(held))
+            }
             Err(overload) => refuse(format, &turned_away(overload)),
         },
         Err(bytes) => refuse(format, &of_error(StatusCode::OK, executed.too_large(bytes, allowed))),
@@ -208,7 +219,7 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
         let coding = String::from_utf8_lossy(coding.as_bytes()).chars().take(60).collect::<String>();
         let message =
             format!("the header Content-Encoding is {coding:?}: bodies are not decoded; send the JSON as it is, without that header");
-        return Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message));
+        return Err(Unfit { of_coding: true, ..unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message) });
     }
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if let Some(length) = announced.filter(|length| *length > limit) {
@@ -235,7 +246,7 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
             return Err(unfit(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message));
         }
     };
-    let value = json_of("the body", &bytes)?;
+    let value = json_of("the body", &bytes, underway)?;
     if value.is_array() {
         return Err(bad_request("several requests in one are not taken; send one object with a query".to_owned()));
     }
@@ -272,7 +283,7 @@ async fn discard(pieces: &mut BodyDataStream) {
     }
 }
 
-fn from_query(query: &str) -> Result<GraphQLRequest, Unfit> {
+fn from_query(query: &str, underway: &Underway) -> Result<GraphQLRequest, Unfit> {
     let mut value = serde_json::Map::new();
     for (name, text) in form(query) {
         if value.contains_key(&name) {
@@ -283,7 +294,7 @@ fn from_query(query: &str) -> Result<GraphQLRequest, Unfit> {
                 value.insert(name, Value::String(text));
             }
             "variables" | "extensions" if !text.is_empty() => {
-                let parsed = json_of(&name, text.as_bytes())?;
+                let parsed = json_of(&name, text.as_bytes(), underway)?;
                 value.insert(name, parsed);
             }
             _ => {}
@@ -293,10 +304,13 @@ fn from_query(query: &str) -> Result<GraphQLRequest, Unfit> {
 }
 
 /// What a text says, if no object in it says two things of one name.
-fn json_of(what: &str, text: &[u8]) -> Result<Value, Unfit> {
+///
+/// Its values are held before they are read: many small ones take far more memory than their text.
+fn json_of(what: &str, text: &[u8], underway: &Underway) -> Result<Value, Unfit> {
+    underway.hold(json::values_max(text) * json::VALUE_BYTES).map_err(turned_away)?;
     json::strict(text).map_err(|error| match error.is_data() {
         true => bad_request(format!("{what} does not read: {error}")),
-        false => bad_request(format!("{what} is no JSON: {error}")),
+        false => bad_request(format!("{what} is not JSON: {error}")),
     })
 }
 
@@ -354,7 +368,7 @@ fn refuse(format: Answer, unfit: &Unfit) -> Response<Body> {
     if unfit.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if unfit.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+    if unfit.of_coding {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if unfit.status == StatusCode::REQUEST_TIMEOUT {

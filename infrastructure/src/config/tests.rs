@@ -123,16 +123,17 @@ fn what_may_be_in_memory_holds_at_least_one_request_of_the_greatest_size() {
         wrong_settings(|Settings { limits, .. }| {
             limits.body_bytes = 1_000_000;
             limits.answer_bytes = 2_000_000;
+            limits.answer_values = 10_000;
             limits.principal_bytes = principal;
             limits.node_bytes = node;
         })
     };
-    assert_eq!(with(5_000_000, 5_000_000), Vec::<String>::new());
-    let of_one = "expected at least 5000000 bytes: one body and two answers of the greatest size";
-    assert_eq!(with(4_999_999, 5_000_000), [format!("limits.principal_bytes is \"4999999\": {of_one}")]);
+    assert_eq!(with(6_280_000, 6_280_000), Vec::<String>::new());
+    let of_one = "expected at least 6280000 bytes: one body, two answers of the greatest size, and 128 for each value of one";
+    assert_eq!(with(6_279_999, 6_280_000), [format!("limits.principal_bytes is \"6279999\": {of_one}")]);
     assert_eq!(
-        with(6_000_000, 5_000_000),
-        ["limits.node_bytes is \"5000000\": expected at least 6000000 bytes: what one principal may have"]
+        with(7_000_000, 6_280_000),
+        ["limits.node_bytes is \"6280000\": expected at least 7000000 bytes: what one principal may have"]
     );
 }
 

@@ -104,6 +104,7 @@ async fn only_json_is_read() {
     ] {
         let refused = ask(&app, Method::POST, "/graphql", &[("content-type", wrong)], query.clone()).await;
         assert_eq!((refused.status, refused.code().as_str()), (415, "BAD_USER_INPUT"), "{wrong:?}: {}", refused.text);
+        assert_eq!(refused.header("accept-encoding"), "", "it is not about how the body is encoded");
     }
     assert_eq!(ask(&app, Method::POST, "/graphql", &[], query).await.status, 415, "no type at all");
     app.stop().await;

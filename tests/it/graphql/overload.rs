@@ -4,6 +4,7 @@ use super::slow_clients::{connected, head, parts, until_closed};
 use super::{Answer, body, post};
 use application::caller::Role;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 use tests::app::{Change, Client, How, TestApp};
 use tests::database::TestDatabase;
 use tests::process::{Process, Run};
@@ -120,17 +121,18 @@ async fn beyond_the_limit_of_connections_one_is_told_so_and_health_is_answered()
 async fn node(database: &TestDatabase, write_timeout_ms: u32) -> (Process, String) {
     let mut run = Run::serve(&database.url);
     run.environment.push(("MILEPOST_LIMITS_WRITE_TIMEOUT_MS", write_timeout_ms.to_string()));
+    run.environment.push(("MILEPOST_LIMITS_ANSWER_VALUES", "10000".to_owned()));
     run.environment.push(("MILEPOST_LIMITS_PRINCIPAL_BYTES", (36 * 1024 * 1024).to_string()));
     let mut node = Process::start(env!("CARGO_BIN_EXE_milepost-under-test"), run);
     let address = node.address().await;
     (node, address)
 }
 
-/// A figure of a node.
-async fn figure(client: &Client, name: &str) -> f64 {
-    let (_, figures) = client.get("/metrics").await;
-    let line = figures.lines().find(|line| line.starts_with(name) && line[name.len()..].starts_with(' '));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0)
+/// The value of a metric of a node, over all its labels.
+async fn metric(client: &Client, name: &str) -> f64 {
+    let (_, metrics) = client.get("/metrics").await;
+    let lines = metrics.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 /// A request for an answer of 14 megabytes.
@@ -165,19 +167,61 @@ async fn clients_that_take_nothing_hold_no_more_than_their_share() {
     for held in 1..=2 {
         waiting.push(without_reading(&client, &request).await);
         until("the answer is held", || async {
-            (figure(&client, "milepost_api_held_bytes").await >= f64::from(held * 14_000_000)).then_some(())
+            (metric(&client, "milepost_api_held_bytes").await >= f64::from(held * 14_000_000)).then_some(())
         })
         .await;
     }
     for _ in 0..5 {
         assert_turned_away(&post(&client, request.clone()).await, 429, "principalBytes", 36 * 1024 * 1024);
     }
+    assert_eq!(metric(&client, "milepost_api_overloads_total").await, 5.0, "each refused request is counted once");
     assert_eq!(ask(&client).await.status, 200, "small answers are given");
     assert_eq!(post(&other, request.clone()).await.status, 200, "others have a share of their own");
     drop(waiting);
-    until("nothing is held for who is gone", || async { (figure(&client, "milepost_api_held_bytes").await < 100_000.0).then_some(()) })
+    until("nothing is held for who is gone", || async { (metric(&client, "milepost_api_held_bytes").await < 100_000.0).then_some(()) })
         .await;
     assert_eq!(post(&client, request).await.status, 200);
+    node.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_small_values_in_a_body_count_as_what_they_take() {
+    const ALLOWED: usize = 8 * 1024 * 1024;
+    let app = app(|limits| limits.principal_bytes = ALLOWED).await;
+    let with = |variable: Value| body("{ viewer { actorId } }", &json!({ "unused": variable }));
+    let (many, one) = (with(json!(vec![json!([]); 50_000])), with(json!("[],".repeat(50_000))));
+    assert_eq!(post(&app.client, one).await.status, 200);
+    assert_turned_away(&post(&app.client, many).await, 429, "principalBytes", ALLOWED);
+    assert_eq!(ask(&app.client).await.status, 200, "nothing is held of what was refused");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_given_up_gives_back_its_place_its_turn_and_its_bytes() {
+    const REQUESTS: u16 = 100;
+    let database = TestDatabase::new().await;
+    let (node, address) = node(&database, 3_600_000).await;
+    let client = Client::new(&address, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
+    client.task(&client.project().await, "There").await;
+    let mut holder = PgConnection::connect(&database.url).await.expect("the database is there");
+    holder.execute("BEGIN; LOCK TABLE milepost.task_list IN ACCESS EXCLUSIVE MODE").await.expect("the table can be held");
+    // Some of them wait for the table, with all turns to read that one principal has, and the others for a turn.
+    let padded = body("{ tasks { nodes { id } } }", &json!({ "unused": "x".repeat(50_000) }));
+    let waiting = futures::future::join_all((0..REQUESTS).map(|_| without_reading(&client, &padded))).await;
+    until("all of them are under way", || async {
+        let (requests, held) = (metric(&client, "milepost_api_requests").await, metric(&client, "milepost_api_held_bytes").await);
+        (requests == f64::from(REQUESTS) && held > f64::from(REQUESTS) * 50_000.0).then_some(())
+    })
+    .await;
+    drop(waiting);
+    until("nothing is under way", || async {
+        let (requests, held) = (metric(&client, "milepost_api_requests").await, metric(&client, "milepost_api_held_bytes").await);
+        (requests == 0.0 && held == 0.0).then_some(())
+    })
+    .await;
+    // While the table is still held.
+    client.data("{ events { nodes { id } } }", json!({})).await;
+    holder.execute("ROLLBACK").await.expect("the table can be let go");
     node.kill().await;
 }
 
@@ -188,9 +232,9 @@ async fn a_client_that_does_not_take_its_answer_is_not_waited_for() {
     let client = Client::new(&address, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
     let request = much(&client).await;
     let mut waiting = vec![without_reading(&client, &request).await, without_reading(&client, &request).await];
-    until("their connections are closed", || async { (figure(&client, "milepost_api_write_timeouts_total").await >= 2.0).then_some(()) })
+    until("their connections are closed", || async { (metric(&client, "milepost_api_write_timeouts_total").await >= 2.0).then_some(()) })
         .await;
-    until("nothing is held for them", || async { (figure(&client, "milepost_api_held_bytes").await < 100_000.0).then_some(()) }).await;
+    until("nothing is held for them", || async { (metric(&client, "milepost_api_held_bytes").await < 100_000.0).then_some(()) }).await;
     for stream in &mut waiting {
         let mut taken = vec![];
         let _ = stream.read_to_end(&mut taken).await;
