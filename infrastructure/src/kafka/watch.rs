@@ -14,6 +14,9 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Longest wait for the brokers. The relay itself says when they do not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What is said of a topic that brokers tell nothing of at the moment.
+const UNKNOWN: &str = "as it was when brokers last told; they do not answer now";
+
 /// Sends what an admin should know of the topics, while this node holds the relay's lease. Returns once nobody holds or
 /// wants the lease any more.
 pub async fn watch_topics(
@@ -23,6 +26,7 @@ pub async fn watch_topics(
     notices: watch::Sender<Vec<Notice>>,
 ) {
     let mut probe = None;
+    let mut seen = vec![];
     loop {
         let held = lease.borrow_and_update().is_some();
         if held && probe.is_none() {
@@ -30,14 +34,12 @@ pub async fn watch_topics(
         }
         let found = match (&probe, held) {
             (Some(probe), true) => look(Arc::clone(probe), Arc::clone(&catalogue)).await,
-            _ => vec![],
+            _ => Some(vec![]),
         };
+        let told = told(&mut seen, found);
         notices.send_if_modified(|notices| {
-            let news = *notices != found;
-            for notice in found.iter().filter(|notice| !notices.contains(notice)) {
-                tracing::warn!(notice = notice.name.word(), "{}", notice.message);
-            }
-            *notices = found;
+            let news = *notices != told;
+            *notices = told;
             news
         });
         if let Ok(Err(_)) = tokio::time::timeout(LOOK_EVERY, lease.changed()).await {
@@ -46,15 +48,27 @@ pub async fn watch_topics(
     }
 }
 
-async fn look(probe: Arc<Probe>, catalogue: Arc<Catalogue>) -> Vec<Notice> {
+/// What to tell of what was found, or of what was seen last where the topics could not be looked at.
+fn told(seen: &mut Vec<Notice>, found: Option<Vec<Notice>>) -> Vec<Notice> {
+    match found {
+        Some(found) => {
+            for notice in found.iter().filter(|notice| !seen.contains(notice)) {
+                tracing::warn!(notice = notice.name.word(), "{}", notice.message);
+            }
+            seen.clone_from(&found);
+            found
+        }
+        None => seen.iter().map(|notice| Notice::new(notice.name, format!("{} ({UNKNOWN})", notice.message))).collect(),
+    }
+}
+
+/// Nothing where brokers do not tell.
+async fn look(probe: Arc<Probe>, catalogue: Arc<Catalogue>) -> Option<Vec<Notice>> {
     let look = move || -> Result<Vec<Notice>, AskError> {
         let wanted = wanted(&catalogue);
         Ok(notices(&probe.cluster(wanted.iter().map(|(topic, _)| topic.as_str()))?, &wanted))
     };
-    match tokio::task::spawn_blocking(look).await {
-        Ok(Ok(notices)) => notices,
-        Ok(Err(_)) | Err(_) => vec![],
-    }
+    tokio::task::spawn_blocking(look).await.ok()?.ok()
 }
 
 /// The topics that a relay writes to with their number of partitions, the relay's topic last.
@@ -97,6 +111,21 @@ mod tests {
         let topic = TopicOnBrokers { leaders: vec![Some(1); partitions], copies };
         let cluster = Cluster { brokers, topics: [("task-events".to_owned(), topic)].into() };
         notices(&cluster, &[("task-events".to_owned(), 3), ("missing".to_owned(), 1)]).iter().map(|notice| notice.name).collect()
+    }
+
+    #[test]
+    fn what_was_seen_last_is_told_while_brokers_do_not_answer_and_does_not_vanish() {
+        let mut seen = vec![];
+        let notice = Notice::new(NoticeName::TopicOneCopy, "one copy".to_owned());
+        assert_eq!(told(&mut seen, None), []);
+        assert_eq!(told(&mut seen, Some(vec![notice.clone()])), std::slice::from_ref(&notice));
+        let unknown = told(&mut seen, None);
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(unknown[0].message, format!("one copy ({UNKNOWN})"));
+        assert_eq!(told(&mut seen, None), unknown, "each time the same");
+        assert_eq!(told(&mut seen, Some(vec![notice.clone()])), [notice]);
+        assert_eq!(told(&mut seen, Some(vec![])), []);
+        assert_eq!(told(&mut seen, None), []);
     }
 
     #[test]
