@@ -184,7 +184,9 @@ impl Probe {
             match self.consumer.fetch_metadata(topic, wait) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => match self.explained(&error) {
-                    AskError::Unreachable { .. } if begun.elapsed() < self.patience => wait = (wait * 2).min(self.patience),
+                    AskError::Unreachable { .. } if begun.elapsed() < self.patience => {
+                        wait = (wait * 2).min(self.patience.saturating_sub(begun.elapsed())).max(FIRST_WAIT);
+                    }
                     explained => return Err(explained),
                 },
             }

@@ -1,6 +1,7 @@
 //! Events that the relay cannot send. It stops before such an event; an admin may leave it out for consumers. Then a record
 //! without the event's payload goes to the dead-letter topic in its place, in the same transaction as its neighbours.
 
+use super::CHECKPOINT;
 use crate::postgres::within;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -40,13 +41,14 @@ pub async fn list(pool: &PgPool) -> Result<Vec<DeadLetter>, sqlx::Error> {
 }
 
 /// Leaves out for consumers the event before which the relay stands, on the record of somebody. `None` if it stands before
-/// another or none.
+/// another or none, also where the row of one is still there that was sent since.
 pub async fn skip(pool: &PgPool, position: i64, reason: &str, by: &str) -> Result<Option<DeadLetter>, sqlx::Error> {
     let skip = format!(
         "UPDATE milepost.relay_dead_letters SET skipped_at = now(), skipped_by = $3, reason = $2 \
-         WHERE position = $1 AND skipped_at IS NULL RETURNING {COLUMNS}"
+         WHERE position = $1 AND skipped_at IS NULL \
+           AND position > coalesce((SELECT position FROM milepost.checkpoints WHERE name = $4), 0) RETURNING {COLUMNS}"
     );
-    within(sqlx::query_as(&skip).bind(position).bind(reason).bind(by).fetch_optional(pool)).await
+    within(sqlx::query_as(&skip).bind(position).bind(reason).bind(by).bind(CHECKPOINT).fetch_optional(pool)).await
 }
 
 /// The events after a position that an admin has left out.
@@ -68,7 +70,7 @@ pub(super) async fn stop_before(pool: &PgPool, position: i64, topic: &str, error
     within(stop.bind(position).bind(topic).bind(error).execute(pool)).await.map(|_| ())
 }
 
-/// Forgets where the relay stood: it goes on.
-pub(super) async fn go_on(pool: &PgPool) -> Result<(), sqlx::Error> {
+/// Forgets the event before which the relay stood: it sends again.
+pub(super) async fn forget_stop(pool: &PgPool) -> Result<(), sqlx::Error> {
     within(sqlx::query("DELETE FROM milepost.relay_dead_letters WHERE skipped_at IS NULL").execute(pool)).await.map(|_| ())
 }

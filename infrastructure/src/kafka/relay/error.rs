@@ -100,6 +100,10 @@ impl RelayError {
     fn of_kafka(&self, kafka: &Kafka) -> String {
         use RDKafkaErrorCode as Code;
         let (servers, id) = (&kafka.bootstrap_servers, &kafka.transactional_id);
+        let concerning = match self {
+            Self::Delivery { topic, .. } => format!(" (topic {topic})"),
+            _ => String::new(),
+        };
         match self.code() {
             _ if self.is_fenced() => {
                 format!("another producer uses the transactional id {id}; give each installation a KAFKA_TRANSACTIONAL_ID of its own")
@@ -120,11 +124,11 @@ impl RelayError {
                 | Code::NetworkException),
             ) => format!("brokers at {servers} do not answer: {code}"),
             Some(code @ (Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend)) => {
-                format!("brokers at {servers} have too few copies in sync: {code}; start the brokers that are down")
+                format!("brokers at {servers} have too few copies in sync{concerning}: {code}; start the brokers that are down")
             }
             Some(code @ (Code::TopicAuthorizationFailed | Code::TransactionalIdAuthorizationFailed | Code::ClusterAuthorizationFailed)) => {
                 format!(
-                    "brokers at {servers} do not let the relay in: {code}; allow its login READ, WRITE and DESCRIBE on the topics of the catalogue and WRITE and DESCRIBE on the transactional id {id}"
+                    "brokers at {servers} do not let the relay in{concerning}: {code}; allow its login READ, WRITE and DESCRIBE on the topics of the catalogue and WRITE and DESCRIBE on the transactional id {id}"
                 )
             }
             Some(code @ (Code::Authentication | Code::SaslAuthenticationFailed)) => {
@@ -163,6 +167,8 @@ mod tests {
 
     #[test]
     fn a_missing_right_and_another_producer_are_told_with_what_to_do() {
+        let denied = sentence(RDKafkaErrorCode::TopicAuthorizationFailed);
+        assert!(denied.contains("(topic task-events)"), "{denied}");
         let denied = sentence(RDKafkaErrorCode::TransactionalIdAuthorizationFailed);
         assert!(denied.contains("transactional id north"), "{denied}");
         let fenced = sentence(RDKafkaErrorCode::ProducerFenced);

@@ -167,7 +167,7 @@ impl Relay {
 
     /// A session is of one epoch of the lease, since another node may have relayed in between, and of one generation of the
     /// log: its position and what it has read ahead are read again after that.
-    fn may_go_on(&self, epoch: i64, generation: &watch::Receiver<u64>) -> bool {
+    fn may_continue(&self, epoch: i64, generation: &watch::Receiver<u64>) -> bool {
         *self.lease.borrow() == Some(epoch) && !*self.stop.borrow() && !generation.has_changed().unwrap_or(true)
     }
 }

@@ -7,7 +7,7 @@ use super::error::EventFault;
 use super::evidence::{Evidence, LogSide, Setting, examine};
 use super::partitions::{Partitions, PartitionsError, Unseen};
 use super::refusal::{Refusal, Sent};
-use super::state::{SHOW_EVERY, Teller};
+use super::state::{PLACE, POLICY, SHOW_EVERY, Teller};
 use super::transaction::{Deliveries, Home, RelayProducer, send};
 use super::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CLEANUP_POLICY, COMMIT_GAP, Relay, RelayError};
 use crate::kafka::client::producer_config;
@@ -46,8 +46,8 @@ struct Place {
     looked: Instant,
     shown: Instant,
     proved: Instant,
-    /// Something was sent, or there is nothing to send.
-    goes_on: bool,
+    /// Something was sent, or there is nothing to send, and the database no longer says that the relay stands before an event.
+    stop_forgotten: bool,
 }
 
 impl Relay {
@@ -59,12 +59,12 @@ impl Relay {
         self.unless_stopped(runtime, self.create_topics())?;
         let partitions = Partitions::of(&self.kafka, &self.catalogue)?;
         partitions.led()?;
-        let before = self.unless_stopped(runtime, self.before_fencing(teller.refuses()))?;
+        let before = self.unless_stopped(runtime, self.before_fencing(epoch, teller))?;
         // A transaction has one record. Of two that are open the first may be of a committed one, and would be aborted with
         // the second.
         partitions.record_is_shown(before.stored.position().unwrap_or(0), before.log.confirmed, 2)?;
         let generation = self.log.generation();
-        if !self.may_go_on(epoch, &generation) {
+        if !self.may_continue(epoch, &generation) {
             return Ok(());
         }
         let producer: RelayProducer = producer_config(&self.kafka).create_with_context(Deliveries::default())?;
@@ -79,20 +79,22 @@ impl Relay {
             self.unless_stopped(runtime, self.none_is_lost(&unseen, &place))?;
         }
         place.visible = Some(open.iter().min().map_or(place.sent.position, |first| first - 1));
-        tracing::info!(position = place.sent.position, "the relay to Kafka goes on");
+        if teller.is_news(PLACE, format!("{epoch} {}", place.sent.position)) {
+            tracing::info!(position = place.sent.position, "the relay to Kafka goes on");
+        }
         self.confirm(runtime, &mut place)?;
         let servers = &self.kafka.bootstrap_servers;
         let home = Home { topic: self.catalogue.relay_topic(), transactional_id: &self.kafka.transactional_id, servers };
         let mut head = self.log.head();
         let (mut following, mut committed) = (None, None::<Instant>);
-        while self.may_go_on(epoch, &generation) {
+        while self.may_continue(epoch, &generation) {
             teller.at(place.sent.position);
             if let (None, Some(gap)) = (&following, committed.and_then(|at| COMMIT_GAP.checked_sub(at.elapsed()))) {
                 self.pause(runtime, gap);
             }
             let prepared = following.take().unwrap_or_else(|| self.prepare(runtime, &place, place.sent, *most, None));
             let Some(batch) = prepared? else {
-                self.go_on(runtime, teller, &mut place);
+                self.sound(runtime, teller, &mut place);
                 self.prove(runtime, &mut place)?;
                 self.signs.send_replace(());
                 place.look_what_is_visible(&partitions, PROVE_EVERY);
@@ -120,7 +122,7 @@ impl Relay {
             partitions.led_after(begun)?;
             place.look_what_is_visible(&partitions, LOOK_WHAT_IS_VISIBLE_EVERY);
             *most = BATCH_EVENTS_MAX.min(*most * 2);
-            self.go_on(runtime, teller, &mut place);
+            self.sound(runtime, teller, &mut place);
             if place.shown.elapsed() > SHOW_EVERY || *head.borrow() <= last.position {
                 self.confirm(runtime, &mut place)?;
             }
@@ -139,9 +141,11 @@ impl Relay {
     }
 
     /// What can be told without ending the transactions of another relay, which may be the right one.
-    async fn before_fencing(&self, refuses: bool) -> Result<Evidence, RelayError> {
+    async fn before_fencing(&self, epoch: i64, teller: &Teller) -> Result<Evidence, RelayError> {
         let examined = examine(&self.kafka, &self.catalogue, &self.pool).await?;
-        if let Setting::Unknown(reason) = &examined.policy {
+        if let Setting::Unknown(reason) = &examined.policy
+            && teller.is_news(POLICY, format!("{epoch} {reason}"))
+        {
             let ((name, wanted), topic) = (CLEANUP_POLICY, self.catalogue.relay_topic());
             tracing::warn!(reason, "whether {name} of {topic} is {wanted} could not be checked; allow the login DESCRIBE_CONFIGS on it");
         }
@@ -150,7 +154,7 @@ impl Relay {
             Err(refusal @ (Refusal::OtherLog { .. } | Refusal::CleanupPolicy { .. } | Refusal::TopicsNotEmpty { .. })) => {
                 Err(refusal.into())
             }
-            Err(refusal) if refuses => Err(refusal.into()),
+            Err(refusal) if teller.refuses() => Err(refusal.into()),
             Ok(_) | Err(_) => Ok(examined.evidence),
         }
     }
@@ -162,7 +166,7 @@ impl Relay {
         let visible = evidence.stored.record().and_then(|record| record.visible);
         let skipped = skipped_after(&self.pool, visible.unwrap_or(sent.position).min(sent.position)).await?;
         let (log_id, changed_at, now) = (evidence.log.id, evidence.log.changed_at, Instant::now());
-        Ok(Place { sent, log_id, changed_at, skipped, visible, looked: now, shown: now, proved: now, goes_on: false })
+        Ok(Place { sent, log_id, changed_at, skipped, visible, looked: now, shown: now, proved: now, stop_forgotten: false })
     }
 
     /// Fails if consumers do not see an event that was sent, and brokers cannot have removed it for its age.
@@ -235,12 +239,14 @@ impl Relay {
         Ok(if facts.is_empty() { self.log.after(sent.position, most).await? } else { facts })
     }
 
-    fn go_on(&self, runtime: &Handle, teller: &Teller, place: &mut Place) {
+    /// Tells that something was sent, or that there is nothing to send.
+    fn sound(&self, runtime: &Handle, teller: &Teller, place: &mut Place) {
         teller.sound();
-        if !std::mem::replace(&mut place.goes_on, true)
-            && let Err(error) = runtime.block_on(dead_letters::go_on(&self.pool))
-        {
-            tracing::debug!(%error, "the event before which the relay stood could not be forgotten");
+        if !place.stop_forgotten {
+            match runtime.block_on(dead_letters::forget_stop(&self.pool)) {
+                Ok(()) => place.stop_forgotten = true,
+                Err(error) => tracing::debug!(%error, "the event before which the relay stood could not be forgotten"),
+            }
         }
     }
 

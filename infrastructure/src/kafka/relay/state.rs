@@ -1,9 +1,10 @@
 //! How the relay is doing, for whoever asks this node.
 
-use super::checkpoint::known;
+use super::checkpoint::{Known, known};
 use super::refusal::{REASONS, Refusal};
 use sqlx::PgPool;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -13,6 +14,11 @@ pub(super) const SHOW_EVERY: Duration = Duration::from_millis(500);
 /// So long after it has lost the lease a node has no trouble of its own any more. One that released it for want of progress takes
 /// it again after three seconds if no other node does, and its trouble is the same then.
 const LEAVE_AFTER: Duration = Duration::from_secs(5);
+
+/// Where a session begins, as a thing that is logged when it is news.
+pub(super) const PLACE: &str = "place";
+/// Why it is not known how long brokers keep the relay's record, likewise.
+pub(super) const POLICY: &str = "policy";
 
 /// How the relay is doing on this node. Nothing where another node relays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,11 +44,19 @@ pub enum Trouble {
 pub(super) struct Teller {
     state: watch::Sender<RelayState>,
     lease: watch::Receiver<Option<i64>>,
+    /// What was logged last of each thing that every session finds out anew.
+    logged: Mutex<HashMap<&'static str, String>>,
 }
 
 impl Teller {
     pub(super) fn new(lease: watch::Receiver<Option<i64>>) -> Self {
-        Self { state: watch::Sender::new(RelayState::default()), lease }
+        Self { state: watch::Sender::new(RelayState::default()), lease, logged: Mutex::default() }
+    }
+
+    /// Whether something else was found out of a thing than the last time.
+    pub(super) fn is_news(&self, thing: &'static str, found: String) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.insert(thing, found.clone()).is_none_or(|before| before != found)
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<RelayState> {
@@ -77,6 +91,8 @@ impl Teller {
             return;
         }
         metrics::counter!("milepost_relay_troubles_total").increment(1);
+        // Whoever reads of the trouble wants to read of its end.
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).remove(PLACE);
         match trouble {
             Trouble::Stuck(reason) => tracing::warn!(reason, "the relay to Kafka is stuck; it tries again"),
             Trouble::Refuses(refusal) => {
@@ -143,7 +159,11 @@ pub(super) async fn show(pool: PgPool, mut head: watch::Receiver<i64>, teller: A
         }
         // Before Kafka is reached, the database tells what was sent at least.
         if held && known_here.is_none() && refusal.is_none() && confirmed.is_none() {
-            confirmed = known(&pool).await.ok().map(|known| known.map_or(0, |known| known.position));
+            // Not what was sent before a refusal that still stands.
+            confirmed = known(&pool).await.ok().and_then(|known| match known.unwrap_or_default() {
+                Known { refusal: Some(_), .. } => None,
+                Known { position, refusal: None } => Some(position),
+            });
         }
         let position = known_here.or(confirmed).filter(|_| held && refusal.is_none());
         // Not 0 where it is not known, and below 0 where Kafka is ahead of the log.

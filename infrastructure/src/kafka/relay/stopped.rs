@@ -6,6 +6,7 @@ use super::error::EventFault;
 use super::evidence::{Setting, topic_setting};
 use super::state::Trouble;
 use super::{Relay, RelayError};
+use rdkafka::error::RDKafkaErrorCode;
 
 impl Relay {
     /// Notes the event for admins, and says what it is, why it is not sent, and what to do.
@@ -20,9 +21,7 @@ impl Relay {
                     Ok(Setting::Is(limit)) => limit,
                     Ok(Setting::Unknown(_) | Setting::Demo) | Err(_) => "unknown".to_owned(),
                 };
-                format!(
-                    "its record of {bytes} bytes is not taken by the topic {topic}, whose max.message.bytes is {limit}: {code}; raise that limit"
-                )
+                not_taken(code, bytes, &topic, &limit)
             }
             (cause, _) => format!("{cause}; run a version of Milepost that can read it"),
         };
@@ -33,5 +32,38 @@ impl Relay {
             dead_letters::SKIP
         );
         Ok(Trouble::StoppedBefore { position, sentence })
+    }
+}
+
+/// Why brokers do not take a record, and what would help. `limit` is the topic's `max.message.bytes`.
+fn not_taken(code: RDKafkaErrorCode, bytes: usize, topic: &str, limit: &str) -> String {
+    let refused = format!("its record of {bytes} bytes is not taken by the topic {topic}");
+    match code {
+        RDKafkaErrorCode::PolicyViolation => {
+            format!("{refused}: a policy of the brokers forbids it ({code}); change that policy, which the brokers' logs name")
+        }
+        RDKafkaErrorCode::InvalidRecord => {
+            format!(
+                "{refused}: the brokers call it invalid ({code}); change the setting of the topic that it breaks, which their logs name"
+            )
+        }
+        code => format!("{refused}, whose max.message.bytes is {limit}: {code}; raise that limit"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_size_is_blamed_on_the_limit_of_size() {
+        let told = |code| not_taken(code, 812, "task-events", "4000");
+        for code in [RDKafkaErrorCode::MessageSizeTooLarge, RDKafkaErrorCode::MessageBatchTooLarge] {
+            assert!(told(code).contains("whose max.message.bytes is 4000"), "{code:?}");
+        }
+        for (code, words) in [(RDKafkaErrorCode::PolicyViolation, "a policy"), (RDKafkaErrorCode::InvalidRecord, "invalid")] {
+            let told = told(code);
+            assert!(told.contains(words) && told.contains("task-events") && !told.contains("max.message.bytes"), "{told}");
+        }
     }
 }
