@@ -76,6 +76,11 @@ impl Topics {
         Ok(Self { admin, probe: Probe::new(kafka)?, servers, wanted })
     }
 
+    /// The brokers that are asked, as the settings name them.
+    pub fn servers(&self) -> &str {
+        &self.servers
+    }
+
     /// The topics of the catalogue.
     pub fn wanted(&self) -> impl Iterator<Item = (&str, &TopicState)> {
         self.wanted.iter().map(|(name, (state, _))| (name.as_str(), state))

@@ -1,6 +1,6 @@
 //! `milepost relay`: where the relay to Kafka is, and an admin's word on where it continues.
 
-use super::topics::require_kafka;
+use super::topics::{failed, require_kafka};
 use crate::cli::{Relay, RelayCommand};
 use crate::exit::Failure;
 use crate::wire::Core;
@@ -10,6 +10,7 @@ use infrastructure::kafka::relay::dead_letters;
 use infrastructure::kafka::relay::{
     Evidence, Examined, Fence, Hold, LogSide, OpenRecords, Refusal, RelayError, Sent, Setting, examine, open_records, resume,
 };
+use infrastructure::kafka::topics::Topics;
 use infrastructure::kafka::verify::{NoProof, Proof, TopicsRead, read_topics};
 use infrastructure::kafka::{RelayRecord, Stored};
 use serde_json::{Value, json};
@@ -38,6 +39,7 @@ pub async fn run(arguments: Relay, configuration: &Configuration) -> Result<(), 
     require_kafka(configuration)?;
     let settings = &configuration.settings;
     let catalogue = Catalogue::read(&settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
+    Topics::new(&settings.kafka, &catalogue).and_then(|topics| topics.check_reachable()).map_err(failed)?;
     let core = Core::open(settings).await?;
     let desk = Desk { core, kafka: settings.kafka.clone(), catalogue: Arc::new(catalogue) };
     let done = match arguments.what {

@@ -99,7 +99,7 @@ async fn diff(topics: &Topics, json: bool) -> Result<(), Failure> {
         crate::output::json(&differences);
     }
     for (name, difference) in differences.iter().filter(|_| !json) {
-        say!("- {name}: {}", sentence(difference));
+        say!("- {name}: {}", sentence(topics.servers(), name, difference));
     }
     match differences.iter().filter(|(_, difference)| difference.is_drift()).count() {
         0 if json => Ok(()),
@@ -112,7 +112,7 @@ async fn diff(topics: &Topics, json: bool) -> Result<(), Failure> {
 }
 
 /// What differs, and what to do.
-fn sentence(difference: &Difference) -> String {
+fn sentence(servers: &str, name: &str, difference: &Difference) -> String {
     match difference {
         Difference::Missing => "missing; create it with `milepost topics apply`".to_owned(),
         Difference::Drift { field, wanted, found } => format!("{field} is {found}, the catalogue says {wanted}"),
@@ -126,7 +126,7 @@ fn sentence(difference: &Difference) -> String {
         ),
         Difference::MaxMessageBytes { needed, found } => format!(
             "max.message.bytes is {found}, and the largest event has {needed} bytes: the relay would stop at one; raise it with \
-             kafka-configs.sh --alter --add-config max.message.bytes={needed}"
+             kafka-configs.sh --bootstrap-server {servers} --entity-type topics --entity-name {name} --alter --add-config max.message.bytes={needed}"
         ),
         Difference::Warning(warning) => format!("warning: {warning}"),
     }

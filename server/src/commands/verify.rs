@@ -9,7 +9,7 @@ use application::ports::EventLog;
 use indicatif::{ProgressBar, ProgressStyle};
 use infrastructure::config::Configuration;
 use infrastructure::kafka::catalogue::Catalogue;
-use infrastructure::kafka::relay::{Evidence, Refusal};
+use infrastructure::kafka::relay::{Evidence, Refusal, RelayError, examine};
 use infrastructure::kafka::topics::Topics;
 use infrastructure::kafka::verify::{Report, read_topics};
 use std::sync::Arc;
@@ -86,16 +86,18 @@ async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Cata
     let kafka = &configuration.settings.kafka;
     let head = *core.log.head().borrow();
     let begun = Instant::now();
-    let (until, refusal) = loop {
-        let evidence = Evidence::read(kafka, &catalogue, &core.database.worker).await;
-        let evidence = evidence.map_err(|error| Failure::not_there(error.sentence(kafka)))?;
-        let refusal = evidence.verdict().err();
+    let unknown = |error: RelayError| Failure::not_there(error.sentence(kafka));
+    let examined = examine(kafka, &catalogue, &core.database.worker).await.map_err(unknown)?;
+    let (mut evidence, mut refusal) = (examined.evidence, examined.verdict.err());
+    let until = loop {
         // What a record of another log says is compared as far as this log goes.
         let position = evidence.stored.position().unwrap_or(0).min(evidence.log.head);
         if refusal.is_some() || position >= head || begun.elapsed() >= wait {
-            break (position, refusal);
+            break position;
         }
         tokio::time::sleep(ASK_EVERY).await;
+        evidence = Evidence::read(kafka, &catalogue, &core.database.worker).await.map_err(unknown)?;
+        refusal = evidence.verdict().err();
     };
     let bar = ProgressBar::new_spinner();
     bar.set_style(

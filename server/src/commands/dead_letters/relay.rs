@@ -1,4 +1,4 @@
-//! The event before which the relay stands because it cannot send it. Nothing waits behind it but everything.
+//! The event before which the relay stands because it cannot send it. Every later event waits behind it.
 
 use super::{Letter, Parking};
 use crate::cli::{Source, Why};
