@@ -3,6 +3,7 @@
 use crate::clock::MovedClock;
 use crate::database::TestDatabase;
 use crate::kafka::TestTopics;
+use crate::wait::until;
 use api::http::auth::Tokens;
 use application::caller::{Caller, Role};
 use application::ports::{Clock, EventLog};
@@ -211,6 +212,16 @@ impl Client {
     pub async fn task(&self, project: &str, title: &str) -> String {
         let made = self.must("taskCreate", "id", json!({ "projectId": project, "title": title })).await;
         made["task"]["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The message of the notice of a name in `/readyz`, once it is there.
+    pub async fn notice(&self, name: &str) -> String {
+        until("the notice is there", || async {
+            let health: Value = serde_json::from_str(&self.get("/readyz").await.1).ok()?;
+            let notices = health["notices"].as_array()?;
+            Some(notices.iter().find(|notice| notice["name"] == name)?["message"].as_str()?.to_owned())
+        })
+        .await
     }
 
     /// A page that is no GraphQL: status and text.

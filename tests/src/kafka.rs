@@ -1,9 +1,10 @@
 //! Topics for one test on the shared Kafka, and what is on them.
 
 use crate::servers;
+use crate::wait::PATIENCE;
 use infrastructure::config::{Configuration, Kafka};
 use infrastructure::kafka::catalogue::Catalogue;
-use infrastructure::kafka::consumer_config;
+use infrastructure::kafka::{client_config, consumer_config};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Headers;
@@ -62,6 +63,14 @@ impl TestTopics {
         let toml = self.toml.replace("partitions = 3", &format!("partitions = 3\nreplication = {copies}"));
         self.toml = toml.replace("[relay]", &format!("[relay]\nreplication = {copies}"));
         self
+    }
+
+    /// The leader of each partition of a topic, if it has one.
+    pub fn leaders(&self, topic: &str) -> BTreeMap<i32, Option<i32>> {
+        let consumer: BaseConsumer = client_config(&self.kafka).create().expect("a client can be made");
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("Kafka answers");
+        let partitions = metadata.topics()[0].partitions().iter();
+        partitions.map(|found| (found.id(), Some(found.leader()).filter(|leader| *leader > 0))).collect()
     }
 
     /// Every committed record on the event topics, each partition in order.

@@ -2,6 +2,8 @@
 //! written: with three copies nothing needs help; with one copy the relay may stop, and says what to do.
 
 use super::Scene;
+use chrono::{DateTime, Utc};
+use infrastructure::leases::LEASE_LASTS;
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,12 +12,10 @@ use tests::dice::Dice;
 use tests::kafka::TestTopics;
 use tests::own_kafka::OwnKafka;
 use tests::process::Process;
-use tests::wait::until_true;
+use tests::wait::{until, until_true};
 
 const TASKS: usize = 40;
 const EVENTS_PER_FAULT: usize = 600;
-/// Longer than brokers miss one that is silent.
-const FROZEN: Duration = Duration::from_secs(8);
 /// Longest that everything may take to be sent once all is mended.
 const RELAYED_WITHIN: Duration = Duration::from_secs(180);
 
@@ -27,6 +27,41 @@ enum Fault {
     NodeFrozen,
     BrokerFrozen,
     NodeAndBrokerFrozen,
+}
+
+impl Fault {
+    fn of_node(self) -> bool {
+        !matches!(self, Self::Broker | Self::BrokerFrozen)
+    }
+
+    fn of_broker(self) -> bool {
+        !matches!(self, Self::Node | Self::NodeFrozen)
+    }
+}
+
+impl Scene {
+    /// Returns once others do the work of a node, or of a broker, that does nothing any more.
+    async fn missed(&self, node: bool, broker: Option<i32>) {
+        if node {
+            // Renewed since, so by one that lives: the other one, or the one that takes over.
+            let sql = self.sql().await;
+            let until_now = "SELECT clock_timestamp() + $1";
+            let expires: DateTime<Utc> = sqlx::query_scalar(until_now).bind(LEASE_LASTS).fetch_one(&sql).await.expect("the time");
+            let renewed = "SELECT count(*) = 1 FROM milepost.leases WHERE name = 'relay' AND expires_at > $1";
+            until("the lease is renewed", || async {
+                sqlx::query_scalar(renewed).bind(expires).fetch_one(&sql).await.ok().filter(|renewed| *renewed)
+            })
+            .await;
+            sql.close().await;
+        }
+        if let Some(broker) = broker {
+            let topics = &self.topics.catalogue;
+            let mut names: Vec<String> = topics.topics.iter().map(|topic| topics.full_name(&topic.name)).collect();
+            names.push(topics.relay_topic());
+            let leads = |name: &String| self.topics.leaders(name).values().any(|leader| *leader == Some(broker));
+            until_true("the broker leads nothing", || !names.iter().any(leads)).await;
+        }
+    }
 }
 
 const FAULTS: [Fault; 6] =
@@ -65,7 +100,7 @@ impl Stage {
                 self.kafka.signal_node(broker, Signal::SIGSTOP);
             }
         }
-        tokio::time::sleep(FROZEN).await;
+        scene.missed(fault.of_node(), fault.of_broker().then_some(broker)).await;
         match fault {
             Fault::NodeFrozen | Fault::BrokerFrozen | Fault::NodeAndBrokerFrozen => {
                 for node in &self.nodes {

@@ -3,8 +3,7 @@
 mod ways_out;
 
 use super::verify::Forger;
-use super::{GOES_ON, Scene};
-use application::caller::Role;
+use super::{GOES_ON, Scene, client};
 use infrastructure::kafka::client_config;
 use infrastructure::kafka::relay::{Setting, topic_setting};
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
@@ -16,7 +15,6 @@ use tests::app::Client;
 use tests::database::TestDatabase;
 use tests::process::{Output, Process};
 use tests::wait::until;
-use uuid::Uuid;
 
 const REFUSES: &str = "the relay to Kafka refuses to send";
 
@@ -24,16 +22,10 @@ fn text(output: &Output) -> String {
     format!("{}{}", output.stdout, output.stderr)
 }
 
-async fn client(node: &mut Process) -> Client {
-    Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner)
-}
-
-/// The notices of a node, by name.
-async fn notices(client: &Client) -> Vec<(String, String)> {
+/// Whether a node has nothing to say of itself.
+async fn has_no_notices(client: &Client) -> bool {
     let health: Value = serde_json::from_str(&client.get("/readyz").await.1).expect("health is JSON");
-    let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let notices = health["notices"].as_array().expect("notices").iter();
-    notices.map(|notice| (text(&notice["name"]), text(&notice["message"]))).collect()
+    health["notices"] == json!([])
 }
 
 impl Scene {
@@ -93,8 +85,8 @@ async fn assert_refuses(scene: &Scene, database: &TestDatabase, node: &mut Proce
     let line = node.said(REFUSES).await;
     assert!(line.contains(words), "{words}: {line}");
     let client = client(node).await;
-    let notice = until("the notice tells", || async { notices(&client).await.into_iter().find(|(name, _)| name == "relay_refuses") }).await;
-    assert!(notice.1.contains(words), "{notice:?}");
+    let notice = client.notice("relay_refuses").await;
+    assert!(notice.contains(words), "{notice}");
     until("the metric tells the reason and no lag", || async {
         let metrics = client.get("/metrics").await.1;
         let refused = metrics.contains(&format!("milepost_relay_refused{{reason=\"{reason}\"}} 1"));
@@ -119,7 +111,7 @@ async fn assert_refuses(scene: &Scene, database: &TestDatabase, node: &mut Proce
 /// Returns once a node that refused sends, without having been started anew.
 async fn assert_goes_on(node: &mut Process, client: &Client) {
     node.said(GOES_ON).await;
-    until("there is nothing to say of the relay", || async { notices(client).await.is_empty().then_some(()) }).await;
+    until("there is nothing to say of the relay", || async { has_no_notices(client).await.then_some(()) }).await;
     let status = client.data("{ serviceStatus { relay { refusal } } }", json!({})).await;
     assert_eq!(status["serviceStatus"]["relay"]["refusal"], Value::Null);
 }
@@ -236,6 +228,8 @@ async fn a_topic_that_does_not_keep_the_record_is_refused_before_and_after_it_is
     scene.set_cleanup_policy("delete").await;
     let mut node = scene.node("");
     let client = assert_refuses(&scene, &scene.database, &mut node, "cleanup_policy", "under which brokers remove").await;
+    let verdict = scene.milepost(&["verify", "kafka", "--wait", "0s"]).await;
+    assert!(verdict.status == 1 && verdict.stderr.contains("under which brokers remove"), "{}", text(&verdict));
     let refused = scene.milepost(&["relay", "resume", "--from-start"]).await;
     assert!(refused.status == 1 && refused.stderr.contains("run `milepost topics apply`"), "{}", text(&refused));
     scene.empty_relay_topic().await;

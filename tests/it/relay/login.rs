@@ -1,15 +1,10 @@
 //! Brokers that do not know the user, or do not let it see everything: each command, and a node, says so.
 
-use super::{MILEPOST, Scene};
-use application::caller::Role;
-use serde_json::Value;
+use super::{MILEPOST, Scene, client};
 use std::sync::atomic::AtomicUsize;
-use tests::app::Client;
 use tests::kafka::TestTopics;
 use tests::own_kafka::OwnKafka;
 use tests::process::{Output, Process, Run, run};
-use tests::wait::until;
-use uuid::Uuid;
 
 const WRONG_PASSWORD: &str = "swordfish";
 
@@ -65,7 +60,15 @@ impl Stage {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_told_with_the_user_and_the_settings_and_the_right_one_works() {
     let stage = Stage::set("relay-login").await;
-    for arguments in [&["topics", "list"][..], &["topics", "diff"], &["topics", "apply"], &["verify", "kafka", "--wait", "0s"]] {
+    for arguments in [
+        &["topics", "list"][..],
+        &["topics", "diff"],
+        &["topics", "apply"],
+        &["verify", "kafka", "--wait", "0s"],
+        &["relay", "status"],
+        &["relay", "resume", "--from-start"],
+        &["relay", "adopt"],
+    ] {
         let refused = stage.milepost("milepost", WRONG_PASSWORD, arguments).await;
         assert_eq!(refused.status, 2, "{arguments:?}: {}{}", refused.stdout, refused.stderr);
         for words in ["refuses the login of the user \"milepost\"", "Authentication failed", "KAFKA_SASL_PASSWORD"] {
@@ -74,12 +77,7 @@ async fn a_wrong_password_is_told_with_the_user_and_the_settings_and_the_right_o
         assert!(!refused.stderr.contains(WRONG_PASSWORD) && refused.stdout.is_empty(), "{}{}", refused.stdout, refused.stderr);
     }
     let mut node = stage.node("milepost", WRONG_PASSWORD);
-    let client = Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
-    let message = until("the node says why it does not send", || async {
-        let health: Value = serde_json::from_str(&client.get("/readyz").await.1).ok()?;
-        health["notices"].as_array()?.iter().find(|notice| notice["name"] == "relay_stuck")?["message"].as_str().map(str::to_owned)
-    })
-    .await;
+    let message = client(&mut node).await.notice("relay_stuck").await;
     assert!(message.contains("refuses the login of the user \"milepost\"") && message.contains("KAFKA_SASL_PASSWORD"), "{message}");
     assert!(!node.log().contains(WRONG_PASSWORD), "{}", node.log());
     node.kill().await;

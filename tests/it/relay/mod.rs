@@ -16,7 +16,7 @@ mod topics;
 mod two_nodes;
 mod verify;
 
-use application::caller::Caller;
+use application::caller::{Caller, Role};
 use application::commands::{Command, TaskCommentInput};
 use application::ports::EventLog;
 use futures::{StreamExt, stream};
@@ -28,7 +28,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use tests::app::settings;
+use tests::app::{Client, settings};
 use tests::builders::{project, send, somebody, task};
 use tests::database::TestDatabase;
 use tests::kafka::{Record, TestTopics};
@@ -216,6 +216,11 @@ impl Scene {
         assert_eq!(verdict.status, 0, "{}{}", verdict.stdout, verdict.stderr);
         records
     }
+}
+
+/// Somebody who asks a node.
+async fn client(node: &mut Process) -> Client {
+    Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner)
 }
 
 fn catalogue_path() -> PathBuf {

@@ -1,22 +1,17 @@
 //! Records that brokers leave open: a transaction ends while the leader of one of its partitions is down, and gets no
 //! marker there. Three brokers, one copy.
 
-use super::{GOES_ON, MILEPOST, Scene};
-use application::caller::Role;
+use super::{GOES_ON, MILEPOST, Scene, client};
 use infrastructure::kafka::client_config;
 use nix::sys::signal::Signal;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
-use tests::app::Client;
 use tests::kafka::TestTopics;
 use tests::own_kafka::OwnKafka;
 use tests::process::{Process, Run};
 use tests::wait::{PATIENCE, until, until_true};
-use uuid::Uuid;
 
 /// Enough tasks to have some on each partition.
 const TASKS: usize = 24;
@@ -50,10 +45,7 @@ impl Stage {
 
     /// The leader of a partition, if it has one.
     fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
-        let consumer: BaseConsumer = client_config(&self.scene.topics.kafka).create().expect("a client can be made");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("Kafka answers");
-        let found = metadata.topics()[0].partitions().iter().find(|found| found.id() == partition).expect("the partition is there");
-        Some(found.leader()).filter(|leader| *leader > 0)
+        self.scene.topics.leaders(topic)[&partition]
     }
 
     /// The broker that coordinates the relay's transactions.
@@ -104,17 +96,6 @@ impl Stage {
         let (shown, sent) = (self.scene.topics.positions().await.len() as i64, self.scene.position().await);
         assert!(Some(shown) < sent, "brokers left no marker out");
         partition
-    }
-
-    /// What `/readyz` has under a name.
-    async fn notice(&self, node: &mut Process, name: &str) -> String {
-        let client = Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
-        until("the notice is there", || async {
-            let health: Value = serde_json::from_str(&client.get("/readyz").await.1).ok()?;
-            let notices = health["notices"].as_array()?;
-            Some(notices.iter().find(|notice| notice["name"] == name)?["message"].as_str()?.to_owned())
-        })
-        .await
     }
 
     /// Sees that a node relays what is written from now on, and ends it.
@@ -175,13 +156,13 @@ async fn records_of_an_aborted_transaction_that_were_left_open_stop_the_relay_un
 
     let mut other = stage.scene.node("");
     other.said("holds records of an aborted transaction").await;
-    let notice = stage.notice(&mut other, "relay_stuck").await;
+    let notice = client(&mut other).await.notice("relay_stuck").await;
     assert!(notice.contains("holds records of an aborted transaction"), "{notice}");
     assert_eq!(stage.scene.position().await, sent, "nothing is sent:\n{}", other.log());
     let diff = stage.scene.milepost(&["topics", "diff"]).await;
     assert_eq!(diff.status, 0, "{}{}", diff.stdout, diff.stderr);
     assert_eq!(diff.stdout.matches("each partition has one copy although there are several brokers").count(), 5, "{}", diff.stdout);
-    assert!(stage.notice(&mut other, "topic_one_copy").await.contains("one copy although there are several brokers"));
+    assert!(client(&mut other).await.notice("topic_one_copy").await.contains("one copy although there are several brokers"));
 
     // The way out, as it is said for each partition that the broker led: of other topics too, as chance has it.
     let mut taken = BTreeSet::new();
@@ -231,7 +212,7 @@ async fn records_of_a_committed_transaction_that_are_lost_with_an_aborted_one_ar
 
     let mut node = stage.scene.node("");
     node.said("consumers do not see").await;
-    let notice = stage.notice(&mut node, "relay_stuck").await;
+    let notice = client(&mut node).await.notice("relay_stuck").await;
     let lost: Vec<i64> = (1..=sent).filter(|position| !shown.contains(position)).collect();
     let words = format!("{} events of committed transactions, the first at position {}", lost.len(), lost[0]);
     assert!(notice.contains(&words), "{words}: {notice}");
@@ -279,7 +260,7 @@ async fn a_record_of_the_relay_that_was_left_open_is_not_taken_for_lost() {
 
     let mut node = stage.scene.node("");
     node.said("was left open").await;
-    let (notice, resume) = (stage.notice(&mut node, "relay_stuck").await, ["relay", "resume", "--from", &head.to_string()]);
+    let (notice, resume) = (client(&mut node).await.notice("relay_stuck").await, ["relay", "resume", "--from", &head.to_string()]);
     assert!(notice.ends_with(&format!("run `milepost {}`", resume.join(" "))), "{notice}");
     let resumed = stage.scene.milepost(&resume).await;
     assert_eq!(resumed.status, 0, "{}{}", resumed.stdout, resumed.stderr);

@@ -1,7 +1,6 @@
 //! Kafka is away: at the start, for a while, or for just the moment that matters.
 
-use super::{GOES_ON, IS_STUCK, Scene};
-use application::caller::Role;
+use super::{GOES_ON, IS_STUCK, Scene, client};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,16 +8,10 @@ use std::time::{Duration, Instant};
 use tests::app::Client;
 use tests::kafka::TestTopics;
 use tests::own_kafka::OwnKafka;
-use tests::process::Process;
 use tests::wait::{until, until_true};
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
-
-async fn client(node: &mut Process) -> Client {
-    Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner)
-}
 
 /// What a node says of itself once its read models are built: without Kafka it can do its work.
 async fn health(client: &Client) -> Value {
@@ -130,7 +123,7 @@ async fn a_broker_that_is_down_is_named_and_no_event_is_blamed_for_it() {
     let kafka = OwnKafka::start("relay-blame");
     let scene = Scene::on(TestTopics::on(&kafka.bootstrap_servers), 2).await;
     let mut environment = scene.environment();
-    // Records are given up after 3 s.
+    // The client gives a record 3 s.
     environment.push(("KAFKA_TRANSACTION_TIMEOUT_MS", "5000".to_owned()));
     let mut node = scene.node_with(environment, "");
     node.said(GOES_ON).await;

@@ -1,20 +1,16 @@
 //! The number of partitions: the catalogue's decides where a key goes, whatever the brokers have.
 
-use super::{GOES_ON, Scene};
-use application::caller::Role;
+use super::{GOES_ON, Scene, client};
 use infrastructure::kafka::client_config;
 use infrastructure::kafka::partitioner::partition_of;
 use infrastructure::kafka::topics::Topics;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
-use tests::app::Client;
 use tests::kafka::read_topic;
-use tests::process::Process;
-use tests::wait::{PATIENCE, until};
+use tests::wait::PATIENCE;
 use uuid::Uuid;
 
 const TASKS: usize = 30;
@@ -27,16 +23,6 @@ async fn raise(scene: &Scene, topic: &str, partitions: usize) {
     }
 }
 
-async fn notice(node: &mut Process, name: &str) -> String {
-    let client = Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
-    until("the notice is there", || async {
-        let health: Value = serde_json::from_str(&client.get("/readyz").await.1).ok()?;
-        let notices = health["notices"].as_array()?;
-        Some(notices.iter().find(|notice| notice["name"] == name)?["message"].as_str()?.to_owned())
-    })
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_stay_on_their_partitions_when_a_topic_is_given_more() {
     let scene = Scene::new(TASKS).await;
@@ -45,7 +31,7 @@ async fn keys_stay_on_their_partitions_when_a_topic_is_given_more() {
     scene.relayed().await;
     let tasks = scene.topics.catalogue.full_name("task-events");
     raise(&scene, &tasks, 7).await;
-    let message = notice(&mut node, "topic_partitions_differ").await;
+    let message = client(&mut node).await.notice("topic_partitions_differ").await;
     assert!(message.contains(&format!("the topic {tasks} has 7 partitions and the catalogue says 3")), "{message}");
     scene.write(2 * TASKS, &AtomicUsize::new(0)).await;
     scene.relayed().await;
@@ -69,7 +55,7 @@ async fn fewer_partitions_than_in_the_catalogue_stop_the_relay_until_they_are_ra
     let tasks = scene.topics.catalogue.full_name("task-events");
     let mut node = scene.node("");
     node.said("has 3 partitions and the catalogue says 5").await;
-    assert!(notice(&mut node, "relay_stuck").await.contains("milepost topics apply --reorder-keys"));
+    assert!(client(&mut node).await.notice("relay_stuck").await.contains("milepost topics apply --reorder-keys"));
     assert_eq!(scene.position().await, Some(0), "nothing is sent");
 
     let refused = scene.milepost(&["topics", "apply"]).await;

@@ -1,8 +1,7 @@
 //! An event that Kafka will not take, or that this program cannot read: the relay stops before it, by name, and goes on
 //! by itself once that is mended. Nothing is skipped but by an admin, and nothing in front of it is held back.
 
-use super::Scene;
-use application::caller::Role;
+use super::{Scene, client};
 use application::commands::{Command, TaskCommentInput};
 use infrastructure::kafka::client_config;
 use infrastructure::kafka::topics::Topics;
@@ -10,11 +9,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicUsize;
-use tests::app::Client;
 use tests::builders::send;
 use tests::kafka::read_topic;
 use tests::process::Process;
-use tests::wait::until;
 use uuid::Uuid;
 
 /// Sets the longest record that the topic of tasks takes.
@@ -30,14 +27,9 @@ async fn set_longest(scene: &Scene, bytes: u32) {
 /// Until the relay stands right before a position and says why on the node's page of health, in these words.
 async fn stands_before(scene: &Scene, node: &mut Process, position: i64, words: &[&str]) {
     node.said(&format!("the relay to Kafka is stopped before event {position}")).await;
-    let client = Client::new(&node.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
-    let notice = until("the health tells why", || async {
-        let health: Value = serde_json::from_str(&client.get("/readyz").await.1).ok()?;
-        assert_eq!(health["ready"], json!(true), "{health}");
-        let notices = health["notices"].as_array()?.iter();
-        notices.filter(|notice| notice["name"] == "relay_stopped").find_map(|notice| notice["message"].as_str().map(str::to_owned))
-    })
-    .await;
+    let client = client(node).await;
+    let notice = client.notice("relay_stopped").await;
+    assert_eq!(client.get("/readyz").await.0, 200, "it is ready all the same");
     let skip = format!("`milepost dead-letters skip --source relay {position} --reason TEXT`");
     for words in [&[&*format!("event {position} ("), &*skip], words].concat() {
         assert!(notice.contains(words), "{words}: {notice}");
