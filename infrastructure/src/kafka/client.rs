@@ -5,7 +5,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 /// Largest record that the client sends. Beyond any event, so that the topic's own limit decides.
-const RECORD_BYTES_MAX: u32 = 16 * 1024 * 1024;
+const CLIENT_RECORD_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// What every client has in common.
 pub fn client_config(kafka: &Kafka) -> ClientConfig {
@@ -52,7 +52,7 @@ pub fn consumer_config(kafka: &Kafka) -> ClientConfig {
     config
 }
 
-/// The relay's producer: idempotent, transactional, keyed as Java keys.
+/// The relay's producer: idempotent and transactional. Each record names its partition.
 pub(super) fn producer_config(kafka: &Kafka) -> ClientConfig {
     let delivery_timeout_ms = kafka.transaction_timeout_ms.saturating_sub(2_000).clamp(3_000, 30_000);
     let mut config = client_config(kafka);
@@ -64,9 +64,8 @@ pub(super) fn producer_config(kafka: &Kafka) -> ClientConfig {
         .set("delivery.timeout.ms", delivery_timeout_ms.to_string())
         .set("linger.ms", kafka.linger_ms.to_string())
         .set("batch.size", kafka.batch_size.to_string())
-        .set("message.max.bytes", RECORD_BYTES_MAX.to_string())
+        .set("message.max.bytes", CLIENT_RECORD_BYTES_MAX.to_string())
         .set("compression.type", &kafka.compression_type)
-        .set("partitioner", "murmur2_random")
         .set("queue.buffering.max.messages", "200000");
     config
 }

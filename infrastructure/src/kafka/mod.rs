@@ -7,6 +7,7 @@ pub mod mock;
 pub mod partitioner;
 mod position;
 mod probe;
+mod reading;
 pub mod relay;
 pub mod topics;
 pub mod verify;

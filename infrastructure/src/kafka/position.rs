@@ -2,13 +2,14 @@
 
 use super::catalogue::Catalogue;
 use super::client::consumer_config;
+use super::reading::read_to_ends;
 use super::relay::{BROKERS_TIMEOUT, RelayError};
 use crate::config::Kafka;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
 use uuid::Uuid;
 
 /// How many records from the end of its topic the relay's record is looked for, at first.
@@ -96,19 +97,14 @@ pub fn read_record(kafka: &Kafka, catalogue: &Catalogue) -> Result<Stored, Relay
 fn last_record(consumer: &BaseConsumer, topic: &str, from: i64, key: &str) -> Result<Option<Stored>, RelayError> {
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, 0, Offset::Offset(from))?;
-    consumer.assign(&assignment)?;
-    let begun = Instant::now();
     let mut found = None;
-    loop {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) if message.key() == Some(key.as_bytes()) => found = Some(Stored::read(message.payload())),
-            Some(Ok(_)) => {}
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
-            Some(Err(error)) => return Err(error.into()),
-            None if begun.elapsed() > BROKERS_TIMEOUT => return Err(RelayError::Slow),
-            None => {}
+    read_to_ends(consumer, &assignment, BROKERS_TIMEOUT, |message| {
+        if message.key() == Some(key.as_bytes()) {
+            found = Some(Stored::read(message.payload()));
         }
-    }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
 }
 
 /// Positions are text on Kafka: they may exceed what JavaScript's numbers hold.

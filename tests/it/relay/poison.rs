@@ -5,6 +5,7 @@ use super::{Scene, client};
 use application::commands::{Command, TaskCommentInput};
 use infrastructure::kafka::client_config;
 use infrastructure::kafka::topics::Topics;
+use nix::sys::signal::Signal;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicUsize;
 use tests::builders::send;
 use tests::kafka::read_topic;
 use tests::process::Process;
+use tests::wait::until;
 use uuid::Uuid;
 
 /// Sets the longest record that the topic of tasks takes.
@@ -184,6 +186,23 @@ async fn an_event_that_cannot_be_read_may_be_left_out_too_also_as_the_last() {
     scene.write(5, &AtomicUsize::new(0)).await;
     scene.relayed().await;
     node.kill().await;
+}
+
+/// As if the row had outlived a connection that was lost when it was to be deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_was_sent_cannot_be_left_out() {
+    let scene = Scene::new(2).await;
+    let (mut node, sql) = (scene.node(""), scene.sql().await);
+    scene.relayed().await;
+    let confirmed = "SELECT EXISTS (SELECT FROM milepost.checkpoints WHERE name = 'relay' AND position >= 2)";
+    until("it is confirmed", || async { sqlx::query_scalar(confirmed).fetch_one(&sql).await.ok().filter(|confirmed| *confirmed) }).await;
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended().await, 0, "{}", node.log());
+    let stale = "INSERT INTO milepost.relay_dead_letters (position, event_id, event_type, aggregate_type, aggregate_id, workspace_id, topic, error) \
+                 SELECT position, event_id, event_type, aggregate_type, aggregate_id, workspace_id, 'none', 'none' FROM milepost.events WHERE position = 2";
+    sqlx::query(stale).execute(&sql).await.expect("the row is written");
+    let skip = scene.milepost(&["dead-letters", "skip", "--source", "relay", "2", "--reason", "a test"]).await;
+    assert!(skip.status == 1 && skip.stderr.contains("no longer stands before event 2"), "{}{}", skip.stdout, skip.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@ use super::BROKERS_TIMEOUT;
 use super::partitions::PartitionsError;
 use super::refusal::Refusal;
 use crate::config::Kafka;
+use crate::kafka::reading::ReadError;
 use crate::kafka::topics::TopicsError;
 use application::ports::LogError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -60,6 +61,15 @@ pub enum EventFault {
 pub(super) fn is_of_the_record(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{InvalidRecord, MessageBatchTooLarge, MessageSizeTooLarge, PolicyViolation};
     matches!(code, MessageSizeTooLarge | MessageBatchTooLarge | InvalidRecord | PolicyViolation)
+}
+
+impl From<ReadError> for RelayError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Kafka(error) => Self::Kafka(error),
+            ReadError::Silent(_) => Self::Slow,
+        }
+    }
 }
 
 impl RelayError {

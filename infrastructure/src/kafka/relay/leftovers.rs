@@ -4,12 +4,12 @@ use super::RelayError;
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::consumer_config;
+use crate::kafka::reading::read_to_ends;
 use crate::kafka::topics::BROKERS_TIMEOUT;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::Deserialize;
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
 use uuid::Uuid;
 
 /// What tells an event from anything else that somebody may have put on a topic.
@@ -43,19 +43,13 @@ fn first_event(consumer: &BaseConsumer, topic: &str) -> Result<Option<String>, R
             assignment.add_partition_offset(topic, partition.id(), Offset::Offset(low))?;
         }
     }
-    let (mut open, mut last_heard) = (assignment.count(), Instant::now());
-    consumer.assign(&assignment)?;
-    while open > 0 {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) if serde_json::from_slice::<Event>(message.payload().unwrap_or_default()).is_ok() => {
-                return Ok(Some(format!("{topic}[{}]@{}", message.partition(), message.offset())));
-            }
-            Some(Ok(_)) => last_heard = Instant::now(),
-            Some(Err(KafkaError::PartitionEOF(_))) => (open, last_heard) = (open - 1, Instant::now()),
-            Some(Err(error)) => return Err(error.into()),
-            None if last_heard.elapsed() > BROKERS_TIMEOUT => return Err(RelayError::Slow),
-            None => {}
+    let mut first = None;
+    read_to_ends(consumer, &assignment, BROKERS_TIMEOUT, |message| {
+        if serde_json::from_slice::<Event>(message.payload().unwrap_or_default()).is_err() {
+            return ControlFlow::Continue(());
         }
-    }
-    Ok(None)
+        first = Some(format!("{topic}[{}]@{}", message.partition(), message.offset()));
+        ControlFlow::Break(())
+    })?;
+    Ok(first)
 }

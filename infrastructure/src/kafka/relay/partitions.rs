@@ -13,12 +13,12 @@ use super::RelayError;
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::probe::{AskError, Cluster, Probe};
+use crate::kafka::reading::read_to_ends;
 use crate::kafka::watch::wanted;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -400,24 +400,17 @@ struct Positioned {
 fn positions(probe: &Probe, topic: &str, partition: i32, from: i64, end: i64) -> Result<Vec<i64>, PartitionsError> {
     let unread = |error: &dyn std::fmt::Display| AskError::Topic { topic: topic.to_owned(), reason: error.to_string() };
     let mut assignment = TopicPartitionList::new();
-    let assigned = assignment.add_partition_offset(topic, partition, Offset::Offset(from));
-    assigned.and_then(|()| probe.consumer.assign(&assignment)).map_err(|error| unread(&error))?;
-    let (mut found, mut last_heard) = (vec![], Instant::now());
-    loop {
-        match probe.consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(record)) if record.offset() >= end => break,
-            Some(Ok(record)) => {
-                let positioned = serde_json::from_slice::<Positioned>(record.payload().unwrap_or_default());
-                found.extend(positioned.ok().and_then(|positioned| positioned.position.parse::<i64>().ok()));
-                last_heard = Instant::now();
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => break,
-            Some(Err(error)) => return Err(unread(&error).into()),
-            None if last_heard.elapsed() > LEADER_TIMEOUT => return Err(unread(&"its records cannot be read").into()),
-            None => {}
+    assignment.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(|error| unread(&error))?;
+    let mut found = vec![];
+    let read = read_to_ends(&probe.consumer, &assignment, LEADER_TIMEOUT, |record| {
+        if record.offset() >= end {
+            return ControlFlow::Break(());
         }
-    }
-    probe.consumer.unassign().map_err(|error| unread(&error))?;
+        let positioned = serde_json::from_slice::<Positioned>(record.payload().unwrap_or_default());
+        found.extend(positioned.ok().and_then(|positioned| positioned.position.parse::<i64>().ok()));
+        ControlFlow::Continue(())
+    });
+    read.map_err(|error| unread(&error))?;
     Ok(found)
 }
 

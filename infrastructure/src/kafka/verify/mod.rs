@@ -13,6 +13,7 @@ pub use report::{FAULTS_MAX, Fault, Report};
 use super::catalogue::{Catalogue, Topic};
 use super::client::consumer_config;
 use super::partitioner::partition_of;
+use super::reading::{ReadError, read_to_ends};
 use super::topics::BROKERS_TIMEOUT;
 use crate::config::Kafka;
 use domain::event::AggregateType;
@@ -24,8 +25,9 @@ use serde::Deserialize;
 use skipped::skipped;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
-use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -144,33 +146,23 @@ fn read_topic(
             cuts.cut(*partition);
         }
     }
-    consumer.assign(&assignment)?;
-    let mut open: HashSet<i32> = partitions.iter().copied().collect();
-    let mut last_heard = Instant::now();
-    while !open.is_empty() {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                last_heard = Instant::now();
-                let place = Place { topic, partition: message.partition(), offset: message.offset() };
-                let (key, payload) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-                let position = match topic < catalogue.topics.len() {
-                    true => reader.read(place, key, payload, catalogue),
-                    false => reader.read_letter(place, payload),
-                };
-                if let Some(position) = position {
-                    cuts.saw(place.partition, position);
-                }
-                tell(reader.report.records);
-            }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                last_heard = Instant::now();
-                open.remove(&partition);
-            }
-            Some(Err(error)) => return Err(error.into()),
-            None if last_heard.elapsed() > BROKERS_TIMEOUT => return Err(VerifyError::Silent),
-            None => {}
+    let read = read_to_ends(consumer, &assignment, BROKERS_TIMEOUT, |message| {
+        let place = Place { topic, partition: message.partition(), offset: message.offset() };
+        let (key, payload) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+        let position = match topic < catalogue.topics.len() {
+            true => reader.read(place, key, payload, catalogue),
+            false => reader.read_letter(place, payload),
+        };
+        if let Some(position) = position {
+            cuts.saw(place.partition, position);
         }
-    }
+        tell(reader.report.records);
+        ControlFlow::Continue(())
+    });
+    read.map_err(|error| match error {
+        ReadError::Kafka(error) => VerifyError::Kafka(error),
+        ReadError::Silent(_) => VerifyError::Silent,
+    })?;
     reader.cuts.push(cuts);
     Ok(())
 }
