@@ -23,14 +23,14 @@ pub struct Progress {
     positions: BTreeMap<&'static str, watch::Sender<Option<i64>>>,
     /// The generation of the log.
     generation: watch::Receiver<u64>,
-    known: Mutex<Known>,
+    known: Mutex<Basis>,
     /// The read models that are waited for on this node, as often as somebody waits.
     waited_for: watch::Sender<Vec<&'static str>>,
 }
 
 /// What the positions are known by.
 #[derive(Default)]
-struct Known {
+struct Basis {
     /// The generation that they are of.
     generation: u64,
     /// The versions that this node itself keeps up to date: it knows of positions before they are written.
@@ -66,7 +66,7 @@ impl Progress {
     }
 
     /// What is known, without what is of an earlier generation.
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Basis> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = *self.generation.borrow();
         if known.generation != generation {
@@ -94,9 +94,9 @@ impl Progress {
     }
 
     /// This node keeps a version up to date, as long as what is given lives.
-    pub(crate) fn keep(&self, name: &'static str, version: i32) -> Kept<'_> {
+    pub(crate) fn keep(&self, name: &'static str, version: i32) -> Keeping<'_> {
         self.known().kept.insert(name, version);
-        Kept { progress: self, name }
+        Keeping { progress: self, name }
     }
 
     /// The database said, when asked under a generation, which versions are live and how far they are. It may not yet know what
@@ -194,12 +194,12 @@ impl Progress {
 }
 
 /// Says that this node keeps a read model up to date.
-pub(crate) struct Kept<'a> {
+pub(crate) struct Keeping<'a> {
     progress: &'a Progress,
     name: &'static str,
 }
 
-impl Drop for Kept<'_> {
+impl Drop for Keeping<'_> {
     fn drop(&mut self) {
         self.progress.known().kept.remove(self.name);
     }
