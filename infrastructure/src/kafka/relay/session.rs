@@ -30,8 +30,10 @@ const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// How often a relay with nothing to send looks whether the log still has what was sent, and nobody has moved it.
 const PROVE_EVERY: Duration = Duration::from_secs(2);
 
-/// How often a relay that sends looks whether consumers see it.
+/// How often a relay that sends looks whether consumers see it,
 const LOOK_WHAT_IS_VISIBLE_EVERY: Duration = Duration::from_secs(10);
+/// and after how many events it looks sooner: whoever takes over reads back what was not seen to be visible.
+const LOOK_WHAT_IS_VISIBLE_EVENTS: i64 = 50_000;
 
 /// Where a session is.
 struct Place {
@@ -44,6 +46,7 @@ struct Place {
     /// Everything up to here was seen to be visible to consumers; none before that was looked at, or where nothing is expected.
     visible: Option<i64>,
     looked: Instant,
+    looked_at: i64,
     shown: Instant,
     proved: Instant,
     /// Something was sent, or there is nothing to send, and the database no longer says that the relay stands before an event.
@@ -166,7 +169,18 @@ impl Relay {
         let visible = evidence.stored.record().and_then(|record| record.visible);
         let skipped = skipped_after(&self.pool, visible.unwrap_or(sent.position).min(sent.position)).await?;
         let (log_id, changed_at, now) = (evidence.log.id, evidence.log.changed_at, Instant::now());
-        Ok(Place { sent, log_id, changed_at, skipped, visible, looked: now, shown: now, proved: now, stop_forgotten: false })
+        Ok(Place {
+            sent,
+            log_id,
+            changed_at,
+            skipped,
+            visible,
+            looked: now,
+            looked_at: sent.position,
+            shown: now,
+            proved: now,
+            stop_forgotten: false,
+        })
     }
 
     /// Fails if consumers do not see an event that was sent, and brokers cannot have removed it for its age.
@@ -291,9 +305,10 @@ impl Place {
     /// Looks now and then up to where everything is visible, so that whoever takes over has little to look at.
     fn look_what_is_visible(&mut self, partitions: &Partitions, every: Duration) {
         let (position, visible) = (self.sent.position, self.visible.unwrap_or(0));
-        if visible < position && self.looked.elapsed() >= every {
+        let due = self.looked.elapsed() >= every || position - self.looked_at >= LOOK_WHAT_IS_VISIBLE_EVENTS;
+        if visible < position && due {
             self.visible = Some(partitions.visible_up_to(position, visible));
-            self.looked = Instant::now();
+            (self.looked, self.looked_at) = (Instant::now(), position);
         }
     }
 }
