@@ -2,7 +2,7 @@
 
 use super::audit::audit;
 use super::{Scene, instant};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use projections::runner;
 use serde_json::json;
 use sqlx::PgPool;
@@ -102,7 +102,14 @@ async fn what_a_rebuilt_read_model_lists_as_due_fires_although_nothing_else_happ
     let wrong = "UPDATE milepost.schedules_v1 SET next_fire_at = NULL";
     sqlx::query(wrong).execute(&scene.pool).await.expect("the read model can be made wrong");
     // The scheduler waits for the moment that it has read, looks then, and finds nothing.
-    scene.moved_to(instant("2031-06-02T10:00:00Z")).await;
+    let before: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&scene.pool).await.expect("a time");
+    scene.clock.set(instant("2031-06-02T10:00:00Z"));
+    until("it has looked for the next moment", || async {
+        let looked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query_start > $1 \
+                      AND query LIKE 'SELECT s.next_fire_at FROM milepost.schedules s%')";
+        sqlx::query_scalar::<_, bool>(looked).bind(before).fetch_one(&scene.pool).await.expect("activity can be read").then_some(())
+    })
+    .await;
     let schedules = runner::all().into_iter().find(|projection| projection.name() == "schedules").expect("it is there");
     schedules.rebuild(&app.core().works, &|_| {}).await.expect("it is built anew");
     until("it fires", || async {
