@@ -4,6 +4,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -19,7 +20,7 @@ pub(super) enum ReadError {
     Silent(Duration),
 }
 
-/// Gives each record of some partitions to somebody who may break off, from the offsets on that the list names to their
+/// Gives each record of some partitions of one topic to somebody who may break off, from the offsets on that the list names to their
 /// ends, as the consumer sees them. Brokers may be silent for so long.
 pub(super) fn read_to_ends<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
@@ -28,14 +29,18 @@ pub(super) fn read_to_ends<C: ConsumerContext>(
     mut take: impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
     consumer.assign(partitions)?;
-    let (mut open, mut last_heard) = (partitions.count(), Instant::now());
-    while open > 0 {
+    // By number: where records come meanwhile, the end of a partition is told again.
+    let mut open: HashSet<i32> = partitions.elements().iter().map(|element| element.partition()).collect();
+    let mut last_heard = Instant::now();
+    while !open.is_empty() {
         match consumer.poll(POLL_WITHIN) {
             None if last_heard.elapsed() > silence => return Err(ReadError::Silent(silence)),
             None => continue,
             Some(Ok(message)) if take(&message).is_break() => break,
             Some(Ok(_)) => {}
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                open.remove(&partition);
+            }
             Some(Err(error)) => return Err(error.into()),
         }
         last_heard = Instant::now();
