@@ -46,6 +46,8 @@ pub struct Executed {
     /// The limit on what is under way that was reached.
     pub(crate) overload: Option<Overload>,
     stored: Arc<Stored>,
+    /// A large answer has its place until it is written.
+    _meter: Option<Arc<Meter>>,
 }
 
 /// The executable schema.
@@ -142,7 +144,7 @@ impl GraphQL {
             Some(Stopped::Overload(overload)) if !carries_out => Some(overload),
             _ => None,
         };
-        Executed { response: bounded(coded(response)), began, carried_out: carries_out, overload, stored }
+        Executed { response: bounded(coded(response)), began, carried_out: carries_out, overload, stored, _meter: Some(meter) }
     }
 }
 
@@ -162,7 +164,7 @@ impl Executed {
 
     /// A request that as a whole was wrong.
     fn refused(response: Response) -> Self {
-        Self { response, began: false, carried_out: false, overload: None, stored: Arc::default() }
+        Self { response, began: false, carried_out: false, overload: None, stored: Arc::default(), _meter: None }
     }
 }
 

@@ -38,7 +38,7 @@ struct Counted {
     held: usize,
     /// Bytes that were answered beyond the limits, since they say what became of a command.
     outcome: usize,
-    /// Values since others had their turn.
+    /// Values since others had their turn, and what texts take as so many values.
     slice: usize,
     stopped: Option<Stopped>,
 }
@@ -168,7 +168,8 @@ impl Meter {
     /// Counts what is about to be in memory.
     fn count(&self, values: usize, made: usize, read: usize) -> Result<(), Stopped> {
         let mut counted = self.counted();
-        counted.slice += values;
+        // A long text takes as much time as many values.
+        counted.slice += values + made / VALUE_BYTES;
         if let Some(stopped) = counted.stopped {
             return Err(stopped);
         }
@@ -350,6 +351,21 @@ mod tests {
             for _ in 0..10 * SLICE_VALUES {
                 meter.turn().await;
                 meter.count(1, 1, 0).expect("it is not too much");
+            }
+        };
+        let mut work = Box::pin(meter.in_slices(Box::pin(work)));
+        let mut context = Context::from_waker(Waker::noop());
+        let polls = (1..100).find(|_| work.as_mut().poll(&mut context).is_ready());
+        assert_eq!(polls, Some(10));
+    }
+
+    #[test]
+    fn long_texts_use_up_a_slice_as_many_values_do() {
+        let meter = meter(LIMITS, false);
+        let work = async {
+            for _ in 0..10 {
+                meter.turn().await;
+                meter.count(1, SLICE_VALUES * VALUE_BYTES, 0).expect("it is not too much");
             }
         };
         let mut work = Box::pin(meter.in_slices(Box::pin(work)));
