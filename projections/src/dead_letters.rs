@@ -35,6 +35,14 @@ pub struct Skip<'a> {
     pub by: &'a str,
 }
 
+/// What became of the parked events of an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retried {
+    pub applied: usize,
+    /// They wait behind the next event that cannot be applied, or are it.
+    pub parked: usize,
+}
+
 /// Trying again did not work.
 #[derive(Debug, Error)]
 pub enum RetryError {
@@ -61,7 +69,8 @@ pub async fn list(pool: &PgPool, name: Option<&str>) -> Result<Vec<DeadLetter>, 
     .await
 }
 
-/// Takes in the parked events of an aggregate, all or none. With `skip_first` the first is skipped for good, on the record.
+/// Applies the parked events of an aggregate, all or none. With `skip_first` the first is skipped for good, on the record, and
+/// what waits behind it is applied up to the next event that cannot be.
 ///
 /// Events of other aggregates that change the same rows have been taken in since. So a version is built beside the live
 /// one, with every event in its place, and switched to.
@@ -70,7 +79,7 @@ pub(crate) async fn retry<M: ReadModel>(
     aggregate: Uuid,
     skip_first: Option<Skip<'_>>,
     tell: Tell<'_>,
-) -> Result<usize, RetryError> {
+) -> Result<Retried, RetryError> {
     let live = registry::live(&works.pool, M::NAME).await?.ok_or(RetryError::NothingParked)?;
     if live.shape != registry::shape::<M>() {
         return Err(RetryError::Build(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() }));
@@ -78,24 +87,26 @@ pub(crate) async fn retry<M: ReadModel>(
     if !live.of_this_log {
         return Err(RetryError::Build(BuildError::OtherLog));
     }
-    let version = live.version;
-    let parked: Vec<i64> = sqlx::query_scalar(
-        "SELECT position FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2 AND aggregate_id = $3 ORDER BY position",
-    )
-    .bind(M::NAME)
-    .bind(version)
-    .bind(aggregate.to_string())
-    .fetch_all(&works.pool)
-    .await?;
-    let Some(first) = parked.first() else { return Err(RetryError::NothingParked) };
-    let events = read_again(works, &parked[usize::from(skip_first.is_some())..]).await?;
-    try_on::<M>(works, version, &events, *first).await?;
-    if let Some(why) = skip_first {
-        skip::<M>(&works.pool, version, *first, why).await?;
+    let parked = positions::<M>(&works.pool, live.version, aggregate).await?;
+    let first = *parked.first().ok_or(RetryError::NothingParked)?;
+    match skip_first {
+        Some(why) => skip::<M>(&works.pool, live.version, first, why).await?,
+        None => try_on::<M>(works, live.version, &read_again(works, &parked).await?, first).await?,
     }
     lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
-    builder::rebuild::<M>(works, tell).await.map_err(RetryError::Build)?;
-    Ok(events.len())
+    let built = builder::rebuild::<M>(works, tell).await.map_err(RetryError::Build)?;
+    let left = positions::<M>(&works.pool, built.version, aggregate).await?;
+    let parked_again = parked.iter().filter(|position| left.contains(position)).count();
+    let tried = parked.len() - usize::from(skip_first.is_some());
+    Ok(Retried { applied: tried - parked_again, parked: left.len() })
+}
+
+/// The events of an aggregate that a version has parked, in order.
+async fn positions<M: ReadModel>(pool: &PgPool, version: i32, aggregate: Uuid) -> Result<Vec<i64>, Error> {
+    let parked = sqlx::query_scalar(
+        "SELECT position FROM milepost.projection_dead_letters WHERE name = $1 AND version = $2 AND aggregate_id = $3 ORDER BY position",
+    );
+    parked.bind(M::NAME).bind(version).bind(aggregate.to_string()).fetch_all(pool).await
 }
 
 async fn read_again(works: &Works, positions: &[i64]) -> Result<Vec<Arc<Recorded>>, RetryError> {

@@ -2,7 +2,7 @@
 
 use crate::apply::{ApplyError, Batch, Fence, last_of, take_in};
 use crate::builder::{self, BuildError, Comparison, Rebuilt, Returned, Tell};
-use crate::dead_letters::{self, RetryError, Skip};
+use crate::dead_letters::{self, Retried, RetryError, Skip};
 use crate::lifecycle;
 use crate::log::Log;
 use crate::model::ReadModel;
@@ -101,7 +101,7 @@ pub trait Projection: Send + Sync {
     async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError>;
 
     /// Takes in what is parked of an aggregate; with `skip_first`, without its first event.
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<usize, RetryError>;
+    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<Retried, RetryError>;
 }
 
 struct Of<M>(PhantomData<M>);
@@ -184,7 +184,7 @@ impl<M: ReadModel> Projection for Of<M> {
         builder::verify::<M>(works, tell).await
     }
 
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<usize, RetryError> {
+    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<Retried, RetryError> {
         dead_letters::retry::<M>(works, aggregate, skip_first, tell).await
     }
 }

@@ -126,7 +126,10 @@ async fn wrong_use_is_named_and_ends_with_status_two() {
         (&["projections", "rebuild"], vec!["required arguments", "<NAME>"]),
         (&["projections", "dead-letters", "skip", "task_list", "mine"], vec!["<AGGREGATE>", "mine"]),
         (&["dead-letters", "skip", "--source", "reactions", "7"], vec!["required arguments", "--reason <TEXT>"]),
-        (&["dead-letters", "skip", "--source", "reactions", "7", "--reason", " "], vec!["--reason", "say why"]),
+        (
+            &["dead-letters", "skip", "--source", "reactions", "7", "--reason", " "],
+            vec!["--reason", "1 to 500 characters", "this one is blank"],
+        ),
         (&["dead-letters", "retry", "--source", "reaction", "7"], vec!["'reaction'", "projections, reactions"]),
         (&["dead-letters", "retry", "--source", "reactions", "0"], vec!["0 is not in 1.."]),
         (&["verify", "kafka", "--wait", "long"], vec!["--wait", "long"]),

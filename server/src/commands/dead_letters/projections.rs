@@ -7,7 +7,7 @@ use crate::exit::Failure;
 use crate::wire::Core;
 use application::ports::EventLog;
 use async_trait::async_trait;
-use projections::dead_letters::{DeadLetter, RetryError, Skip, list};
+use projections::dead_letters::{DeadLetter, Retried, RetryError, Skip, list};
 use projections::runner::{Works, all};
 use uuid::Uuid;
 
@@ -63,8 +63,11 @@ pub(super) async fn retry(core: &Core, name: &str, aggregate: Uuid, why: Option<
     let retried = alone(core, name, async |works: Works| Ok(projection.retry(&works, aggregate, skip, &show(&bar)).await)).await?;
     bar.finish_and_clear();
     match retried {
-        Ok(taken) => {
-            say!("{name}: {taken} events of {aggregate} were taken in");
+        Ok(Retried { applied, parked }) => {
+            say!("{name}: {applied} events of {aggregate} were applied");
+            if parked > 0 {
+                say!("{name}: {parked} are parked again; `milepost dead-letters list` says why");
+            }
             Ok(())
         }
         Err(error @ (RetryError::NothingParked | RetryError::StillPoison { .. })) => Err(Failure::no(error.to_string())),
