@@ -176,7 +176,7 @@ impl LeaseKeeper {
     /// Renews and asks until told to stop, then hands everything back.
     pub async fn run(mut self, stop: watch::Receiver<bool>) {
         let safe_until = watch::Sender::new(Instant::now());
-        let epochs: Vec<_> = self.wanted.values().map(|wanted| wanted.epoch.clone()).collect();
+        let epochs = self.epochs();
         tokio::select! {
             () = self.renew(stop, &safe_until) => {}
             () = give_up_in_time(&epochs, safe_until.subscribe()) => {}
@@ -268,15 +268,14 @@ impl LeaseKeeper {
         }
     }
 
+    /// What is told of each lease.
+    fn epochs(&self) -> Vec<(String, watch::Sender<Option<i64>>)> {
+        self.wanted.iter().map(|(name, wanted)| (name.clone(), wanted.epoch.clone())).collect()
+    }
+
     fn tell(&self, held: &HashMap<String, i64>) {
         for (name, wanted) in &self.wanted {
-            let epoch = held.get(name).copied();
-            wanted.epoch.send_if_modified(|now| {
-                if *now != epoch {
-                    tracing::debug!(lease.name = name, lease.epoch = epoch, "a lease changed hands");
-                }
-                std::mem::replace(now, epoch) != epoch
-            });
+            tell_epoch(name, &wanted.epoch, held.get(name).copied());
         }
     }
 
@@ -355,15 +354,24 @@ impl LeaseKeeper {
     }
 }
 
+fn tell_epoch(name: &str, told: &watch::Sender<Option<i64>>, epoch: Option<i64>) {
+    told.send_if_modified(|now| {
+        if *now != epoch {
+            tracing::debug!(lease.name = name, lease.epoch = epoch, "a lease changed hands");
+        }
+        std::mem::replace(now, epoch) != epoch
+    });
+}
+
 /// Gives up what is held as soon as it is no longer safe, until a renewal says that it is. Never returns.
-async fn give_up_in_time(epochs: &[watch::Sender<Option<i64>>], mut safe_until: watch::Receiver<Instant>) {
+async fn give_up_in_time(epochs: &[(String, watch::Sender<Option<i64>>)], mut safe_until: watch::Receiver<Instant>) {
     loop {
         let until = *safe_until.borrow_and_update();
         if tokio::time::timeout_at(until, safe_until.changed()).await.is_ok() {
             continue;
         }
-        for epoch in epochs {
-            epoch.send_if_modified(|now| now.take().is_some());
+        for (name, epoch) in epochs {
+            tell_epoch(name, epoch, None);
         }
         if safe_until.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -448,7 +456,7 @@ mod tests {
         let (_stop, stop) = watch::channel(false);
         let until = Instant::now() + ANSWER_WITHIN / 4;
         let safe_until = watch::Sender::new(until);
-        let epochs: Vec<_> = keeper.wanted.values().map(|wanted| wanted.epoch.clone()).collect();
+        let epochs = keeper.epochs();
         tokio::select! {
             // It releases what is stuck first of all, and that takes longer.
             () = keeper.renew(stop, &safe_until) => unreachable!("nobody stops it"),
@@ -464,7 +472,7 @@ mod tests {
     async fn a_renewal_puts_off_the_moment_at_which_leases_are_given_up() {
         let epoch = watch::Sender::new(Some(1));
         let safe_until = watch::Sender::new(Instant::now() + SECOND);
-        let (epochs, mut held) = ([epoch.clone()], epoch.subscribe());
+        let (epochs, mut held) = ([("one".to_owned(), epoch.clone())], epoch.subscribe());
         let watching = give_up_in_time(&epochs, safe_until.subscribe());
         tokio::pin!(watching);
         for tenths in 1..=3 {

@@ -71,7 +71,7 @@ async fn rows_that_the_database_refuses_park_their_aggregate_and_a_retry_takes_t
     let works = &app.core().works;
     match projection("task_list").retry(works, sick_id, None, &|_| {}).await {
         // Only the last of the aggregate's rows is written, and the constraint does not mind that one.
-        Ok(taken) => assert_eq!(taken, 3),
+        Ok(taken) => assert_eq!(taken, Retried { applied: 3, parked: 0 }),
         Err(error) => panic!("{error}"),
     }
     assert_eq!(letters(&pool, "task_list").await, []);

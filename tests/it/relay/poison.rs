@@ -105,8 +105,8 @@ async fn assert_left_out(scene: &Scene, position: i64, payload: &str) {
     };
     for (position, reason, status, words) in [
         (position + 1, "it is too large", 1, format!("event {} is not parked in relay", position + 1)),
-        (position, " ", 2, "say why".to_owned()),
-        (position, &*"x".repeat(501), 2, "up to 500 characters".to_owned()),
+        (position, " ", 2, "this one is blank".to_owned()),
+        (position, &*"x".repeat(501), 2, "1 to 500 characters".to_owned()),
     ] {
         let refused = skip(position, reason).await;
         assert!(refused.status == status && refused.stderr.contains(&words), "{words}: {}{}", refused.stdout, refused.stderr);
