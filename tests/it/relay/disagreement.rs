@@ -217,6 +217,8 @@ async fn events_of_a_relay_are_not_taken_for_a_start_by_a_log_that_knows_of_none
     let empty = TestDatabase::new().await;
     let mut node = scene.node_with(scene.environment_on(&empty), "");
     assert_refuses(&scene, &empty, &mut node, "topics_not_empty", "holds events of a relay").await;
+    let verdict = scene.milepost_on(&empty, &["verify", "kafka", "--wait", "0s"]).await;
+    assert!(verdict.status == 1 && verdict.stderr.contains("holds events of a relay"), "{}", text(&verdict));
     node.kill().await;
 }
 
