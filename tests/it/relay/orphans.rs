@@ -213,7 +213,8 @@ async fn records_of_a_committed_transaction_that_are_lost_with_an_aborted_one_ar
     let mut node = stage.scene.node("");
     node.said("consumers do not see").await;
     let notice = client(&mut node).await.notice("relay_stuck").await;
-    let lost: Vec<i64> = (1..=sent).filter(|position| !shown.contains(position)).collect();
+    // The first event is of the project, on a partition of another topic: it may be hidden there, and nothing aborts it.
+    let lost: Vec<i64> = (2..=sent).filter(|position| !shown.contains(position)).collect();
     let words = format!("{} events of committed transactions, the first at position {}", lost.len(), lost[0]);
     assert!(notice.contains(&words), "{words}: {notice}");
     let resume = ["relay", "resume", "--from", &(lost[0] - 1).to_string()];
@@ -223,6 +224,7 @@ async fn records_of_a_committed_transaction_that_are_lost_with_an_aborted_one_ar
     let resumed = stage.scene.milepost(&resume).await;
     assert_eq!(resumed.status, 0, "{}{}", resumed.stdout, resumed.stderr);
     stage.scene.write(TASKS, &AtomicUsize::new(0)).await;
+    stage.scene.rename_projects().await;
     stage.scene.relayed().await;
     let mut positions = stage.scene.topics.positions().await;
     positions.dedup();
