@@ -174,7 +174,10 @@ async fn clients_that_take_nothing_hold_no_more_than_their_share() {
     for _ in 0..5 {
         assert_turned_away(&post(&client, request.clone()).await, 429, "principalBytes", 36 * 1024 * 1024);
     }
-    assert_eq!(metric(&client, "milepost_api_overloads_total").await, 5.0, "each refused request is counted once");
+    // And one that is refused before it is executed.
+    let values = body("{ viewer { actorId } }", &json!({ "unused": vec![json!([]); 100_000] }));
+    assert_turned_away(&post(&client, values).await, 429, "principalBytes", 36 * 1024 * 1024);
+    assert_eq!(metric(&client, "milepost_api_overloads_total").await, 6.0, "each refused request is counted once");
     assert_eq!(ask(&client).await.status, 200, "small answers are given");
     assert_eq!(post(&other, request.clone()).await.status, 200, "others have a share of their own");
     drop(waiting);
