@@ -437,6 +437,9 @@ mod tests {
         }
     }
 
+    /// Longest wait for what a test waits for.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// A keeper whose database takes connections and never says anything, which holds leases under epoch 1.
     fn in_silence(database: &std::net::TcpListener) -> (LeaseKeeper, [watch::Receiver<Option<i64>>; 2]) {
         let address = database.local_addr().expect("an address");
@@ -462,9 +465,10 @@ mod tests {
             () = keeper.renew(stop, &safe_until) => unreachable!("nobody stops it"),
             () = give_up_in_time(&epochs, safe_until.subscribe()) => unreachable!("it never ends"),
             gone = one.wait_for(Option::is_none) => drop(gone.expect("the keeper lives")),
+            () = tokio::time::sleep(PATIENCE) => panic!("it is not given up"),
         }
         let late = Instant::now() - until;
-        assert!(late < ANSWER_WITHIN / 4, "{late:?} too late");
+        assert!(late < ANSWER_WITHIN / 2, "{late:?} too late");
         assert_eq!(*stuck.borrow(), None);
     }
 
@@ -482,6 +486,7 @@ mod tests {
             tokio::select! {
                 () = &mut watching => unreachable!("it never ends"),
                 gone = held.wait_for(Option::is_none) => drop(gone.expect("it lives")),
+                () = tokio::time::sleep(PATIENCE) => panic!("it is not given up"),
             }
             assert!(Instant::now() >= until, "too soon");
         }
