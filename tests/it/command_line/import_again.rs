@@ -10,6 +10,9 @@ use tests::database::TestDatabase;
 use tests::wait::until;
 use tokio::io::AsyncWriteExt;
 
+/// Most races of two imports until lines of both outcomes were seen in one.
+const RACES_MAX: usize = 20;
+
 /// A database, a folder for files, and a project that was imported.
 struct Scene {
     database: TestDatabase,
@@ -162,8 +165,9 @@ async fn lines_refused_before_an_import_was_killed_are_refused_again() {
     assert_eq!(summary["done"], json!(LINES as i64 - refused), "{summary}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_imports_of_one_file_at_once_each_line_has_one_answer() {
+/// Lets two imports of one file run at once, while the project of its lines is closed and opened. Says how many lines were carried
+/// out and how many refused.
+async fn two_imports_at_once() -> (i64, i64) {
     let scene = Scene::new().await;
     let lines = scene.tasks(600);
     // Meanwhile the project is closed and opened all the time, until both are done.
@@ -179,7 +183,6 @@ async fn of_two_imports_of_one_file_at_once_each_line_has_one_answer() {
         () = toggles => unreachable!("it is closed and opened for ever"),
     };
     let (carried_out, refused, both) = scene.known().await;
-    assert!(carried_out > 0 && refused > 0, "the test shows nothing: {carried_out} carried out, {refused} refused");
     assert_eq!((carried_out + refused, both), (600, 0), "{one}\n{two}");
     let sum = |name: &str| one[name].as_i64().unwrap_or_default() + two[name].as_i64().unwrap_or_default();
     assert_eq!((sum("done"), sum("replayed"), sum("rejected")), (carried_out, carried_out, 2 * refused), "{one}\n{two}");
@@ -190,7 +193,19 @@ async fn of_two_imports_of_one_file_at_once_each_line_has_one_answer() {
     assert_eq!(one, two, "both say the same of the lines that they refuse");
     let again = scene.import("three", &lines, &[]).await;
     assert_eq!((&again["replayed"], &again["rejected_before"]), (&json!(carried_out), &json!(refused)), "{again}");
-    eprintln!("{carried_out} carried out, {refused} refused");
+    (carried_out, refused)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_imports_of_one_file_at_once_each_line_has_one_answer() {
+    // Which lines meet a closed project is up to chance. All of them or none would show little.
+    for _ in 0..RACES_MAX {
+        let (carried_out, refused) = two_imports_at_once().await;
+        if carried_out > 0 && refused > 0 {
+            return;
+        }
+    }
+    panic!("in {RACES_MAX} races every line had the same answer");
 }
 
 #[tokio::test]
