@@ -224,7 +224,7 @@ impl Client {
         .await
     }
 
-    /// A page that is no GraphQL: status and text.
+    /// A page that is not GraphQL: status and text.
     pub async fn get(&self, path: &str) -> (u16, String) {
         let response = self.http.get(format!("{}{path}", self.base)).send().await.expect("the node answers");
         (response.status().as_u16(), response.text().await.unwrap_or_default())
