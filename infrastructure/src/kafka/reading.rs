@@ -26,9 +26,21 @@ pub(super) fn read_to_ends<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partitions: &TopicPartitionList,
     silence: Duration,
-    mut take: impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
+    take: impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
     consumer.assign(partitions)?;
+    let read = read_assigned(consumer, partitions, silence, take);
+    // Also after an error: whoever uses the consumer next is to get nothing of this.
+    consumer.unassign()?;
+    read
+}
+
+fn read_assigned<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    silence: Duration,
+    mut take: impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
+) -> Result<(), ReadError> {
     // By number: where records come meanwhile, the end of a partition is told again.
     let mut open: HashSet<i32> = partitions.elements().iter().map(|element| element.partition()).collect();
     let mut last_heard = Instant::now();
@@ -45,5 +57,5 @@ pub(super) fn read_to_ends<C: ConsumerContext>(
         }
         last_heard = Instant::now();
     }
-    Ok(consumer.unassign()?)
+    Ok(())
 }
