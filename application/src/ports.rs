@@ -125,12 +125,16 @@ pub struct RefusedLine {
     pub path: Vec<String>,
 }
 
+/// A text as it can be stored: PostgreSQL holds no U+0000, which a sender may have written and a message may quote.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 impl RefusedLine {
-    /// As it can be stored: PostgreSQL holds no U+0000, which a sender may have written and a message may quote.
+    /// As it can be stored.
     #[must_use]
     pub(crate) fn storable(self) -> Self {
-        let storable = |text: String| text.replace('\0', "\u{fffd}");
-        Self { code: self.code, message: storable(self.message), path: self.path.into_iter().map(storable).collect() }
+        Self { code: self.code, message: storable(&self.message), path: self.path.iter().map(|part| storable(part)).collect() }
     }
 
     /// As JSON.
@@ -252,6 +256,13 @@ pub struct Failed {
     pub tries: u32,
     /// After how long it is tried again, unless somebody asks for it before.
     pub again_after: Duration,
+}
+
+impl Failed {
+    /// With an error as it can be stored.
+    pub(crate) fn new(error: &str, tries: u32, again_after: Duration) -> Self {
+        Self { error: storable(error), tries, again_after }
+    }
 }
 
 /// The first parked event of an aggregate.

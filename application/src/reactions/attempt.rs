@@ -58,7 +58,7 @@ impl Worker<'_> {
                 since = None;
             }
             if class == Class::Stays || tries >= TRIES_MAX || is_about_the_event && took_too_long {
-                return Err(Failed { error, tries, again_after: parked::pause(tries, self.dice()) });
+                return Err(Failed::new(&error, tries, parked::pause(tries, self.dice())));
             }
             tokio::time::sleep(pause(failures, self.dice())).await;
             failures += 1;

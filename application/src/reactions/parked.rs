@@ -105,7 +105,7 @@ impl Worker<'_> {
                 }
                 self.log_parked(first.position, aggregate_id, &error);
                 let tries = first.tries.saturating_add(1);
-                let failed = Failed { error, tries, again_after: pause(tries, self.dice()) };
+                let failed = Failed::new(&error, tries, pause(tries, self.dice()));
                 self.checkpoints.failed_again(name, first.position, &failed).await?;
                 break;
             }

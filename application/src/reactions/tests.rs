@@ -336,7 +336,7 @@ async fn no_more_than_a_number_of_parked_aggregates_are_tried_at_the_same_time()
     let scene = Scene::new().await;
     let aggregates = (1..=2 * PARKED_AT_ONCE as i64).map(|id| (id, Uuid::from_u128(id as u128)));
     for (position, aggregate_id) in aggregates {
-        let failed = Some(Failed { error: "no".to_owned(), tries: 1, again_after: Duration::ZERO });
+        let failed = Some(Failed::new("no", 1, Duration::ZERO));
         let parked = Parked { position: 2, aggregate_id, event_type: "task_created".to_owned(), failed };
         scene.notes.parked.lock().expect("no panic").insert(position, parked);
         scene.notes.due.lock().expect("no panic").insert(position);
@@ -371,7 +371,7 @@ async fn a_try_of_a_parked_event_counts_only_where_the_failure_is_about_the_even
 async fn an_event_that_calls_for_nothing_is_not_answered_when_it_is_parked() {
     let scene = Scene::new().await;
     // It could not be read by the program that parked it, and may have been anything.
-    let failed = Some(Failed { error: "unknown".to_owned(), tries: 1, again_after: Duration::ZERO });
+    let failed = Some(Failed::new("unknown", 1, Duration::ZERO));
     let aggregate_id = scene.log.events()[0].aggregate_id;
     let parked = Parked { position: 1, aggregate_id, event_type: "project_created".to_owned(), failed };
     scene.notes.advance("scripted", 0, 1, &[parked]).await.expect("it is in memory");
@@ -439,4 +439,9 @@ async fn each_command_that_answers_an_event_is_carried_out_once() {
     assert_eq!(log.names().into_iter().filter(|name| *name == "schedule_created").count(), 2);
     let ids = ["follow", "remind"].map(|command| cause.key(command, tasks[0].0).id);
     assert_ne!(ids[0], ids[1], "two commands about the same thing are two as well");
+}
+
+#[test]
+fn an_error_that_quotes_what_cannot_be_stored_is_stored_all_the_same() {
+    assert_eq!(Failed::new("the title \"a\0b\"", 1, Duration::ZERO).error, "the title \"a\u{fffd}b\"");
 }
