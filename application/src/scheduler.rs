@@ -17,7 +17,6 @@ use crate::failure::{Class, class, with_causes, words_of};
 use crate::lease::{idle, lost, renewed};
 use crate::notices::{Notice, NoticeName};
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
-use crate::reactions::ATTEMPT_WITHIN;
 use aside::{Aside, Came};
 use chrono::{DateTime, Utc};
 use domain::ids::{ScheduleId, derived, system};
@@ -34,6 +33,9 @@ pub const LEASE: &str = "scheduler";
 pub const BATCH_SCHEDULES_MAX: i64 = 500;
 /// Most ticks at the same time.
 pub const TICKS_AT_ONCE: usize = 64;
+/// Longest time that one tick may take, and again the question whether the log takes other commands: one that hangs is left
+/// alone before the lease is lost, so that others fire.
+pub const TICK_WITHIN: Duration = Duration::from_secs(4);
 /// Least time between two looks at the read model.
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
 /// Longest wait for the read model to take in what has just fired.
@@ -41,7 +43,7 @@ const SETTLE_FOR: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Ticks while the lease is held, and gives signs of progress to whoever renews it: after each tick that came to something, and
-/// every second while it waits for the next moment. Returns when nobody will hold the lease any more.
+/// every second while it waits for the next moment, unless every tick of the last pass is still to get through. Returns when nobody will hold the lease any more.
 pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease: watch::Receiver<Option<i64>>, signs: &watch::Sender<()>) {
     let mut aside = Aside::default();
     loop {
@@ -84,18 +86,26 @@ async fn tick_on(
     loop {
         position.mark_unchanged();
         let started = Instant::now();
-        let looked_at = fire(application, deadlines, &position, aside, signs).await?;
-        let next = deadlines.next_fire_after(looked_at).await?;
-        tokio::select! {
-            () = idle(signs, sleep_until(application, next)) => {}
-            () = sleep_for(aside.next_try()) => {}
-            changed = position.changed() => {
-                if changed.is_err() {
-                    return Ok(());
+        let pass = fire(application, deadlines, &position, aside, signs).await?;
+        let next = deadlines.next_fire_after(pass.looked_at).await?;
+        // Where many rows are listed in vain, looking takes no more than half of the time.
+        let pause = started.elapsed().max(LOOK_PAUSE);
+        let something = async {
+            tokio::select! {
+                () = sleep_until(application, next) => Ok(()),
+                () = sleep_for(aside.next_try()) => Ok(()),
+                changed = position.changed() => {
+                    tokio::time::sleep(pause).await;
+                    changed
                 }
-                // Where many rows are listed in vain, looking takes no more than half of the time.
-                idle(signs, tokio::time::sleep(started.elapsed().max(LOOK_PAUSE))).await;
             }
+        };
+        let come = match pass.got_through {
+            true => idle(signs, something).await,
+            false => something.await,
+        };
+        if come.is_err() {
+            return Ok(());
         }
     }
 }
@@ -114,16 +124,23 @@ async fn sleep_for(pause: Option<Duration>) {
     }
 }
 
-/// Sends a tick to every schedule whose moment has come by now, and says which moment that is.
+/// What came of looking once.
+struct Pass {
+    looked_at: DateTime<Utc>,
+    /// Some tick got through, or none is still to get through.
+    got_through: bool,
+}
+
+/// Sends a tick to every schedule whose moment has come by now.
 async fn fire(
     application: &Application,
     deadlines: &dyn Deadlines,
     position: &watch::Receiver<Option<i64>>,
     aside: &mut Aside,
     signs: &watch::Sender<()>,
-) -> Result<DateTime<Utc>, LogError> {
+) -> Result<Pass, LogError> {
     let now = application.clock().now();
-    let mut last = None;
+    let (mut last, mut through) = (None, 0);
     loop {
         let read_at = *position.borrow();
         let page = deadlines.due(now, last.clone(), BATCH_SCHEDULES_MAX).await?;
@@ -131,7 +148,7 @@ async fn fire(
         let whole = page.len() as i64 == BATCH_SCHEDULES_MAX;
         let ready: Vec<DueSchedule> = page.into_iter().filter(|due| aside.lets_pass(due)).collect();
         let ticked: Vec<(DueSchedule, Came)> = stream::iter(ready)
-            .map(|due| async { (tick(application, &due, ATTEMPT_WITHIN).await, due) })
+            .map(|due| async { (tick(application, &due, TICK_WITHIN).await, due) })
             .buffer_unordered(TICKS_AT_ONCE)
             .map(|(came, due)| {
                 // One that did not get through might by another node.
@@ -142,6 +159,7 @@ async fn fire(
             })
             .collect()
             .await;
+        through += ticked.iter().filter(|(_, came)| !matches!(came, Came::NotNow)).count();
         for (due, came) in &ticked {
             if aside.put(due, *came, read_at) {
                 tracing::error!(schedule.id = %due.id, fire_at = %due.fire_at, "the schedule {} is due in the read model and not by its events", due.id);
@@ -159,7 +177,7 @@ async fn fire(
     }
     aside.end_pass();
     application.notes_of_scheduler.send_replace(aside.disagreeing().map(|(count, id)| disagreement(count, id)));
-    Ok(now)
+    Ok(Pass { looked_at: now, got_through: through > 0 || !aside.any_waits() })
 }
 
 fn disagreement(count: usize, id: Uuid) -> Notice {

@@ -9,6 +9,7 @@ use api::http::auth::Tokens;
 use api::http::{Doors, serve};
 use application::ports::{Checkpoints, Clock, EventLog};
 use application::reactions::{ATTEMPT_WITHIN, TRY_FOR_MAX};
+use application::scheduler::TICK_WITHIN;
 use application::{Application, reactions, scheduler};
 use infrastructure::checkpoints::PostgresCheckpoints;
 use infrastructure::clock::{SystemClock, TimeOrderedIds};
@@ -41,6 +42,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// last try may begin just within [`TRY_FOR_MAX`] of its first failure; after each of the two the log may be asked whether it
 /// takes commands at all.
 const REACTION_PROGRESS_WITHIN: Duration = TRY_FOR_MAX.saturating_add(ATTEMPT_WITHIN.saturating_mul(3));
+/// The same of the scheduler: longer than one tick is tried before its schedule is left alone.
+const SCHEDULER_PROGRESS_WITHIN: Duration = TICK_WITHIN.saturating_mul(2).saturating_add(Duration::from_secs(1));
 /// The same of the relay: longer than brokers may take for one answer.
 const RELAY_PROGRESS_WITHIN: Duration = BROKERS_TIMEOUT.saturating_add(Duration::from_secs(10));
 /// How often figures are tidied.
@@ -243,7 +246,7 @@ fn start_reactions(
 }
 
 fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
-    let lease = leases.want_by_progress(scheduler::LEASE, PROGRESS_WITHIN);
+    let lease = leases.want_by_progress(scheduler::LEASE, SCHEDULER_PROGRESS_WITHIN);
     let application = Arc::clone(&core.application);
     let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.works.progress) };
     workers.spawn(async move { scheduler::run(&application, &deadlines, lease.held, &lease.signs).await });

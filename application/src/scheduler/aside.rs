@@ -63,6 +63,8 @@ struct Ticked {
     again: Option<(Instant, Duration)>,
     /// The row is due by the events up to its position, and the schedule is not.
     disagrees: bool,
+    /// Its last tick did not get through.
+    waits: bool,
 }
 
 /// The rows that were ticked and are still listed.
@@ -97,7 +99,10 @@ impl Aside {
             Came::Refused | Came::Failed => Some(before.map_or(ASIDE_FOR, |(_, pause)| (pause * 2).min(ASIDE_FOR_MAX))),
         };
         let disagrees = matches!(came, Came::ToNothing(newest) if Some(newest) <= position);
-        self.rows.insert(row(due), Ticked { listed: self.pass, again: pause.map(|pause| (Instant::now() + pause, pause)), disagrees });
+        self.rows.insert(
+            row(due),
+            Ticked { listed: self.pass, again: pause.map(|pause| (Instant::now() + pause, pause)), disagrees, waits: came == Came::NotNow },
+        );
         disagrees
     }
 
@@ -112,6 +117,11 @@ impl Aside {
     pub(super) fn next_try(&self) -> Option<Duration> {
         let next = self.rows.values().filter_map(|ticked| ticked.again).map(|(at, _)| at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether a tick is still to get through.
+    pub(super) fn any_waits(&self) -> bool {
+        self.rows.values().any(|ticked| ticked.waits)
     }
 
     /// Schedules that are due in the read model and not by their own events: how many, and one of them.

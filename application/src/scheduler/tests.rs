@@ -300,3 +300,76 @@ async fn a_tick_without_an_end_is_left_alone_or_sent_again_by_whether_the_log_ta
     }
     assert!(matches!(tick(&node, &due, PATIENCE).await, Came::Fired(_)));
 }
+
+#[tokio::test]
+async fn a_pass_whose_ticks_all_wait_for_the_log_is_no_progress() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let known = Known { due: vec![milestone(&node, "Due").await], ..Known::default() };
+    let (signs, mut aside) = (Sender::new(()), Aside::default());
+    let mut given = signs.subscribe();
+    // Once it waits, then it is left alone for a moment, and then it fires.
+    for (planned, ends, through) in
+        [(Some(Err(LogError::Overloaded { retry_after: Duration::ZERO })), false, false), (None, false, false), (None, true, true)]
+    {
+        log.plan(planned);
+        if ends {
+            aside.end_pause(&known.due[0]);
+        }
+        let pass = fire(&node, &known, &known.position(), &mut aside, &signs).await.expect("the read model answers");
+        assert_eq!((pass.got_through, given.has_changed().expect("it lives")), (through, through));
+        given.mark_unchanged();
+    }
+}
+
+/// A read model without schedules.
+struct Quiet {
+    looks: Sender<usize>,
+    position: Sender<Option<i64>>,
+}
+
+#[async_trait]
+impl Deadlines for Quiet {
+    async fn next_fire_after(&self, _: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError> {
+        Ok(None)
+    }
+
+    async fn due(&self, _: DateTime<Utc>, _: Option<DueSchedule>, _: i64) -> Result<Vec<DueSchedule>, LogError> {
+        self.looks.send_modify(|looks| *looks += 1);
+        Ok(vec![])
+    }
+
+    fn position(&self) -> watch::Receiver<Option<i64>> {
+        self.position.subscribe()
+    }
+}
+
+#[tokio::test]
+async fn however_long_nothing_happened_what_happens_then_is_looked_at_at_once() {
+    /// Signs of an idle scheduler, one a second.
+    const IDLE_SIGNS: usize = 4;
+    let node = node(&Arc::new(MemoryLog::default()), 1);
+    let quiet = Quiet { looks: Sender::new(0), position: Sender::new(Some(1)) };
+    let ((_held, lease), signs) = (watch::channel(Some(1)), Sender::new(()));
+    let (mut seen, mut idle) = (quiet.looks.subscribe(), signs.subscribe());
+    let steps = async {
+        for _ in 0..IDLE_SIGNS {
+            idle.changed().await.expect("it waits");
+        }
+        quiet.position.send_replace(Some(2));
+        let mut later = 0;
+        loop {
+            tokio::select! {
+                biased;
+                looked = seen.wait_for(|looks| *looks > 1) => return drop(looked.expect("it looks again")),
+                sign = idle.changed() => sign.expect("it waits"),
+            }
+            later += 1;
+            assert!(later < IDLE_SIGNS - 1, "it waits as long as nothing happened");
+        }
+    };
+    tokio::select! {
+        () = run(&node, &quiet, lease, &signs) => unreachable!("it is never told to stop"),
+        () = steps => {}
+    }
+}
