@@ -21,6 +21,7 @@ use application::Application;
 use application::caller::Caller;
 use application::commands::Command;
 use chrono::{DateTime, Utc};
+use projections::runner;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -105,11 +106,12 @@ async fn at_rest(pool: &PgPool, now: DateTime<Utc>) {
     until("everything is taken in and what is due has fired", || async {
         let at_rest: Result<bool, sqlx::Error> = sqlx::query_scalar(
             "WITH log AS (SELECT coalesce(max(position), 0) AS head FROM milepost.events) \
-             SELECT NOT EXISTS (SELECT FROM milepost.projections, log WHERE state = 'live' AND position < head) \
+             SELECT (SELECT count(*) FROM milepost.projections, log WHERE state = 'live' AND position >= head) = $2 \
                AND coalesce((SELECT position FROM milepost.checkpoints WHERE name LIKE 'keep_schedule%'), 0) = (SELECT head FROM log) \
                AND NOT EXISTS (SELECT FROM milepost.schedules WHERE next_fire_at <= $1 AND NOT project_at_rest AND NOT hidden)",
         )
         .bind(now)
+        .bind(runner::all().len() as i64)
         .fetch_one(pool)
         .await;
         match at_rest {
