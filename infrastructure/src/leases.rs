@@ -363,7 +363,7 @@ fn tell_epoch(name: &str, told: &watch::Sender<Option<i64>>, epoch: Option<i64>)
     });
 }
 
-/// Gives up what is held as soon as it is no longer safe, until a renewal says that it is. Never returns.
+/// Tells that nothing is held as soon as that is no longer safe, until a renewal says that it is. Never returns.
 async fn give_up_in_time(epochs: &[(String, watch::Sender<Option<i64>>)], mut safe_until: watch::Receiver<Instant>) {
     loop {
         let until = *safe_until.borrow_and_update();

@@ -224,6 +224,13 @@ impl Client {
         .await
     }
 
+    /// The value of a metric, over all labels that the name does not give. `None` if the node does not show it.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let (_, metrics) = self.get("/metrics").await;
+        let lines = metrics.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).reduce(|sum, value| sum + value)
+    }
+
     /// A page that is not GraphQL: status and text.
     pub async fn get(&self, path: &str) -> (u16, String) {
         let response = self.http.get(format!("{}{path}", self.base)).send().await.expect("the node answers");

@@ -93,10 +93,10 @@ async fn a_refusal_that_was_decided_on_an_earlier_generation_is_not_recorded_und
     let ids = Arc::new(crate::testing::Counting::from(2));
     let node = crate::Application::new(log.clone(), Arc::new(Replacing(log.clone())), ids);
     log.plan([Ok(Appended::Outdated)]);
-    let wish = command("taskCreate", json!({ "projectId": project, "title": "A task" }));
+    let task = command("taskCreate", json!({ "projectId": project, "title": "A task" }));
     let key = CommandKey { source: Source::Import, id: Uuid::from_u128(9), request_hash: [9; 32] };
     let line = crate::ports::Line { hash: [9; 32], anew: false, refusal: None };
-    let error = node.execute_line(&by(caller(Role::Owner)), &key, &line, Ok(wish)).await.expect_err("it is refused");
+    let error = node.execute_line(&by(caller(Role::Owner)), &key, &line, Ok(task)).await.expect_err("it is refused");
     let unit = log.asked().pop().expect("a unit");
     assert!(unit.line.is_some_and(|line| line.refusal.is_some()), "the refusal is to be recorded");
     assert_eq!((unit.generation, *log.generation.borrow()), (0, 1));

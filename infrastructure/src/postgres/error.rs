@@ -115,7 +115,7 @@ fn advice(code: &str) -> Option<&'static str> {
     }
 }
 
-/// The same for one that is no statement's fault.
+/// The same for an error that no statement caused.
 pub(crate) fn refusal_advice(code: &str) -> &'static str {
     advice(code).unwrap_or(match code {
         DISK_FULL => "make room on the disk of PostgreSQL",

@@ -27,9 +27,7 @@ async fn notify(connection: &mut PgConnection, payload: &str) {
 
 /// How often a process has read the head so far.
 async fn looks(client: &Client) -> f64 {
-    let (_, metrics) = client.get("/metrics").await;
-    let line = metrics.lines().find(|line| line.starts_with("milepost_log_looks_total")).unwrap_or("milepost_log_looks_total 0");
-    line.rsplit(' ').next().and_then(|count| count.parse().ok()).expect("a number")
+    client.metric("milepost_log_looks_total").await.unwrap_or(0.0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

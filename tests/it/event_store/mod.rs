@@ -175,18 +175,7 @@ fn under(id: Uuid, mut command: Command) -> Command {
 
 /// A unit without anything.
 fn unit(workspace: WorkspaceId, subject: Uuid) -> Unit {
-    Unit {
-        generation: 0,
-        workspace,
-        subject,
-        source: Source::Client,
-        key: None,
-        events: vec![],
-        guards: vec![],
-        claims: vec![],
-        releases: vec![],
-        line: None,
-    }
+    Unit { workspace, subject, ..Unit::nothing(0, Source::Client) }
 }
 
 /// A unit of one small event on a new stream.

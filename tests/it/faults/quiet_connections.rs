@@ -113,9 +113,8 @@ async fn a_batch_that_is_never_answered_costs_the_lease() {
     gate.execute("ROLLBACK").await.expect("the gate opens");
     let released = |line: &str| line.contains("there is work and no progress") && line.contains("\"projection/task_list/");
     until_true("the lease is released", || first.log().lines().any(released)).await;
-    let metrics = client.get("/metrics").await.1;
-    let total = metrics.lines().find_map(|line| line.strip_prefix("milepost_leases_released_total "));
-    assert!(total.and_then(|total| total.parse().ok()) >= Some(1), "{total:?}");
+    let total = client.metric("milepost_leases_released_total").await;
+    assert!(total >= Some(1.0), "{total:?}");
     everything_seen(&pool).await;
     first.kill().await;
 }

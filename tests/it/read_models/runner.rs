@@ -97,10 +97,8 @@ async fn a_node_killed_between_rows_and_commit_leaves_neither_and_its_successor_
 /// While a read model stands still, everybody can see it.
 async fn assert_lag_shows(client: &Client) {
     let metric = until("the lag is among the figures", || async {
-        let (_, figures) = client.get("/metrics").await;
-        let line = figures.lines().find(|line| line.starts_with("milepost_projection_lag_events{projection=\"project_overview\"}"))?;
-        let lag: f64 = line.rsplit(' ').next()?.parse().ok()?;
-        (lag >= 1.0).then_some(lag)
+        let lag = client.metric("milepost_projection_lag_events{projection=\"project_overview\"}").await;
+        lag.filter(|lag| *lag >= 1.0)
     })
     .await;
     assert!(metric <= 3.0, "the lag is {metric}");

@@ -88,9 +88,9 @@ async fn assert_refuses(scene: &Scene, database: &TestDatabase, node: &mut Proce
     let notice = client.notice("relay_refuses").await;
     assert!(notice.contains(words), "{notice}");
     until("the metric tells the reason and no lag", || async {
-        let metrics = client.get("/metrics").await.1;
-        let refused = metrics.contains(&format!("milepost_relay_refused{{reason=\"{reason}\"}} 1"));
-        (refused && metrics.contains("milepost_relay_lag_events NaN")).then_some(())
+        let refused = client.metric(&format!("milepost_relay_refused{{reason=\"{reason}\"}}")).await;
+        let lag = client.metric("milepost_relay_lag_events").await;
+        (refused == Some(1.0) && lag.is_some_and(f64::is_nan)).then_some(())
     })
     .await;
     let status =

@@ -25,8 +25,7 @@ async fn relay(client: &Client) -> Value {
 }
 
 async fn lag_metric(client: &Client) -> Option<f64> {
-    let figures = client.get("/metrics").await.1;
-    figures.lines().find_map(|line| line.strip_prefix("milepost_relay_lag_events ")).and_then(|lag| lag.parse().ok())
+    client.metric("milepost_relay_lag_events").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
