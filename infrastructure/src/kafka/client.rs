@@ -2,10 +2,20 @@
 
 use crate::config::Kafka;
 use rdkafka::ClientConfig;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
+use std::time::Duration;
 
 /// Largest record that the client sends. Beyond any event, so that the topic's own limit decides.
 const CLIENT_RECORD_BYTES_MAX: u32 = 16 * 1024 * 1024;
+
+/// How the ids of librdkafka's own clusters begin.
+const MOCK_CLUSTER: &str = "mockCluster";
+
+/// Whether the brokers are the one inside `milepost dev`.
+pub(super) fn is_demo<C: ClientContext>(client: &Client<C>, within: Duration) -> bool {
+    client.fetch_cluster_id(within).is_some_and(|id| id.starts_with(MOCK_CLUSTER))
+}
 
 /// What every client has in common.
 pub fn client_config(kafka: &Kafka) -> ClientConfig {

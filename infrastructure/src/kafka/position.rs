@@ -29,6 +29,10 @@ pub struct RelayRecord {
     /// position is looked at by whoever takes over. None in the word of an admin, of which nothing is expected.
     #[serde(default, with = "text_or_none")]
     pub visible: Option<i64>,
+    /// Where an admin has asked to send events again: the last of them that is on the topics. Until the position is beyond it,
+    /// events there do not prove that the record is too old.
+    #[serde(default, with = "text_or_none")]
+    pub repeats_to: Option<i64>,
 }
 
 /// What the relay's topic holds for a transactional id.
@@ -41,6 +45,16 @@ pub enum Stored {
 }
 
 impl RelayRecord {
+    /// An admin's word: a relay continues after an event of a log, whatever was sent before.
+    pub fn chosen(log_id: Uuid, position: i64, event_id: Option<Uuid>) -> Self {
+        Self { position, log_id, event_id, visible: None, repeats_to: None }
+    }
+
+    /// The position, or where events are sent again: up to where some may be on the topics.
+    pub(super) fn sent_to(&self) -> i64 {
+        self.position.max(self.repeats_to.unwrap_or(0))
+    }
+
     /// As it is written.
     pub(super) fn written(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -146,8 +160,12 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written_and_anything_else_is_unreadable() {
         let position = 9_007_199_254_740_993;
-        let record = RelayRecord { position, log_id: Uuid::from_u128(1), event_id: None, visible: None };
-        for record in [RelayRecord { visible: Some(position - 1), ..record.clone() }, record] {
+        let record = RelayRecord::chosen(Uuid::from_u128(1), position, None);
+        let others = [
+            RelayRecord { visible: Some(position - 1), ..record.clone() },
+            RelayRecord { repeats_to: Some(position + 1), ..record.clone() },
+        ];
+        for record in others.into_iter().chain([record]) {
             assert_eq!(Stored::read(Some(record.written().as_bytes())), Stored::Record(record));
         }
         assert_eq!(Stored::read(None), Stored::Nothing);

@@ -5,7 +5,7 @@ mod difference;
 pub use difference::{Difference, TopicFound, TopicState, Warning, warning};
 
 use super::catalogue::Catalogue;
-use super::client::client_config;
+use super::client::{client_config, is_demo};
 use super::contract::RECORD_BYTES_MAX;
 use super::probe::{AskError, Probe};
 use crate::config::Kafka;
@@ -24,8 +24,6 @@ pub const BROKERS_TIMEOUT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How soon after its creation every broker knows a topic.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
-/// How the ids of librdkafka's own clusters begin.
-pub(super) const MOCK_CLUSTER: &str = "mockCluster";
 
 /// The brokers could not be asked, or refused.
 #[derive(Debug, Error)]
@@ -149,7 +147,7 @@ impl Topics {
 
     /// Whether the broker is the one inside `milepost dev`.
     pub fn is_demo(&self) -> bool {
-        self.admin.inner().fetch_cluster_id(BROKERS_TIMEOUT).is_some_and(|id| id.starts_with(MOCK_CLUSTER))
+        is_demo(self.admin.inner(), BROKERS_TIMEOUT)
     }
 
     /// Fails with the cause if the brokers do not answer this client.

@@ -14,6 +14,7 @@ use infrastructure::kafka::topics::Topics;
 use infrastructure::kafka::verify::{NoProof, Proof, TopicsRead, read_topics};
 use infrastructure::kafka::{RelayRecord, Stored};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -60,20 +61,24 @@ fn said(position: i64, event_id: Option<Uuid>) {
     tracing::warn!(position, event.id = event_id.map(tracing::field::display), "an admin has said where the relay continues");
 }
 
-/// What to do where events are missing and records are open, among which they may be.
-fn open_sentence(open: &[OpenRecords], missing: u64, first: i64, last: i64) -> Option<String> {
+/// What to do where events up to the last that is there are missing and records are open, among which they may be. The database
+/// knows that everything up to `confirmed` was sent.
+fn open_sentence(open: &[OpenRecords], missing: &[i64], last: i64, confirmed: i64) -> Option<String> {
     let OpenRecords { topic, partition, positions, abort } = open.first()?;
     let place = format!("partition {partition} of the topic {topic}");
-    let hidden: Vec<i64> = open.iter().flat_map(|open| &open.positions).copied().filter(|position| *position <= last).collect();
-    if hidden.contains(&first) && hidden.len() as u64 >= missing {
+    let hidden: HashSet<i64> = open.iter().flat_map(|open| open.positions.iter().copied()).collect();
+    let end = hidden.iter().copied().max().unwrap_or(last).max(last);
+    let (count, first) = (missing.len(), missing.first()?);
+    // Those behind the last are of a committed transaction only if it is known that they were sent.
+    if missing.iter().all(|position| hidden.contains(position)) && end <= confirmed.max(last) {
         return Some(format!(
             "the events that consumers do not see, the first at position {first}, are not lost: their records are open ({place}), and the next \
-             transaction shows them; `milepost relay resume --from {last}` continues after them"
+             transaction shows them; `milepost relay resume --from {end}` continues after them"
         ));
     }
     let (lowest, highest) = (positions.iter().min()?, positions.iter().max()?);
     Some(format!(
-        "{missing} events are on no topic as consumers see it, the first at position {first}, and {place} holds open records (positions {lowest} to \
+        "{count} events are on no topic as consumers see it, the first at position {first}, and {place} holds open records (positions {lowest} to \
          {highest}), so that the topics do not tell yet what was sent; end them with {abort}, then run `milepost relay adopt` again"
     ))
 }
@@ -148,8 +153,8 @@ impl Desk {
         if let Err(refusal @ Refusal::CleanupPolicy { .. }) = verdict {
             return Err(Failure::no(refusal.to_string()));
         }
-        let sent = evidence.verdict().map_or(log.confirmed, |sent| sent.position);
-        let record = RelayRecord { position, log_id: log.id, event_id: log.event_id, visible: None };
+        let sent = evidence.verdict().map_or_else(|_| evidence.sent(), |sent| sent.position);
+        let record = RelayRecord::chosen(log.id, position, log.event_id);
         resume(&self.kafka, &self.catalogue, &self.core.database.worker, record).await.map_err(|error| self.failed(&error))?;
         said(position, log.event_id);
         let (head, again, left_out) = (log.head, (sent - position).max(0), (position - sent).max(0));
@@ -232,9 +237,9 @@ impl Desk {
                 (Err(_), Some(sent)) => return Ok(Adopted::Nothing(sent.position)),
                 (Ok(proved), _) => proved,
                 (Err(no_proof), None) => {
-                    if let NoProof::Missing { missing, first, last } = no_proof {
+                    if let NoProof::Missing { missing, first: _, last } = &no_proof {
                         let open = open_records(&self.kafka, &self.catalogue).await.map_err(|error| self.failed(&error))?;
-                        if let Some(open) = open_sentence(&open, missing, first, last) {
+                        if let Some(open) = open_sentence(&open, missing, *last, evidence.log.confirmed) {
                             return Err(Failure::no(format!("nothing is adopted: {open}")));
                         }
                     }
@@ -245,7 +250,7 @@ impl Desk {
                     return Err(Failure::no(format!("nothing is adopted: {no_proof}{known}")));
                 }
             };
-            let record = RelayRecord { position, log_id: evidence.log.id, event_id: Some(event_id), visible: None };
+            let record = RelayRecord::chosen(evidence.log.id, position, Some(event_id));
             match fence.commit(&self.core.database.worker, record).await {
                 // A relay that had not noticed yet took the transactional id back: it may have sent more.
                 Err(error) if error.is_fenced() && tries < ADOPT_TRIES => tries += 1,
@@ -283,12 +288,15 @@ mod tests {
             positions: positions.to_vec(),
             abort: "kafka-transactions.sh abort".to_owned(),
         };
-        assert_eq!(open_sentence(&[], 2, 7, 9), None);
-        let shown = open_sentence(&[open(&[7, 8, 11])], 2, 7, 9).unwrap_or_default();
-        assert!(shown.contains("`milepost relay resume --from 9`") && !shown.contains("abort"), "{shown}");
-        for (positions, missing) in [(&[8][..], 1), (&[7], 2), (&[11], 1)] {
-            let others = open_sentence(&[open(positions)], missing, 7, 9).unwrap_or_default();
-            assert!(others.contains("kafka-transactions.sh abort") && !others.contains("resume"), "{others}");
+        assert_eq!(open_sentence(&[], &[7, 8], 9, 0), None);
+        for (positions, confirmed, end) in [(&[7, 8][..], 0, 9), (&[6, 7, 8], 0, 9), (&[7, 8, 11], 11, 11), (&[7, 8, 11], 12, 11)] {
+            let shown = open_sentence(&[open(positions)], &[7, 8], 9, confirmed).unwrap_or_default();
+            assert!(shown.contains(&format!("`milepost relay resume --from {end}`")) && !shown.contains("abort"), "{positions:?}: {shown}");
+        }
+        let as_many_and_others: &[i64] = &[7, 9];
+        for (positions, confirmed) in [(&[8][..], 0), (&[7], 0), (&[11], 0), (as_many_and_others, 0), (&[7, 8, 11], 10)] {
+            let others = open_sentence(&[open(positions)], &[7, 8], 9, confirmed).unwrap_or_default();
+            assert!(others.contains("kafka-transactions.sh abort") && !others.contains("resume"), "{positions:?}: {others}");
         }
     }
 }

@@ -269,6 +269,28 @@ async fn a_relay_topic_that_lost_its_newest_records_is_refused() {
     node.kill().await;
 }
 
+/// Brokers lose the relay's record, and the database does not know of it either: only the events tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_less_than_consumers_see_is_refused_until_the_topics_are_adopted() {
+    let scene = Scene::new(3).await;
+    scene.sent().await;
+    let (forger, head) = (Forger::new(&scene).await, scene.head());
+    forger.position(&scene, head - 2).await;
+    let note = sqlx::query("UPDATE milepost.checkpoints SET position = $1 WHERE name = 'relay'").bind(head - 2);
+    note.execute(&scene.sql().await).await.expect("the note is changed");
+    let mut node = scene.node("");
+    let words = format!("is at position {}, and consumers see the event at position {head} on ", head - 2);
+    let client = assert_refuses(&scene, &scene.database, &mut node, "record_overtaken", &words).await;
+    let adopted = scene.milepost(&["relay", "adopt"]).await;
+    assert_eq!(adopted.status, 0, "{}", text(&adopted));
+    assert!(adopted.stdout.contains(&format!("up to position {head}")), "{}", adopted.stdout);
+    assert_goes_on(&mut node, &client).await;
+    scene.head_of_all(head + 1).await;
+    scene.relayed().await;
+    scene.assert_exactly_once().await;
+    node.kill().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_cannot_be_read_is_refused() {
     let scene = Scene::new(2).await;

@@ -134,13 +134,17 @@ impl Scene {
         let rounds = stream::iter(0..events);
         rounds
             .for_each_concurrent(16, |number| async move {
-                let comment =
-                    TaskCommentInput { command_id: None, id: self.tasks[number % self.tasks.len()], body: format!("Remark {number}") };
-                let sent = send(&self.core.application, self.caller, Command::TaskComment(comment)).await;
-                sent.expect("a comment is taken");
+                self.comment(self.tasks[number % self.tasks.len()], number).await;
                 written.fetch_add(1, Ordering::Relaxed);
             })
             .await;
+    }
+
+    /// Appends an event to a task.
+    async fn comment(&self, task: Uuid, number: usize) {
+        let comment = TaskCommentInput { command_id: None, id: task, body: format!("Remark {number}") };
+        let sent = send(&self.core.application, self.caller, Command::TaskComment(comment)).await;
+        sent.expect("a comment is taken");
     }
 
     /// Appends an event to every project.

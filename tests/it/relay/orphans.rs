@@ -12,6 +12,7 @@ use tests::kafka::TestTopics;
 use tests::own_kafka::OwnKafka;
 use tests::process::{Process, Run};
 use tests::wait::{PATIENCE, until, until_true};
+use uuid::Uuid;
 
 /// Enough tasks to have some on each partition.
 const TASKS: usize = 24;
@@ -98,6 +99,45 @@ impl Stage {
         partition
     }
 
+    /// Leaves the relay's record of a committed transaction open, of which the database does not know.
+    async fn with_record_left_open(name: &'static str) -> Self {
+        let mut stage = Self::set(name).await;
+        let topic = |stage: &Self| stage.scene.topics.catalogue.relay_topic();
+        loop {
+            assert_eq!(stage.scene.milepost(&["topics", "apply"]).await.status, 0);
+            // With the first of it Kafka makes its topic of transactions.
+            stage.end_transaction();
+            if stage.leader(&topic(&stage), 0) != stage.coordinator() {
+                break;
+            }
+            stage.scene = Scene::on(TestTopics::on(&stage.kafka.bootstrap_servers).with_copies(1), TASKS).await;
+        }
+        let mut before = stage.scene.node("relay_before_commit=1*off->1*sleep(15000)->off");
+        stage.scene.relayed().await;
+        // On a partition that has its leader all the time.
+        let broker = stage.leader(&topic(&stage), 0).expect("it has a leader");
+        stage.write_away_from(broker).await;
+        stage.scene.in_transaction().await;
+        stage.kafka.kill_node(broker).await;
+        stage.without_leader(&topic(&stage), 0).await;
+        before.said("has no leader that answers").await;
+        before.kill().await;
+        stage.start_again(&topic(&stage), 0).await;
+        stage
+    }
+
+    /// Writes an event that goes to a partition which another broker leads.
+    async fn write_away_from(&self, broker: i32) {
+        let records = self.scene.topics.records().await;
+        let leaders = self.scene.topics.leaders(&self.tasks());
+        let is_away = |task: &Uuid| {
+            let mut of_task = records.iter().filter(|record| record.topic == self.tasks() && record.key == task.to_string());
+            of_task.next().is_some_and(|record| leaders[&record.partition] != Some(broker))
+        };
+        let task = self.scene.tasks.iter().copied().find(is_away).expect("three brokers share three partitions");
+        self.scene.comment(task, 0).await;
+    }
+
     /// Sees that a node relays what is written from now on, and ends it.
     async fn goes_on(&self, mut node: Process) {
         node.said(GOES_ON).await;
@@ -107,11 +147,11 @@ impl Stage {
         node.kill().await;
     }
 
-    /// Aborts a transaction of the transactional id that has a record on a partition of the tasks, and with it what is open there.
-    fn abort_on(&self, partition: i32) {
-        let (producer, tasks) = (self.end_transaction(), self.tasks());
+    /// Aborts a transaction of the transactional id that has a record on a partition, and with it what is open there.
+    fn abort_on(&self, topic: &str, partition: i32) {
+        let producer = self.end_transaction();
         producer.begin_transaction().expect("a transaction can be begun");
-        let record = BaseRecord::<str, str>::to(&tasks).partition(partition).payload("{}");
+        let record = BaseRecord::<str, str>::to(topic).partition(partition).payload("{}");
         producer.send(record).map_err(|(error, _)| error).expect("a record can be sent");
         producer.flush(PATIENCE).expect("brokers take it");
         producer.abort_transaction(PATIENCE).expect("the transaction is aborted");
@@ -208,7 +248,7 @@ async fn records_of_a_committed_transaction_that_are_lost_with_an_aborted_one_ar
     let stage = Stage::set("relay-lost").await;
     let partition = stage.leave_committed_open().await;
     let (shown, sent) = (stage.scene.topics.positions().await, stage.scene.position().await.expect("a position"));
-    stage.abort_on(partition);
+    stage.abort_on(&stage.tasks(), partition);
 
     let mut node = stage.scene.node("");
     node.said("consumers do not see").await;
@@ -235,36 +275,27 @@ async fn records_of_a_committed_transaction_that_are_lost_with_an_aborted_one_ar
 /// To the one that asks for the record it is as if the topic had lost it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_of_the_relay_that_was_left_open_is_not_taken_for_lost() {
-    let mut stage = Stage::set("relay-record-open").await;
-    let topic = |stage: &Stage| stage.scene.topics.catalogue.relay_topic();
-    loop {
-        assert_eq!(stage.scene.milepost(&["topics", "apply"]).await.status, 0);
-        // With the first of it Kafka makes its topic of transactions.
-        stage.end_transaction();
-        if stage.leader(&topic(&stage), 0) != stage.coordinator() {
-            break;
-        }
-        stage.scene = Scene::on(TestTopics::on(&stage.kafka.bootstrap_servers).with_copies(1), TASKS).await;
-    }
-    let mut before = stage.scene.node("relay_before_commit=1*off->1*sleep(15000)->off");
-    stage.scene.relayed().await;
-    stage.scene.write(1, &AtomicUsize::new(0)).await;
-    stage.scene.in_transaction().await;
-    let broker = stage.leader(&topic(&stage), 0).expect("it has a leader");
-    stage.kafka.kill_node(broker).await;
-    stage.without_leader(&topic(&stage), 0).await;
-    before.said("has no leader that answers").await;
-    before.kill().await;
-    stage.start_again(&topic(&stage), 0).await;
-    let (sql, head) = (stage.scene.sql().await, stage.scene.head());
-    let note = sqlx::query("UPDATE milepost.checkpoints SET position = $1 WHERE name = 'relay'").bind(head);
-    note.execute(&sql).await.expect("the position is noted");
-
+    let stage = Stage::with_record_left_open("relay-record-open").await;
+    let head = stage.scene.head();
     let mut node = stage.scene.node("");
     node.said("was left open").await;
     let (notice, resume) = (client(&mut node).await.notice("relay_stuck").await, ["relay", "resume", "--from", &head.to_string()]);
     assert!(notice.ends_with(&format!("run `milepost {}`", resume.join(" "))), "{notice}");
     let resumed = stage.scene.milepost(&resume).await;
     assert_eq!(resumed.status, 0, "{}{}", resumed.stdout, resumed.stderr);
+    stage.goes_on(node).await;
+}
+
+/// A later transaction that is aborted takes the record along; the database did not hear of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_the_relay_that_is_lost_with_an_aborted_one_doubles_nothing() {
+    let stage = Stage::with_record_left_open("relay-record-lost").await;
+    let head = stage.scene.head();
+    stage.abort_on(&stage.scene.topics.catalogue.relay_topic(), 0);
+    let mut node = stage.scene.node("");
+    let line = node.said("the relay to Kafka refuses to send").await;
+    assert!(line.contains(&format!("consumers see the event at position {head}")), "{line}");
+    let adopted = stage.scene.milepost(&["relay", "adopt"]).await;
+    assert_eq!(adopted.status, 0, "{}{}", adopted.stdout, adopted.stderr);
     stage.goes_on(node).await;
 }

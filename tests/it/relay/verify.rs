@@ -54,7 +54,7 @@ impl Forger {
     /// Makes everybody believe that the relay is there.
     pub(super) async fn position(&self, scene: &Scene, position: i64) {
         let log = LogSide::read(&scene.core.database.worker, position).await.expect("the log can be read");
-        let record = RelayRecord { position, log_id: log.id, event_id: log.event_id, visible: None };
+        let record = RelayRecord::chosen(log.id, position, log.event_id);
         let value = serde_json::to_string(&record).expect("a record is JSON");
         self.put(&scene.topics.catalogue.relay_topic(), &scene.topics.kafka.transactional_id, &value);
     }

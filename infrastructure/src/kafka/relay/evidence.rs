@@ -1,13 +1,14 @@
 //! What Kafka and the database say of the relay's place, read anew each time.
 
 use super::leftovers;
+use super::partitions::{Partitions, Seen, highest_of_log};
 use super::refusal::{Refusal, Sent, agree};
 use super::{CHECKPOINT, CLEANUP_POLICY, RelayError};
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
-use crate::kafka::client::client_config;
-use crate::kafka::position::{Stored, read_record};
-use crate::kafka::topics::{BROKERS_TIMEOUT, MOCK_CLUSTER};
+use crate::kafka::client::{client_config, is_demo};
+use crate::kafka::position::{RelayRecord, Stored, read_record};
+use crate::kafka::topics::BROKERS_TIMEOUT;
 use crate::postgres::within;
 use chrono::{DateTime, Utc};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
@@ -15,7 +16,12 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use sqlx::{PgPool, Row};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// Longest wait for a record of which consumers see the events: markers are written one after the other.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The log, as the database of this moment has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub struct LogSide {
 pub struct Evidence {
     pub log: LogSide,
     pub stored: Stored,
+    /// The last event of the log that consumers see, if it was looked for.
+    seen: Option<Seen>,
     topic: String,
     transactional_id: String,
 }
@@ -77,7 +85,34 @@ impl Evidence {
         let stored = tokio::task::spawn_blocking(move || read_record(&kafka, &catalogue)).await;
         let stored = stored.map_err(|_| RelayError::Slow)??;
         let log = LogSide::read(pool, stored.position().unwrap_or(0)).await?;
-        Ok(Self { log, stored, topic, transactional_id })
+        Ok(Self { log, stored, seen: None, topic, transactional_id })
+    }
+
+    /// The same, and before it what consumers see of the log.
+    pub async fn read_with_seen(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -> Result<Self, RelayError> {
+        let first = Self::read(kafka, catalogue, pool).await?;
+        if first.stored.record().is_none() {
+            return Ok(first);
+        }
+        let partitions = Partitions::of(kafka, catalogue)?;
+        let seen = tokio::task::spawn_blocking(move || if partitions.is_demo() { Ok(vec![]) } else { partitions.last_seen() });
+        let seen = seen.await.map_err(|_| RelayError::Slow)??;
+        let (seen, begun) = (highest_of_log(seen, pool).await?, Instant::now());
+        loop {
+            let evidence = Self { seen: seen.clone(), ..Self::read(kafka, catalogue, pool).await? };
+            let is_overtaken = matches!(evidence.verdict(), Err(Refusal::RecordOvertaken { .. }));
+            if !is_overtaken || begun.elapsed() >= RECORD_TIMEOUT {
+                return Ok(evidence);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Up to where everything is known to be sent, whatever the record says.
+    pub fn sent(&self) -> i64 {
+        let repeats_to = self.stored.record().map_or(0, RelayRecord::sent_to);
+        let seen = self.seen.as_ref().map(|seen| seen.position).filter(|seen| *seen > repeats_to);
+        self.log.confirmed.max(seen.unwrap_or(0))
     }
 
     /// Whether nothing is known of any relay before.
@@ -87,7 +122,7 @@ impl Evidence {
 
     /// Where the relay continues, or why it does not.
     pub fn verdict(&self) -> Result<Sent, Refusal> {
-        agree(&self.log, &self.stored, &self.topic, &self.transactional_id)
+        agree(&self.log, &self.stored, self.seen.as_ref(), &self.topic, &self.transactional_id)
     }
 }
 
@@ -105,7 +140,7 @@ pub async fn examine(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -
     let (name, wanted) = CLEANUP_POLICY;
     let topic = catalogue.relay_topic();
     let policy = topic_setting(kafka, &topic, name).await?;
-    let evidence = Evidence::read(kafka, catalogue, pool).await?;
+    let evidence = Evidence::read_with_seen(kafka, catalogue, pool).await?;
     let verdict = match (&policy, evidence.verdict()) {
         (Setting::Is(found), _) if found != wanted => Err(Refusal::CleanupPolicy { topic, found: found.clone() }),
         // The demo's broker was empty when it started, and shows records that were never committed.
@@ -122,7 +157,7 @@ pub async fn examine(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -
 pub async fn topic_setting(kafka: &Kafka, topic: &str, name: &str) -> Result<Setting, RelayError> {
     let admin: AdminClient<DefaultClientContext> = client_config(kafka).create()?;
     // It takes the question and never answers it.
-    if admin.inner().fetch_cluster_id(BROKERS_TIMEOUT).is_some_and(|id| id.starts_with(MOCK_CLUSTER)) {
+    if is_demo(admin.inner(), BROKERS_TIMEOUT) {
         return Ok(Setting::Demo);
     }
     let options = AdminOptions::new().request_timeout(Some(BROKERS_TIMEOUT));

@@ -20,6 +20,7 @@ mod resume;
 mod session;
 mod state;
 mod stopped;
+mod takeover;
 mod transaction;
 
 pub use checkpoint::{Known, forget, known};
@@ -75,7 +76,8 @@ pub struct Relay {
     pub log: Arc<dyn EventLog>,
     pub pool: PgPool,
     pub lease: watch::Receiver<Option<i64>>,
-    /// Where it gives signs of progress: events were sent, there is nothing to send, or there is nothing that it may send.
+    /// Where it gives signs of progress: events were sent or read back, there is nothing to send, or there is nothing that it
+    /// may send.
     pub signs: watch::Sender<()>,
     pub stop: watch::Receiver<bool>,
 }

@@ -2,13 +2,23 @@
 //! or send them again, by guessing.
 
 use super::evidence::LogSide;
+use super::partitions::Seen;
 use crate::kafka::position::{RelayRecord, Stored};
 use thiserror::Error;
 use uuid::Uuid;
 
 /// The reasons of all refusals, as the label of the metric names them.
-pub const REASONS: [&str; 8] =
-    ["other_log", "beyond_head", "other_event", "record_lost", "record_behind", "record_unreadable", "cleanup_policy", "topics_not_empty"];
+pub const REASONS: [&str; 9] = [
+    "other_log",
+    "beyond_head",
+    "other_event",
+    "record_lost",
+    "record_behind",
+    "record_overtaken",
+    "record_unreadable",
+    "cleanup_policy",
+    "topics_not_empty",
+];
 
 /// The three ways out, as every refusal that needs one names them.
 const WAYS_OUT: &str = "nothing is sent until an admin says where to continue: `milepost relay adopt` takes what the topics prove, \
@@ -49,6 +59,10 @@ pub enum Refusal {
         "the relay's record on {topic} is at position {position}, and the database knows that everything up to position {confirmed} was sent: the topic has lost its newest records; {WAYS_OUT}"
     )]
     RecordBehind { topic: String, position: i64, confirmed: i64 },
+    #[error(
+        "the relay's record on {topic} is at position {position}, and consumers see the event at position {seen} on {place}: brokers have lost the record that was sent with it; {WAYS_OUT}"
+    )]
+    RecordOvertaken { topic: String, position: i64, seen: i64, place: String },
     #[error("the relay's record on {topic} cannot be read: {reason}; {WAYS_OUT}")]
     RecordUnreadable { topic: String, reason: String },
     #[error(
@@ -72,6 +86,7 @@ impl Refusal {
             Self::OtherEvent { .. } => "other_event",
             Self::RecordLost { .. } => "record_lost",
             Self::RecordBehind { .. } => "record_behind",
+            Self::RecordOvertaken { .. } => "record_overtaken",
             Self::RecordUnreadable { .. } => "record_unreadable",
             Self::CleanupPolicy { .. } => "cleanup_policy",
             Self::TopicsNotEmpty { .. } => "topics_not_empty",
@@ -79,17 +94,19 @@ impl Refusal {
     }
 }
 
-/// Where the relay continues, if its record agrees with the log. `topic` and `transactional_id` are for the sentences.
-pub(super) fn agree(log: &LogSide, stored: &Stored, topic: &str, transactional_id: &str) -> Result<Sent, Refusal> {
+/// Where the relay continues, if its record agrees with the log and with the last event of the log that consumers see, as far
+/// as that is known. `topic` and `transactional_id` are for the sentences.
+pub(super) fn agree(log: &LogSide, stored: &Stored, seen: Option<&Seen>, topic: &str, transactional_id: &str) -> Result<Sent, Refusal> {
     let (topic, confirmed) = (topic.to_owned(), log.confirmed);
-    let RelayRecord { position, log_id, event_id, visible: _ } = match stored {
-        Stored::Record(record) => record.clone(),
+    let record = match stored {
+        Stored::Record(record) => record,
         Stored::Unreadable(reason) => return Err(Refusal::RecordUnreadable { topic, reason: reason.clone() }),
         Stored::Nothing if confirmed > 0 => {
             return Err(Refusal::RecordLost { topic, transactional_id: transactional_id.to_owned(), confirmed });
         }
         Stored::Nothing => return Ok(Sent::NOTHING),
     };
+    let RelayRecord { position, log_id, event_id, .. } = *record;
     if log_id != log.id {
         return Err(Refusal::OtherLog { topic, found: log_id, log: log.id });
     }
@@ -101,6 +118,10 @@ pub(super) fn agree(log: &LogSide, stored: &Stored, topic: &str, transactional_i
     }
     if position < confirmed {
         return Err(Refusal::RecordBehind { topic, position, confirmed });
+    }
+    if let Some(Seen { position: seen, topic: of_events, partition, .. }) = seen.filter(|seen| seen.position > record.sent_to()) {
+        let place = format!("{of_events}[{partition}]");
+        return Err(Refusal::RecordOvertaken { topic, position, seen: *seen, place });
     }
     Ok(Sent { position, event_id })
 }
@@ -119,11 +140,17 @@ mod tests {
     }
 
     fn record() -> RelayRecord {
-        RelayRecord { position: 7, log_id: LOG, event_id: Some(EVENT), visible: Some(5) }
+        RelayRecord { position: 7, log_id: LOG, event_id: Some(EVENT), visible: Some(5), repeats_to: None }
     }
 
     fn verdict(log: LogSide, stored: &Stored) -> Result<Sent, &'static str> {
-        let verdict = agree(&log, stored, "milepost.relay", "milepost.relay");
+        verdict_beside(log, stored, None)
+    }
+
+    /// Where consumers see the event at a position.
+    fn verdict_beside(log: LogSide, stored: &Stored, position: Option<i64>) -> Result<Sent, &'static str> {
+        let seen = position.map(|position| Seen { position, event_id: OTHER, topic: "task-events".to_owned(), partition: 1 });
+        let verdict = agree(&log, stored, seen.as_ref(), "milepost.relay", "milepost.relay");
         verdict.map_err(|refusal| {
             let sentence = refusal.to_string();
             assert!(sentence.contains("milepost.relay"), "the topic is named: {sentence}");
@@ -138,6 +165,18 @@ mod tests {
         assert_eq!(verdict(log(), &Stored::Record(record())), sent, "the checkpoint may lag");
         assert_eq!(verdict(LogSide { confirmed: 7, ..log() }, &Stored::Record(record())), sent);
         assert_eq!(verdict(LogSide { head: 7, ..log() }, &Stored::Record(record())), sent);
+    }
+
+    #[test]
+    fn a_record_of_less_than_consumers_see_is_refused_unless_it_repeats_that() {
+        let sent = Ok(Sent { position: 7, event_id: Some(EVENT) });
+        let beside = |repeats_to, seen| verdict_beside(log(), &Stored::Record(RelayRecord { repeats_to, ..record() }), seen);
+        for (repeats_to, seen) in [(None, None), (None, Some(7)), (Some(9), Some(9)), (Some(9), Some(8))] {
+            assert_eq!(beside(repeats_to, seen), sent, "{repeats_to:?}, {seen:?}");
+        }
+        for (repeats_to, seen) in [(None, Some(8)), (Some(8), Some(9)), (Some(6), Some(8))] {
+            assert_eq!(beside(repeats_to, seen), Err("record_overtaken"), "{repeats_to:?}, {seen:?}");
+        }
     }
 
     #[test]

@@ -1,21 +1,19 @@
 //! One producer from its beginning until the lease is lost or something goes wrong.
 
-use super::batch::{Batch, place_of};
+use super::batch::Batch;
 use super::checkpoint::confirm;
-use super::dead_letters::{self, DeadLetter, skipped_after};
+use super::dead_letters::{self, DeadLetter};
 use super::error::EventFault;
-use super::evidence::{Evidence, LogSide, Setting, examine};
-use super::partitions::{Partitions, PartitionsError, Unseen};
-use super::refusal::{Refusal, Sent};
-use super::state::{PLACE, POLICY, SHOW_EVERY, Teller};
-use super::transaction::{Deliveries, Home, RelayProducer, send};
-use super::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CLEANUP_POLICY, COMMIT_GAP, Relay, RelayError};
-use crate::kafka::client::producer_config;
+use super::evidence::LogSide;
+use super::partitions::Partitions;
+use super::refusal::Sent;
+use super::state::{PLACE, SHOW_EVERY, Teller};
+use super::transaction::{Home, send};
+use super::{BATCH_EVENTS_MAX, COMMIT_GAP, Relay, RelayError};
 use crate::kafka::position::RelayRecord;
 use crate::kafka::topics::Topics;
 use chrono::{DateTime, Utc};
 use domain::event::Fact;
-use rdkafka::producer::Producer;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,21 +34,23 @@ const LOOK_WHAT_IS_VISIBLE_EVERY: Duration = Duration::from_secs(10);
 const LOOK_WHAT_IS_VISIBLE_EVENTS: i64 = 50_000;
 
 /// Where a session is.
-struct Place {
-    sent: Sent,
-    log_id: Uuid,
+pub(super) struct Place {
+    pub sent: Sent,
+    pub log_id: Uuid,
     /// When the database's row of the relay was last changed by us.
-    changed_at: Option<DateTime<Utc>>,
+    pub changed_at: Option<DateTime<Utc>>,
     /// Events that an admin has left out.
-    skipped: HashMap<i64, DeadLetter>,
+    pub skipped: HashMap<i64, DeadLetter>,
     /// Everything up to here was seen to be visible to consumers; none before that was looked at, or where nothing is expected.
-    visible: Option<i64>,
-    looked: Instant,
-    looked_at: i64,
-    shown: Instant,
-    proved: Instant,
+    pub visible: Option<i64>,
+    /// Up to where events are sent again, as an admin has asked.
+    pub repeats_to: Option<i64>,
+    pub looked: Instant,
+    pub looked_at: i64,
+    pub shown: Instant,
+    pub proved: Instant,
     /// Something was sent, or there is nothing to send, and the database no longer says that the relay stands before an event.
-    stop_forgotten: bool,
+    pub stop_forgotten: bool,
 }
 
 impl Relay {
@@ -61,27 +61,12 @@ impl Relay {
     pub(super) fn session(&self, runtime: &Handle, epoch: i64, teller: &Teller, most: &mut usize) -> Result<(), RelayError> {
         self.unless_stopped(runtime, self.create_topics())?;
         let partitions = Partitions::of(&self.kafka, &self.catalogue)?;
-        partitions.led()?;
-        let before = self.unless_stopped(runtime, self.before_fencing(epoch, teller))?;
-        // A transaction has one record. Of two that are open the first may be of a committed one, and would be aborted with
-        // the second.
-        partitions.record_is_shown(before.stored.position().unwrap_or(0), before.log.confirmed, 2)?;
         let generation = self.log.generation();
-        if !self.may_continue(epoch, &generation) {
-            return Ok(());
-        }
-        let producer: RelayProducer = producer_config(&self.kafka).create_with_context(Deliveries::default())?;
-        producer.init_transactions(BROKERS_TIMEOUT)?;
-        let mut place = match self.unless_stopped(runtime, self.place()) {
-            Err(RelayError::Refused(refusal)) => return Err(unless_open(&partitions, refusal)),
-            place => place?,
+        let unless_lost = || match self.may_continue(epoch, &generation) {
+            true => Ok(()),
+            false => Err(RelayError::LookAgain),
         };
-        let open = partitions.closed(place.sent.position)?;
-        if let Some(visible) = place.visible.filter(|visible| *visible < place.sent.position) {
-            let unseen = partitions.unseen(visible, place.sent.position, &open)?;
-            self.unless_stopped(runtime, self.none_is_lost(&unseen, &place))?;
-        }
-        place.visible = Some(open.iter().min().map_or(place.sent.position, |first| first - 1));
+        let (producer, mut place) = self.take_over(runtime, epoch, teller, &partitions, &unless_lost)?;
         if teller.is_news(PLACE, format!("{epoch} {}", place.sent.position)) {
             tracing::info!(position = place.sent.position, "the relay to Kafka goes on");
         }
@@ -117,7 +102,7 @@ impl Relay {
                 let left = *head.borrow() - last.position;
                 (left >= AHEAD_FROM_EVENTS).then(|| self.prepare(runtime, &place, last, *most, Some(AHEAD_WITHIN)))
             };
-            let record = RelayRecord { position: last.position, log_id: place.log_id, event_id: last.event_id, visible: place.visible };
+            let record = place.record(last);
             let begun = Instant::now();
             following = send(&producer, batch.records, &record, &home, teller, meanwhile).map_err(|error| narrowed(&facts, error, most))?;
             (place.sent, committed) = (last, Some(Instant::now()));
@@ -143,73 +128,7 @@ impl Relay {
         Ok(())
     }
 
-    /// What can be told without ending the transactions of another relay, which may be the right one.
-    async fn before_fencing(&self, epoch: i64, teller: &Teller) -> Result<Evidence, RelayError> {
-        let examined = examine(&self.kafka, &self.catalogue, &self.pool).await?;
-        if let Setting::Unknown(reason) = &examined.policy
-            && teller.is_news(POLICY, format!("{epoch} {reason}"))
-        {
-            let ((name, wanted), topic) = (CLEANUP_POLICY, self.catalogue.relay_topic());
-            tracing::warn!(reason, "whether {name} of {topic} is {wanted} could not be checked; allow the login DESCRIBE_CONFIGS on it");
-        }
-        match examined.verdict {
-            // Of these nothing changes by fencing.
-            Err(refusal @ (Refusal::OtherLog { .. } | Refusal::CleanupPolicy { .. } | Refusal::TopicsNotEmpty { .. })) => {
-                Err(refusal.into())
-            }
-            Err(refusal) if teller.refuses() => Err(refusal.into()),
-            Ok(_) | Err(_) => Ok(examined.evidence),
-        }
-    }
-
-    /// Where to continue. Other relays are fenced now, so nothing is about to be committed.
-    async fn place(&self) -> Result<Place, RelayError> {
-        let evidence = Evidence::read(&self.kafka, &self.catalogue, &self.pool).await?;
-        let sent = evidence.verdict()?;
-        let visible = evidence.stored.record().and_then(|record| record.visible);
-        let skipped = skipped_after(&self.pool, visible.unwrap_or(sent.position).min(sent.position)).await?;
-        let (log_id, changed_at, now) = (evidence.log.id, evidence.log.changed_at, Instant::now());
-        Ok(Place {
-            sent,
-            log_id,
-            changed_at,
-            skipped,
-            visible,
-            looked: now,
-            looked_at: sent.position,
-            shown: now,
-            proved: now,
-            stop_forgotten: false,
-        })
-    }
-
-    /// Fails if consumers do not see an event that was sent, and brokers cannot have removed it for its age.
-    async fn none_is_lost(&self, unseen: &Unseen, place: &Place) -> Result<(), RelayError> {
-        let (mut after, last) = match (unseen.positions().next(), unseen.positions().next_back()) {
-            (Some(first), Some(last)) => (first - 1, last),
-            _ => return Ok(()),
-        };
-        let (mut first, mut count) = (None, 0);
-        while after < last {
-            let facts = self.log.after(after, BATCH_EVENTS_MAX).await?;
-            let Some(end) = facts.last() else { break };
-            after = end.position;
-            for fact in facts.iter().filter(|fact| fact.position <= last) {
-                let Some((topic, partition)) = place_of(fact, &self.catalogue, &place.skipped) else { continue };
-                if unseen.is_lost(fact.position, &topic, partition) {
-                    count += 1;
-                    first.get_or_insert((fact.position, topic, partition));
-                }
-            }
-        }
-        let position = place.sent.position;
-        match first {
-            None => Ok(()),
-            Some((first, topic, partition)) => Err(PartitionsError::Lost { topic, partition, first, count, position }.into()),
-        }
-    }
-
-    fn unless_stopped<T>(&self, runtime: &Handle, work: impl Future<Output = Result<T, RelayError>>) -> Result<T, RelayError> {
+    pub(super) fn unless_stopped<T>(&self, runtime: &Handle, work: impl Future<Output = Result<T, RelayError>>) -> Result<T, RelayError> {
         let mut stop = self.stop.clone();
         runtime.block_on(async {
             tokio::select! {
@@ -287,21 +206,14 @@ impl Relay {
     }
 }
 
-/// Why nothing is sent: a record that seems to be lost, or behind, may be there and open.
-fn unless_open(partitions: &Partitions, refusal: Refusal) -> RelayError {
-    let (position, confirmed) = match refusal {
-        Refusal::RecordBehind { position, confirmed, .. } => (position, confirmed),
-        Refusal::RecordLost { confirmed, .. } => (0, confirmed),
-        _ => return refusal.into(),
-    };
-    match partitions.record_is_shown(position, confirmed, 1) {
-        Ok(false) => refusal.into(),
-        Ok(true) => RelayError::LookAgain,
-        Err(error) => error,
-    }
-}
-
 impl Place {
+    /// What is written in the transaction of the events up to this one.
+    fn record(&self, last: Sent) -> RelayRecord {
+        let Sent { position, event_id } = last;
+        let repeats_to = self.repeats_to.filter(|repeats_to| *repeats_to > position);
+        RelayRecord { position, log_id: self.log_id, event_id, visible: self.visible, repeats_to }
+    }
+
     /// Looks now and then up to where everything is visible, so that whoever takes over has little to look at.
     fn look_what_is_visible(&mut self, partitions: &Partitions, every: Duration) {
         let (position, visible) = (self.sent.position, self.visible.unwrap_or(0));

@@ -22,9 +22,8 @@ pub struct Proof {
     /// Events before it whose records are gone in time, and those whose records are gone before their time.
     pub expired: u64,
     pub unchecked: u64,
-    /// Events before it that are known never to have been there, and the first.
-    pub missing: u64,
-    pub first_missing: Option<i64>,
+    /// Events before it that are known never to have been there, by position.
+    pub missing: Vec<i64>,
     /// Records of events that the log does not have, at positions up to the last and behind it.
     pub before: Strangers,
     pub behind: Strangers,
@@ -46,11 +45,11 @@ pub enum NoProof {
     #[error("none of the {records} records on the topics is of an event of this log, so they prove nothing of it")]
     OfThisLog { records: u64 },
     #[error(
-        "{missing} events are on no topic, the first at position {first}, though position {last} is there: topics were deleted or emptied; \
-         `milepost relay resume --from {}` sends everything from there again, `milepost relay resume --from {last}` leaves those out for good",
-        first - 1
+        "{} events are on no topic, the first at position {first}, though position {last} is there: topics were deleted or emptied, or brokers have \
+         lost records; `milepost relay resume --from {}` sends everything from there again, `milepost relay resume --from {last}` leaves those out for good",
+        missing.len(), first - 1
     )]
-    Missing { missing: u64, first: i64, last: i64 },
+    Missing { missing: Vec<i64>, first: i64, last: i64 },
     #[error(
         "{count} records are of events that this log does not have, the first at {place} with position {position}, though this log is there up to position {last}: \
          another log was sent to these topics too; `milepost relay resume --from {last}` continues this one all the same"
@@ -66,8 +65,8 @@ impl Proof {
             (None, 0) => return Err(NoProof::Empty),
             (None, records) => return Err(NoProof::OfThisLog { records }),
         };
-        if let Some(first) = self.first_missing {
-            return Err(NoProof::Missing { missing: self.missing, first, last });
+        if let Some(first) = self.missing.first().copied() {
+            return Err(NoProof::Missing { missing: self.missing.clone(), first, last });
         }
         match &self.before {
             Strangers { count, first: Some((position, place)) } => {
@@ -83,8 +82,7 @@ impl Proof {
 struct Absent {
     expired: u64,
     unchecked: u64,
-    missing: u64,
-    first_missing: Option<i64>,
+    missing: Vec<i64>,
 }
 
 impl Absent {
@@ -92,10 +90,7 @@ impl Absent {
         match gone {
             Gone::Expired => self.expired += 1,
             Gone::Unknown => self.unchecked += 1,
-            Gone::Lost => {
-                self.missing += 1;
-                self.first_missing.get_or_insert(position);
-            }
+            Gone::Lost => self.missing.push(position),
         }
     }
 }
@@ -120,10 +115,9 @@ impl TopicsRead {
                     records.len() < before
                 });
                 if there {
-                    let Absent { expired, unchecked, missing, first_missing } = std::mem::take(&mut absent);
-                    (proof.expired, proof.unchecked, proof.missing) =
-                        (proof.expired + expired, proof.unchecked + unchecked, proof.missing + missing);
-                    proof.first_missing = proof.first_missing.or(first_missing);
+                    let Absent { expired, unchecked, missing } = std::mem::take(&mut absent);
+                    (proof.expired, proof.unchecked) = (proof.expired + expired, proof.unchecked + unchecked);
+                    proof.missing.extend(missing);
                     proof.last = Some((position, event_id));
                 } else {
                     let gone = match skipped.contains_key(&position) {

@@ -28,6 +28,30 @@ async fn a_running_relay_is_sent_back_to_the_start_and_sends_everything_again() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repetition_that_was_asked_for_is_not_taken_for_a_lost_record() {
+    let scene = Scene::new(3).await;
+    scene.sent().await;
+    // The second word does not forget what the first one repeats.
+    for from in ["1", "2"] {
+        let resumed = scene.milepost(&["relay", "resume", "--from", from]).await;
+        assert_eq!(resumed.status, 0, "{}", text(&resumed));
+    }
+    let status = scene.milepost(&["relay", "status"]).await;
+    assert!(status.status == 0 && status.stdout.contains("continues after position 2"), "{}", text(&status));
+    let mut node = scene.node("");
+    node.said(GOES_ON).await;
+    until("the others are there twice", || async { (scene.topics.positions().await == [1, 2, 3, 3, 4, 4]).then_some(()) }).await;
+    node.kill().await;
+    // It is over: from here on a record of less is refused again.
+    let forger = Forger::new(&scene).await;
+    forger.position(&scene, 3).await;
+    let note = sqlx::query("UPDATE milepost.checkpoints SET position = 3 WHERE name = 'relay'");
+    note.execute(&scene.sql().await).await.expect("the note is changed");
+    let status = scene.milepost(&["relay", "status"]).await;
+    assert!(status.status == 1 && status.stderr.contains("consumers see the event at position 4"), "{}", text(&status));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_are_left_out_only_by_name_and_never_beyond_the_log() {
     let scene = Scene::new(3).await;
     scene.sent().await;
