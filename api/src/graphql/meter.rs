@@ -38,8 +38,10 @@ struct Counted {
     held: usize,
     /// Bytes that were answered beyond the limits, since they say what became of a command.
     outcome: usize,
-    /// Values since others had their turn, and what texts take as so many values.
+    /// Values since the answer was last polled, and what texts take as so many values.
     slice: usize,
+    /// The same since it began: an answer that is made in many short polls is as much work as one that is made at once.
+    work: usize,
     stopped: Option<Stopped>,
 }
 
@@ -139,13 +141,17 @@ impl Meter {
         .await
     }
 
-    /// Waits for the next slice, if this one is used up, and after the first one for a place among large answers. Before it, an
-    /// answer may not even have begun: it may wait for a position.
+    /// Waits for the next slice, if this one is used up, and for a place among large answers, once as much was done as fills a
+    /// slice, in however many polls. Before that, an answer may not even have begun: it may wait for a position.
     async fn turn(&self) {
-        if self.counted().slice < SLICE_VALUES {
+        let Counted { slice, work, .. } = *self.counted();
+        if work < SLICE_VALUES {
             return;
         }
         self.place.get_or_init(|| self.underway.making()).await;
+        if slice < SLICE_VALUES {
+            return;
+        }
         poll_fn(|cx| match self.counted().slice < SLICE_VALUES {
             true => Poll::Ready(()),
             false => {
@@ -169,7 +175,9 @@ impl Meter {
     fn count(&self, values: usize, made: usize, read: usize) -> Result<(), Stopped> {
         let mut counted = self.counted();
         // A long text takes as much time as many values.
-        counted.slice += values + made / VALUE_BYTES;
+        let work = values + made / VALUE_BYTES;
+        counted.slice += work;
+        counted.work += work;
         if let Some(stopped) = counted.stopped {
             return Err(stopped);
         }
@@ -334,6 +342,7 @@ mod tests {
     use application::caller::{Caller, Role};
     use async_graphql::value;
     use domain::ids::{UserId, WorkspaceId};
+    use futures::FutureExt;
     use std::task::Context;
     use std::task::Waker;
     use uuid::Uuid;
@@ -397,6 +406,33 @@ mod tests {
         assert!(!make(&next, SLICE_VALUES + 1), "all places are taken");
         drop(meters);
         assert!(make(&next, SLICE_VALUES + 1), "who is done has given it back, and who gave up waiting has none");
+    }
+
+    #[test]
+    fn what_is_made_in_many_short_polls_is_as_large_as_what_is_made_at_once() {
+        let first = meter(LIMITS, false);
+        let underway = Arc::clone(&first.underway);
+        let places: Vec<_> = (0..LARGE_ANSWERS).map(|_| underway.making().now_or_never().expect("there is a place")).collect();
+        // Lists of so many values, each of which waits for the database.
+        let lists = async |values: usize, lists: usize| {
+            for _ in 0..lists {
+                for _ in 0..values {
+                    first.turn().await;
+                    first.count(1, 1, 0).expect("it is not too much");
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        let mut work = Box::pin(first.in_slices(Box::pin(lists(8, SLICE_VALUES))));
+        let mut ready = || (0..2 * SLICE_VALUES).any(|_| work.as_mut().poll(&mut context).is_ready());
+        assert!(!ready(), "it goes on without a place");
+        assert_eq!(first.counted().values, SLICE_VALUES, "it waits once as much was done as fills a slice");
+        drop(places);
+        assert!(ready(), "it goes on once there is a place");
+        drop(work);
+        let left: Vec<_> = std::iter::from_fn(|| underway.making().now_or_never()).collect();
+        assert_eq!(left.len(), LARGE_ANSWERS - 1, "it has its place until it is written");
     }
 
     #[test]
