@@ -65,6 +65,16 @@ pub(crate) struct Overload {
     pub(crate) of_node: bool,
 }
 
+/// Why bytes are not held for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotHeld {
+    /// There are too many already. Once others are gone there may be room.
+    Now(Overload),
+    /// The request alone would have more than its principal may ever have, so that waiting does not help: the limit, what the
+    /// request would come to, and what is allowed.
+    Never(&'static str, usize, usize),
+}
+
 impl fmt::Display for Overload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, allowed, of_node } = *self;
@@ -128,12 +138,12 @@ pub(crate) struct Underway {
 
 impl Underway {
     /// Has so many bytes more in memory, or must not.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<(), Overload> {
+    pub(crate) fn hold(&self, bytes: usize) -> Result<(), NotHeld> {
         self.change(|before| before.saturating_add(bytes))
     }
 
     /// Has so many bytes in memory instead of what it had, or must not; then it has none.
-    pub(crate) fn hold_instead(&self, bytes: usize) -> Result<(), Overload> {
+    pub(crate) fn hold_instead(&self, bytes: usize) -> Result<(), NotHeld> {
         self.change(|_| bytes).inspect_err(|_| self.hold_anyway(0))
     }
 
@@ -142,18 +152,22 @@ impl Underway {
         self.set(&mut self.load.shares(), bytes);
     }
 
-    fn change(&self, change: impl FnOnce(usize) -> usize) -> Result<(), Overload> {
+    fn change(&self, change: impl FnOnce(usize) -> usize) -> Result<(), NotHeld> {
         let limits = &self.load.limits;
         let mut shares = self.load.shares();
         let before = self.bytes.load(Ordering::Relaxed);
         let bytes = change(before);
         let after = |amount: Amount| (amount.bytes - before).saturating_add(bytes);
         let of_principal = shares.principals.get(&self.principal).map_or(0, |share| after(share.amount));
-        if bytes > before && of_principal > limits.principal_bytes {
-            return Err(Overload { limit: "principalBytes", allowed: limits.principal_bytes, of_node: false });
-        }
-        if bytes > before && after(shares.node) > limits.node_bytes {
-            return Err(Overload { limit: "nodeBytes", allowed: limits.node_bytes, of_node: true });
+        for (limit, all, allowed, of_node) in
+            [("principalBytes", of_principal, limits.principal_bytes, false), ("nodeBytes", after(shares.node), limits.node_bytes, true)]
+        {
+            if bytes > before && bytes > allowed {
+                return Err(NotHeld::Never(limit, bytes, allowed));
+            }
+            if bytes > before && all > allowed {
+                return Err(NotHeld::Now(Overload { limit, allowed, of_node }));
+            }
         }
         self.set(&mut shares, bytes);
         Ok(())
@@ -230,13 +244,14 @@ mod tests {
     #[test]
     fn bytes_are_held_until_the_request_ends() {
         let load = load();
-        let (one, two) = (load.enter(&somebody(1)).expect("room"), load.enter(&somebody(2)).expect("room"));
-        assert_eq!(one.hold(100), Ok(()));
-        assert_eq!(one.hold(1), Err(Overload { limit: "principalBytes", allowed: 100, of_node: false }));
-        assert_eq!(two.hold(51), Err(Overload { limit: "nodeBytes", allowed: 150, of_node: true }));
+        let enter = |number| load.enter(&somebody(number)).expect("room");
+        let (one, other, two) = (enter(1), enter(1), enter(2));
+        assert_eq!((one.hold(99), other.hold(1)), (Ok(()), Ok(())));
+        assert_eq!(other.hold(1), Err(NotHeld::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false })));
+        assert_eq!(two.hold(51), Err(NotHeld::Now(Overload { limit: "nodeBytes", allowed: 150, of_node: true })));
         assert_eq!(one.hold_instead(40), Ok(()));
         assert_eq!(two.hold(51), Ok(()));
-        drop(one);
+        drop((one, other));
         assert_eq!(two.hold(49), Ok(()));
         drop(two);
         let shares = load.shares();
@@ -246,12 +261,26 @@ mod tests {
     #[test]
     fn an_answer_is_held_instead_of_what_it_was_made_of() {
         let load = load();
-        let one = load.enter(&somebody(1)).expect("room");
-        assert_eq!((one.hold(80), one.hold_instead(90)), (Ok(()), Ok(())));
-        let expected = Overload { limit: "principalBytes", allowed: 100, of_node: false };
-        assert_eq!(one.hold_instead(101), Err(expected));
-        assert_eq!(one.hold(100), Ok(()), "what did not fit is not in memory");
+        let (one, other) = (load.enter(&somebody(1)).expect("room"), load.enter(&somebody(1)).expect("room"));
+        assert_eq!((other.hold(1), one.hold(80), one.hold_instead(90)), (Ok(()), Ok(()), Ok(())));
+        let expected = Err(NotHeld::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false }));
+        assert_eq!(one.hold_instead(100), expected);
+        assert_eq!(one.hold(99), Ok(()), "what did not fit is not in memory");
         one.hold_anyway(120);
-        assert_eq!((one.hold(1), one.hold_instead(110)), (Err(expected), Ok(())), "less is never refused");
+        assert_eq!((other.hold(1), one.hold_instead(110)), (expected, Ok(())), "less is never refused");
+    }
+
+    #[test]
+    fn what_one_request_can_never_hold_is_no_reason_to_wait() {
+        let load = load();
+        let one = load.enter(&somebody(1)).expect("room");
+        assert_eq!(one.hold(101), Err(NotHeld::Never("principalBytes", 101, 100)));
+        assert_eq!(one.hold(100), Ok(()));
+        // Others have nothing to do with it, whether they hold anything or not.
+        let other = load.enter(&somebody(1)).expect("room");
+        let waits = Err(NotHeld::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false }));
+        assert_eq!((other.hold(100), other.hold(101)), (waits, Err(NotHeld::Never("principalBytes", 101, 100))));
+        assert_eq!(one.hold(1), Err(NotHeld::Never("principalBytes", 101, 100)));
+        assert_eq!((one.hold_instead(101), one.hold(100)), (Err(NotHeld::Never("principalBytes", 101, 100)), Ok(())));
     }
 }

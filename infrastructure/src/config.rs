@@ -279,9 +279,16 @@ impl Configuration {
         expect(limits.answer_bytes >= ANSWER_BYTES_MIN, "limits.answer_bytes", &limits.answer_bytes.to_string(), "at least 1048576 bytes");
         let values = limits.answer_values.saturating_mul(VALUE_BYTES);
         let one = limits.body_bytes.saturating_add(limits.answer_bytes.saturating_mul(2)).saturating_add(values);
-        let of_one = format!("at least {one} bytes: one body, two answers of the greatest size, and {VALUE_BYTES} for each value of one");
+        let of_one = format!(
+            "at least {one} bytes, so that one request has room: limits.body_bytes ({}), twice limits.answer_bytes ({}), and {VALUE_BYTES} for \
+             each of limits.answer_values ({}); raise it, or lower one of these",
+            limits.body_bytes, limits.answer_bytes, limits.answer_values
+        );
         expect(limits.principal_bytes >= one, "limits.principal_bytes", &limits.principal_bytes.to_string(), &of_one);
-        let of_principal = format!("at least {} bytes: what one principal may have", limits.principal_bytes);
+        let of_principal = format!(
+            "at least limits.principal_bytes ({}), so that one principal has room; raise it, or lower limits.principal_bytes",
+            limits.principal_bytes
+        );
         expect(limits.node_bytes >= limits.principal_bytes, "limits.node_bytes", &limits.node_bytes.to_string(), &of_principal);
         for (key, ms) in [
             ("limits.timeout_ms", limits.timeout_ms),

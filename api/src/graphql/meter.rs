@@ -7,7 +7,7 @@
 use super::context::Services;
 use super::error::{limit_exceeded, overloaded};
 use super::limits::{Limits, OUTCOME_BYTES_MAX};
-use crate::load::{Overload, Underway};
+use crate::load::{NotHeld, Overload, Underway};
 use application::json::VALUE_BYTES;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
 use async_graphql::{Error, PathSegment, Pos, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
@@ -59,6 +59,15 @@ impl Stopped {
         match self {
             Self::TooMuch(limit, value, allowed) => limit_exceeded(limit, value, allowed),
             Self::Overload(overload) => overloaded(overload),
+        }
+    }
+}
+
+impl From<NotHeld> for Stopped {
+    fn from(not_held: NotHeld) -> Self {
+        match not_held {
+            NotHeld::Now(overload) => Self::Overload(overload),
+            NotHeld::Never(limit, value, allowed) => Self::TooMuch(limit, value, allowed),
         }
     }
 }
@@ -200,7 +209,7 @@ impl Meter {
                     counted.held += more;
                     return Ok(());
                 }
-                Err(overload) => Stopped::Overload(overload),
+                Err(not_held) => Stopped::from(not_held),
             }
         };
         counted.stopped = Some(stopped);
@@ -347,10 +356,18 @@ mod tests {
     use std::task::Waker;
     use uuid::Uuid;
 
+    const CALLER: Caller = Caller { actor: UserId(Uuid::nil()), workspace: WorkspaceId(Uuid::nil()), role: Role::Viewer };
+
     fn meter(limits: Limits, carries_out: bool) -> Meter {
-        let caller = Caller { actor: UserId(Uuid::nil()), workspace: WorkspaceId(Uuid::nil()), role: Role::Viewer };
-        let underway = Load::new(limits, 4).enter(&caller).expect("there is room");
+        let underway = Load::new(limits, 4).enter(&CALLER).expect("there is room");
         Meter::new(&limits, TypeNames::default(), carries_out, underway)
+    }
+
+    /// The meter of a query, and another request of the same principal.
+    fn beside_another(limits: Limits) -> (Meter, Arc<Underway>) {
+        let load = Load::new(limits, 4);
+        let enter = || load.enter(&CALLER).expect("there is room");
+        (Meter::new(&limits, TypeNames::default(), false, enter()), enter())
     }
 
     #[test]
@@ -474,13 +491,21 @@ mod tests {
 
     #[test]
     fn what_is_large_is_held_and_what_there_is_no_room_for_stops_the_answer() {
-        let limits = Limits { principal_bytes: 2 * HELD_STEP_BYTES, ..LIMITS };
-        let overload = Overload { limit: "principalBytes", allowed: 2 * HELD_STEP_BYTES, of_node: false };
         let all = 2 * HELD_STEP_BYTES;
+        let of_principal = |allowed| Limits { principal_bytes: allowed, ..LIMITS };
         for (values, made, read) in [(0, all, 0), (0, 0, all), (all / VALUE_BYTES, 0, 0), (1, all / 2, all / 2 - VALUE_BYTES)] {
-            let meter = meter(limits, false);
-            assert_eq!(meter.count(values, made, read), Ok(()));
-            assert_eq!(meter.count(0, 1, 0), Err(Stopped::Overload(overload)), "after {values} values of {made} bytes, and rows of {read}");
+            let said = format!("after {values} values of {made} bytes, and rows of {read}");
+            // Alone it would never fit, however long one waits.
+            let alone = meter(of_principal(all), false);
+            assert_eq!(alone.count(values, made, read), Ok(()));
+            assert_eq!(alone.count(0, 1, 0), Err(Stopped::TooMuch("principalBytes", all + HELD_STEP_BYTES, all)), "{said}");
+            // Beside another, it may fit later.
+            let allowed = all + HELD_STEP_BYTES;
+            let (beside, other) = beside_another(of_principal(allowed));
+            other.hold(1).expect("there is room");
+            assert_eq!(beside.count(values, made, read), Ok(()));
+            let overload = Overload { limit: "principalBytes", allowed, of_node: false };
+            assert_eq!(beside.count(0, 1, 0), Err(Stopped::Overload(overload)), "{said}");
         }
     }
 

@@ -31,7 +31,7 @@ mod variables;
 
 pub use context::{Asked, RelayWatch, Relayed, Services};
 pub use error::CODES;
-pub(crate) use error::overloaded;
+pub(crate) use error::{limit_exceeded, overloaded};
 pub(crate) use execute::How;
 pub use execute::{Executed, GraphQL, GraphQLRequest};
 pub use limits::{

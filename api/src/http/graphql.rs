@@ -3,8 +3,8 @@
 use super::auth::{Refused, Tokens};
 use super::held::{Held, written};
 use super::negotiate::{Answer, answer, is_json};
-use crate::graphql::{Asked, GraphQL, GraphQLRequest, How, Limits, OUTCOME_BYTES_MAX, overloaded};
-use crate::load::{Overload, RETRY_AFTER, Underway};
+use crate::graphql::{Asked, GraphQL, GraphQLRequest, How, Limits, OUTCOME_BYTES_MAX, limit_exceeded, overloaded};
+use crate::load::{NotHeld, Overload, RETRY_AFTER, Underway};
 use application::json;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
@@ -54,6 +54,21 @@ fn of_error(status: StatusCode, error: async_graphql::Error) -> Unfit {
 fn turned_away(overload: Overload) -> Unfit {
     count(overload);
     of_error(status_of(overload), overloaded(overload))
+}
+
+/// The refusal of a request that has no room in memory for what was sent.
+fn too_large_to_hold(not_held: NotHeld) -> Unfit {
+    match not_held {
+        NotHeld::Now(overload) => turned_away(overload),
+        NotHeld::Never(limit, value, allowed) => {
+            let each = json::VALUE_BYTES;
+            let message = format!(
+                "{limit} is {value}, and {allowed} is allowed: this request alone takes so much memory, {each} bytes for each JSON value in it; \
+                 send fewer values at once"
+            );
+            Unfit { message, ..of_error(StatusCode::PAYLOAD_TOO_LARGE, limit_exceeded(limit, value, allowed)) }
+        }
+    }
 }
 
 /// Counts a request that is refused for it.
@@ -140,14 +155,11 @@ async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) 
                 executed.overload.into_iter().for_each(count);
                 respond(format, status, Bytes::from_owner(held))
             }
-            Err(overload) => refuse(format, &turned_away(overload)),
+            Err(NotHeld::Now(overload)) => refuse(format, &turned_away(overload)),
+            Err(NotHeld::Never(limit, value, allowed)) => refuse(format, &of_error(StatusCode::OK, limit_exceeded(limit, value, allowed))),
         },
         Err(bytes) => refuse(format, &of_error(StatusCode::OK, executed.too_large(bytes, allowed))),
     }
-}
-
-fn exceeding(limit: &str, value: usize, allowed: usize) -> Value {
-    serde_json::json!({ "code": "LIMIT_EXCEEDED", "limit": limit, "value": value, "allowed": allowed })
 }
 
 /// What is written. Not by way of a map, since fields are to be in the order of the query.
@@ -207,10 +219,7 @@ struct Reading<'a> {
 async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Result<GraphQLRequest, Unfit> {
     let Reading { limits, until, underway } = reading;
     let limit = limits.body_bytes;
-    let too_long = |length: usize| {
-        let message = format!("bodyBytes is {length}, and {limit} is allowed");
-        Unfit { extensions: exceeding("bodyBytes", length, limit), ..unfit(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", message) }
-    };
+    let too_long = |length: usize| of_error(StatusCode::PAYLOAD_TOO_LARGE, limit_exceeded("bodyBytes", length, limit));
     let mut pieces = body.into_data_stream();
     if let Some(coding) =
         headers.get_all(header::CONTENT_ENCODING).iter().find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
@@ -231,9 +240,9 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
     }
     let bytes = match tokio::time::timeout_at(until, read_all(&mut pieces, limit, underway)).await {
         Ok(Ok(Some(Ok(bytes)))) => bytes,
-        Ok(Ok(Some(Err(overload)))) => {
+        Ok(Ok(Some(Err(not_held)))) => {
             let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
-            return Err(turned_away(overload));
+            return Err(too_large_to_hold(not_held));
         }
         // Of a body that does not say how long it is, no more is kept than tells that it is too long.
         Ok(Ok(None)) => {
@@ -253,19 +262,15 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
     read(value)
 }
 
-/// The whole body, or an overload if a limit on held bytes is reached, or nothing if it has more bytes than allowed.
-async fn read_all(
-    pieces: &mut BodyDataStream,
-    limit: usize,
-    underway: &Underway,
-) -> Result<Option<Result<Vec<u8>, Overload>>, axum::Error> {
+/// The whole body, or why it is not held if a limit on held bytes is reached, or nothing if it has more bytes than allowed.
+async fn read_all(pieces: &mut BodyDataStream, limit: usize, underway: &Underway) -> Result<Option<Result<Vec<u8>, NotHeld>>, axum::Error> {
     let mut bytes = vec![];
     while let Some(piece) = pieces.try_next().await? {
         if piece.len() > limit - bytes.len() {
             return Ok(None);
         }
-        if let Err(overload) = underway.hold(piece.len()) {
-            return Ok(Some(Err(overload)));
+        if let Err(not_held) = underway.hold(piece.len()) {
+            return Ok(Some(Err(not_held)));
         }
         bytes.extend_from_slice(&piece);
     }
@@ -307,7 +312,7 @@ fn from_query(query: &str, underway: &Underway) -> Result<GraphQLRequest, Unfit>
 ///
 /// Its values are held before they are read: many small ones take far more memory than their text.
 fn json_of(what: &str, text: &[u8], underway: &Underway) -> Result<Value, Unfit> {
-    underway.hold(json::values_max(text) * json::VALUE_BYTES).map_err(turned_away)?;
+    underway.hold(json::values_max(text) * json::VALUE_BYTES).map_err(too_large_to_hold)?;
     json::strict(text).map_err(|error| match error.is_data() {
         true => bad_request(format!("{what} does not read: {error}")),
         false => bad_request(format!("{what} is not JSON: {error}")),

@@ -1,6 +1,6 @@
 //! Answers in memory: of no more bytes than allowed, and counted until they are written.
 
-use crate::load::{Overload, Underway};
+use crate::load::{NotHeld, Underway};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub(super) struct Held {
 
 impl Held {
     /// The outcome of commands is held even beyond the limits.
-    pub(super) fn new(bytes: Vec<u8>, underway: &Arc<Underway>, carried_out: bool) -> Result<Self, Overload> {
+    pub(super) fn new(bytes: Vec<u8>, underway: &Arc<Underway>, carried_out: bool) -> Result<Self, NotHeld> {
         match carried_out {
             true => underway.hold_anyway(bytes.len()),
             false => underway.hold_instead(bytes.len())?,

@@ -110,7 +110,8 @@ pub const SETTINGS: &[Setting] = &[
         "MILEPOST_LIMITS_PRINCIPAL_BYTES",
         Kind::Number,
         "67108864",
-        "Most bytes of bodies, rows and answers in memory for one principal, until the answers are written. Beyond it: status 429.",
+        "Most bytes of bodies, rows and answers in memory for one principal, until the answers are written. Beyond it: status 429; a \
+         request that alone needs more: `LIMIT_EXCEEDED`.",
     ),
     setting(
         "limits.node_requests",

@@ -129,11 +129,15 @@ fn what_may_be_in_memory_holds_at_least_one_request_of_the_greatest_size() {
         })
     };
     assert_eq!(with(6_280_000, 6_280_000), Vec::<String>::new());
-    let of_one = "expected at least 6280000 bytes: one body, two answers of the greatest size, and 128 for each value of one";
+    let of_one = "expected at least 6280000 bytes, so that one request has room: limits.body_bytes (1000000), twice limits.answer_bytes \
+                  (2000000), and 128 for each of limits.answer_values (10000); raise it, or lower one of these";
     assert_eq!(with(6_279_999, 6_280_000), [format!("limits.principal_bytes is \"6279999\": {of_one}")]);
     assert_eq!(
         with(7_000_000, 6_280_000),
-        ["limits.node_bytes is \"6280000\": expected at least 7000000 bytes: what one principal may have"]
+        [
+            "limits.node_bytes is \"6280000\": expected at least limits.principal_bytes (7000000), so that one principal has room; raise it, or \
+          lower limits.principal_bytes"
+        ]
     );
 }
 

@@ -192,8 +192,54 @@ async fn many_small_values_in_a_body_count_as_what_they_take() {
     let with = |variable: Value| body("{ viewer { actorId } }", &json!({ "unused": variable }));
     let (many, one) = (with(json!(vec![json!([]); 50_000])), with(json!("[],".repeat(50_000))));
     assert_eq!(post(&app.client, one).await.status, 200);
-    assert_turned_away(&post(&app.client, many).await, 429, "principalBytes", ALLOWED);
+    assert_never_taken(&post(&app.client, many).await, ALLOWED);
     assert_eq!(ask(&app.client).await.status, 200, "nothing is held of what was refused");
+    app.stop().await;
+}
+
+/// A request that alone needs more memory than its principal may have: nobody is told to wait for what never comes.
+fn assert_never_taken(answer: &Answer, allowed: usize) {
+    assert_eq!((answer.status, answer.code().as_str()), (413, "LIMIT_EXCEEDED"), "{}", answer.text);
+    assert_eq!(answer.header("retry-after"), "", "{}", answer.text);
+    let error = &answer.json()["errors"][0];
+    let value = error["extensions"]["value"].as_u64().expect("a number");
+    assert!(value > allowed as u64, "{error}");
+    let expected = json!({ "code": "LIMIT_EXCEEDED", "limit": "principalBytes", "value": value, "allowed": allowed });
+    assert_eq!(error["extensions"], expected);
+    let begins = format!("principalBytes is {value}, and {allowed} is allowed");
+    assert!(error["message"].as_str().is_some_and(|message| message.starts_with(&begins)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_body_of_the_greatest_size_is_told_to_wait_for_memory_that_it_never_has() {
+    let app = app(|_| {}).await;
+    let settings = infrastructure::config::Configuration::defaults().limits;
+    // As many values as text can have, though it is not JSON, and JSON with as many as JSON can have.
+    assert_never_taken(&post(&app.client, ",".repeat(settings.body_bytes)).await, settings.principal_bytes);
+    let lists = vec![json!([]); settings.body_bytes / 3 - 100];
+    let answer = post(&app.client, body("{ viewer { actorId } }", &json!({ "unused": lists }))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_has_no_room_beside_its_own_body_is_too_large_rather_than_late() {
+    const ALLOWED: usize = 8 * 1024 * 1024;
+    let app = app(|limits| limits.principal_bytes = ALLOWED).await;
+    let project = app.client.project().await;
+    let description = "x".repeat(60 * 1024);
+    let made = app.client.must("taskCreate", "id", json!({ "projectId": project, "title": "Long", "description": description })).await;
+    app.settled().await;
+    let fields: String = (0..40).map(|number| format!("a{number}:description ")).collect();
+    let ask = async |unused: usize| {
+        let variables = json!({ "t": made["task"]["id"], "unused": vec![0; unused] });
+        post(&app.client, body(&format!("query($t:ID!){{task(id:$t){{{fields}}}}}"), &variables)).await
+    };
+    assert_eq!(ask(0).await.code(), "");
+    let answer = ask(ALLOWED / 128 - 10_000).await;
+    assert_eq!((answer.status, answer.code().as_str()), (200, "LIMIT_EXCEEDED"), "{:.500}", answer.text);
+    assert_eq!(answer.json()["errors"][0]["extensions"]["limit"], "principalBytes", "{:.500}", answer.text);
+    assert_eq!(answer.header("retry-after"), "", "{:.500}", answer.text);
     app.stop().await;
 }
 
