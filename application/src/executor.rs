@@ -4,6 +4,7 @@
 //! or a "nothing to do" is proved as well. What turned out stale is forgotten and decided again.
 
 mod changes;
+mod histories;
 mod lanes;
 
 use crate::access::{self, Asks, Standing};
@@ -21,6 +22,7 @@ use domain::ids::ProjectId;
 use domain::issued::Issued;
 use domain::rule::{ID_TAKEN, NOT_FOUND, Rule};
 use domain::values::Instant;
+use histories::Histories;
 use lanes::{Lanes, Turn};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +92,8 @@ pub(crate) struct Executor {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) states: States,
-    lanes: Lanes,
+    lanes: Lanes<Uuid>,
+    histories: Histories,
 }
 
 /// One sending of a command.
@@ -113,8 +116,8 @@ enum Try {
 
 impl Executor {
     pub(crate) fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        let states = States::new(Arc::clone(&log));
-        Self { log, clock, ids, states, lanes: Lanes::default() }
+        let (states, histories) = (States::new(Arc::clone(&log)), Histories::new(log.histories_at_once()));
+        Self { log, clock, ids, states, lanes: Lanes::default(), histories }
     }
 
     /// A sending of a command that is about to be decided.
@@ -198,15 +201,25 @@ impl Executor {
                 // Others on the aggregate do not wait for that.
                 Try::Unread(version) => {
                     drop(turn);
-                    changes.read(&*self.log, version).await?;
+                    self.read(&mut changes, version, &sending.how.caller).await?;
                     turn = self.turn(handling).await;
                 }
             }
         }
     }
 
+    /// Reads what has changed up to a version, in turn with everybody who does.
+    async fn read(&self, changes: &mut Changes, version: i64, caller: &Caller) -> Result<(), CommandError> {
+        let turn = self.histories.turn(caller).await;
+        while changes.unread(version) {
+            let _step = turn.step().await;
+            changes.read(&*self.log, version).await?;
+        }
+        Ok(())
+    }
+
     /// Waits for the turn of a command. What begins an aggregate waits for nobody.
-    async fn turn<H: Handling>(&self, handling: &H) -> Option<Turn<'_>> {
+    async fn turn<H: Handling>(&self, handling: &H) -> Option<Turn<'_, Uuid>> {
         match handling.creates() {
             true => None,
             false => Some(self.lanes.turn(handling.id()).await),

@@ -23,6 +23,9 @@ pub(crate) const NOW: &str = "2031-03-01T12:00:00Z";
 /// Most events of a step of a stream: few, so that every test of a longer history reads several.
 pub(crate) const STEP_EVENTS: usize = 3;
 
+/// Histories that are read at the same time.
+pub(crate) const HISTORIES_AT_ONCE: usize = 2;
+
 /// Somebody of the one workspace, with a role.
 pub(crate) fn caller(role: Role) -> Caller {
     Caller { actor: UserId(Uuid::from_u128(1)), workspace: WorkspaceId(Uuid::from_u128(2)), role }
@@ -204,6 +207,10 @@ impl EventLog for MemoryLog {
         let events: Vec<_> = kept.events.iter().filter(of_these).take(STEP_EVENTS).cloned().collect();
         kept.read.extend(events.iter().map(|event| event.event.name()));
         Ok(RecordedStep { more: events.len() == STEP_EVENTS, events })
+    }
+
+    fn histories_at_once(&self) -> usize {
+        HISTORIES_AT_ONCE
     }
 
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {

@@ -54,22 +54,23 @@ impl Changes {
         if version - self.seen > WAITED_FOR_MAX && !self.telling().is_empty() {
             return Ok(None);
         }
-        self.read(log, version).await?;
+        while self.unread(version) {
+            self.read(log, version).await?;
+        }
         Ok(Some(self.names.iter().copied().collect()))
     }
 
-    /// Reads up to a version.
+    /// Whether something up to a version is not read and can tell something new.
+    pub(super) fn unread(&self, version: i64) -> bool {
+        self.seen < version && !self.telling().is_empty()
+    }
+
+    /// Reads a step of what is not read up to a version.
     pub(super) async fn read(&mut self, log: &dyn EventLog, version: i64) -> Result<(), LogError> {
-        while self.seen < version {
-            let telling = self.telling();
-            if telling.is_empty() {
-                return Ok(());
-            }
-            let step = log.stream_of(self.id, self.seen, &telling).await?;
-            self.names.extend(step.events.iter().flat_map(|recorded| recorded.event.fields().shared(&self.fields)));
-            let last = step.events.last().map_or(self.seen, |last| last.version);
-            self.seen = if step.more { last } else { version.max(last) };
-        }
+        let step = log.stream_of(self.id, self.seen, &self.telling()).await?;
+        self.names.extend(step.events.iter().flat_map(|recorded| recorded.event.fields().shared(&self.fields)));
+        let last = step.events.last().map_or(self.seen, |last| last.version);
+        self.seen = if step.more { last } else { version.max(last) };
         Ok(())
     }
 

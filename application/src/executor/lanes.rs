@@ -1,16 +1,16 @@
 //! Commands of this node on one aggregate take turns, since all but one would be decided in vain.
 //!
-//! Each aggregate has a lane of its own: whoever chooses ids cannot make commands on other aggregates wait.
+//! Each aggregate has a lane of its own: whoever chooses ids cannot make commands on other aggregates wait. Other things that take
+//! turns by what they are about have lanes as well.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedMutexGuard;
-use uuid::Uuid;
 
 /// The lanes in which anybody is or waits.
-#[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<Uuid, Lane>>);
+pub(super) struct Lanes<K>(Mutex<HashMap<K, Lane>>);
 
 #[derive(Default)]
 struct Lane {
@@ -20,21 +20,27 @@ struct Lane {
 }
 
 /// The turn of a command. It ends when this is dropped.
-pub(super) struct Turn<'a> {
+pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
     // Dropped before the place, so that a lane is not removed while it is in use.
     _turn: OwnedMutexGuard<()>,
-    _place: Place<'a>,
+    _place: Place<'a, K>,
 }
 
 /// A place in a lane, with the turn or waiting for it.
-struct Place<'a> {
-    lanes: &'a Lanes,
-    id: Uuid,
+struct Place<'a, K: Copy + Eq + Hash> {
+    lanes: &'a Lanes<K>,
+    id: K,
 }
 
-impl Lanes {
+impl<K> Default for Lanes<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Copy + Eq + Hash> Lanes<K> {
     /// Waits until no other command is in the lane of an aggregate.
-    pub(super) async fn turn(&self, id: Uuid) -> Turn<'_> {
+    pub(super) async fn turn(&self, id: K) -> Turn<'_, K> {
         let turns = {
             let mut lanes = self.lanes();
             let lane = lanes.entry(id).or_default();
@@ -45,12 +51,12 @@ impl Lanes {
         Turn { _turn: turns.lock_owned().await, _place: place }
     }
 
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Uuid, Lane>> {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<K, Lane>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place<'_> {
+impl<K: Copy + Eq + Hash> Drop for Place<'_, K> {
     fn drop(&mut self) {
         if let Entry::Occupied(mut lane) = self.lanes.lanes().entry(self.id) {
             lane.get_mut().commands -= 1;
@@ -65,6 +71,7 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
     use futures::FutureExt;
+    use uuid::Uuid;
 
     #[test]
     fn commands_wait_for_those_on_the_same_aggregate_and_for_no_others() {

@@ -3,8 +3,10 @@
 use super::*;
 use crate::caller::{Role, Source};
 use crate::ports::LogError;
-use crate::testing::{MemoryLog, NOW, by, caller, command, node, project, send, task};
+use crate::testing::{HISTORIES_AT_ONCE, MemoryLog, NOW, by, caller, command, node, project, send, task};
 use domain::ids::UserId;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde_json::json;
 
 fn log() -> Arc<MemoryLog> {
@@ -181,6 +183,37 @@ async fn others_on_an_aggregate_do_not_wait_while_a_long_history_is_read() {
         } else {
             assert_eq!(slow.expect("nobody changed the title").version, 102);
         }
+    }
+}
+
+#[tokio::test]
+async fn of_long_histories_one_principal_reads_one_at_a_time_and_all_together_a_few() {
+    let log = log();
+    let node = node(&log, 1);
+    let project = project(&node, "APOLLO").await;
+    let (long, other) = (task(&node, project, "First").await, task(&node, project, "Other").await);
+    for number in 0..100 {
+        send(&node, "taskUpdate", json!({ "id": long, "category": format!("Number {number}") })).await.expect("an update");
+    }
+    let update = |actor: u128| {
+        let caller = Caller { actor: UserId(Uuid::from_u128(actor)), ..caller(Role::Owner) };
+        let title = format!("By {actor}");
+        node.execute(by(caller), command("taskUpdate", json!({ "id": long, "title": title, "expectedVersion": 1 })))
+    };
+    log.holds_reads.send_replace(true);
+    log.reads.send_replace(0);
+    let mut slow = FuturesUnordered::new();
+    // A crowd of one principal, a second one, and more of others than are read at once.
+    for (actors, reads) in [(vec![1; 20], 1), (vec![2], 2), (vec![3, 4, 5], HISTORIES_AT_ONCE as u64)] {
+        slow.extend(actors.iter().map(|actor| update(*actor)));
+        assert!(slow.next().now_or_never().is_none(), "nothing of them is read yet");
+        assert_eq!(*log.reads.borrow(), reads, "after those of {actors:?}");
+        let input = json!({ "id": other, "title": format!("After {reads} reads of {actors:?}") });
+        send(&node, "taskUpdate", input).await.expect("other commands do not wait");
+    }
+    log.holds_reads.send_replace(false);
+    while let Some(answer) = slow.next().await {
+        assert!(matches!(answer, Ok(_) | Err(CommandError::Conflict { .. })), "{answer:?}");
     }
 }
 

@@ -36,6 +36,9 @@ use uuid::Uuid;
 /// Most events of one aggregate that are read at once, if they do not come to [`READ_BYTES_MAX`] before.
 pub const STEP_EVENTS_MAX: usize = 4_096;
 
+/// What part of the connections histories may take: appends, leases, reactions and other commands need some at the same time.
+pub const HISTORIES_SHARE: u32 = 3;
+
 /// The log: appends through one appender per node, reads through the pool.
 pub struct PostgresEventLog {
     database: Database,
@@ -151,6 +154,11 @@ impl EventLog for PostgresEventLog {
 
     async fn stream_of(&self, id: Uuid, version: i64, names: &[&'static str]) -> Result<RecordedStep, LogError> {
         self.step(Which::OfAggregate { id: &id.to_string(), kind: None, types: Some(names) }, version).await
+    }
+
+    fn histories_at_once(&self) -> usize {
+        let connections = self.database.worker.options().get_max_connections();
+        usize::try_from(connections / HISTORIES_SHARE).unwrap_or(1).max(1)
     }
 
     async fn versions(&self, ids: &[Uuid]) -> Result<Vec<i64>, LogError> {

@@ -1,0 +1,41 @@
+//! Histories that are read for commands which expect an earlier version. They have no bound, so no more than a few are read at a
+//! time: everything else needs connections to the database as well.
+
+use super::lanes::{Lanes, Turn};
+use crate::caller::Caller;
+use domain::ids::{UserId, WorkspaceId};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Who takes turns.
+pub(super) struct Histories {
+    /// Of each principal, an actor in a workspace, one is read at a time, so that those of others do not wait for all of its own.
+    principals: Lanes<(UserId, WorkspaceId)>,
+    /// Of all together, as many as the log can carry out beside everything else.
+    all: Semaphore,
+}
+
+/// The turn of a history. It ends when this is dropped.
+pub(super) struct OfPrincipal<'a> {
+    all: &'a Semaphore,
+    _turn: Turn<'a, (UserId, WorkspaceId)>,
+}
+
+impl Histories {
+    /// So many at a time, and at least one.
+    pub(super) fn new(at_once: usize) -> Self {
+        Self { principals: Lanes::default(), all: Semaphore::new(at_once.max(1)) }
+    }
+
+    /// Waits until no other history is read for whoever sends the command.
+    pub(super) async fn turn(&self, caller: &Caller) -> OfPrincipal<'_> {
+        let turn = self.principals.turn((caller.actor, caller.workspace)).await;
+        OfPrincipal { all: &self.all, _turn: turn }
+    }
+}
+
+impl OfPrincipal<'_> {
+    /// Waits until the next step of it may be read. Others have their turn between two steps of a long history.
+    pub(super) async fn step(&self) -> Option<SemaphorePermit<'_>> {
+        self.all.acquire().await.ok()
+    }
+}
