@@ -32,7 +32,7 @@ use uuid::Uuid;
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Most commands at the same time.
 pub const COMMANDS_AT_ONCE: usize = 512;
-/// How often a command is sent again after a passing failure before the import stops.
+/// How often a command is sent again after a passing failure before the import stops, or goes on without the line.
 pub const TRIES_MAX: u32 = 50;
 /// How far ahead of this node's clock a line may say that something happened: clocks differ a little.
 pub const AT_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -263,24 +263,53 @@ async fn carry_out(
     let line = Line { hash: parsed.hash, anew: refused == Refused::DecidedAnew, refusal: None };
     let mut tries = 0;
     let error = loop {
-        match application.execute_line(&how, &parsed.key, &line, parsed.command.clone()).await {
+        let error = match application.execute_line(&how, &parsed.key, &line, parsed.command.clone()).await {
             Ok(outcome) if outcome.replayed => return Ok(LineOutcome::Replayed),
             Ok(outcome) if outcome.recorded.is_empty() => return Ok(LineOutcome::NothingToDo),
             Ok(_) => return Ok(LineOutcome::Done),
-            Err(error) if error.is_passing() && tries < TRIES_MAX => {
+            Err(error) => error,
+        };
+        match next(&error, tries) {
+            Next::Again => {
                 tries += 1;
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            Err(error) if error.is_passing() => return Err(ImportError::Unavailable { line: number, error }),
-            Err(error) => break error,
+            Next::Stop => return Err(ImportError::Unavailable { line: number, error }),
+            Next::Reject => break error,
         }
     };
     let (RefusedLine { code, message, path }, replayed) = match error {
         CommandError::RefusedLine { refusal, before } => (refusal, before),
+        CommandError::Contended => {
+            let message = format!("others changed the same thing during each of {} tries; import the line again", tries + 1);
+            (self::refused(error.code(), message, &[]), false)
+        }
         error => (self::refused(error.code(), error.to_string(), &[]), false),
     };
     let command_id = Some(parsed.key.id);
     Ok(LineOutcome::Rejected(Box::new(Reject { line: number, command_id, code, message, path, replayed, record: parsed.record })))
+}
+
+/// What follows a failure of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The line is tried again.
+    Again,
+    /// The import stops: other lines would fail as well.
+    Stop,
+    /// The line is rejected, and the others go on.
+    Reject,
+}
+
+/// What follows a failure of a line that was tried again so often.
+fn next(error: &CommandError, tries: u32) -> Next {
+    match error {
+        error if !error.is_passing() => Next::Reject,
+        _ if tries < TRIES_MAX => Next::Again,
+        // The log takes commands all the time, only of others. That says nothing about the other lines.
+        CommandError::Contended => Next::Reject,
+        _ => Next::Stop,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::caller::Role;
-use crate::ports::LogError;
+use crate::executor::RETRIES_MAX;
+use crate::ports::{Appended, LogError};
 use crate::testing::{MemoryLog, NOW, caller, command, node};
 use domain::values::limits::{YEAR_MAX, YEAR_MIN};
 use futures::FutureExt;
@@ -273,6 +274,36 @@ async fn a_database_that_lets_nobody_in_for_a_moment_rejects_no_line() {
     let create = with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" }));
     log.plan([Err(LogError::Unfit(Arc::new(std::io::Error::other("permission denied for table events"))))]);
     assert_eq!(run(&node, &[create]).await, [LineOutcome::Done]);
+}
+
+#[tokio::test]
+async fn a_line_that_others_are_in_the_way_of_is_tried_again() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    run(&node, &[with("projectCreate", 1, json!({ "id": ID, "key": "APOLLO", "name": "Apollo" }))]).await;
+    let aggregate_id = ID.parse().expect("a UUID");
+    // Each try decides several times by itself.
+    log.plan((0..2 * i64::from(RETRIES_MAX + 1)).map(|found| Ok(Appended::Moved { aggregate_id, found })));
+    assert_eq!(run(&node, &[with("projectArchive", 2, json!({ "id": ID }))]).await, [LineOutcome::Done]);
+}
+
+#[test]
+fn only_a_failure_that_every_line_would_meet_stops_an_import() {
+    let cause = || Arc::new(std::io::Error::other("a cause"));
+    for (error, last) in [
+        (CommandError::Contended, Next::Reject),
+        (CommandError::OutcomeUnknown, Next::Stop),
+        (CommandError::Overloaded { retry_after: Duration::ZERO }, Next::Stop),
+        (CommandError::from(LogError::NoRoom(cause())), Next::Stop),
+        (CommandError::from(LogError::Unreachable(cause())), Next::Stop),
+        (CommandError::from(LogError::Unfit(cause())), Next::Stop),
+    ] {
+        let after = [0, TRIES_MAX - 1, TRIES_MAX].map(|tries| next(&error, tries));
+        assert_eq!(after, [Next::Again, Next::Again, last], "{error:?}");
+    }
+    for error in [CommandError::CommandIdReused, CommandError::from(LogError::Rejected("too large".to_owned()))] {
+        assert_eq!(next(&error, 0), Next::Reject, "{error:?}");
+    }
 }
 
 #[tokio::test]
