@@ -242,7 +242,10 @@ impl Health for NodeHealth {
     fn notices(&self) -> BoxFuture<'_, Vec<Notice>> {
         Box::pin(async {
             let mut notices = vec![];
-            if let Some(trouble) = self.log.trouble().await {
+            // Each has its limit of time; one after the other, they would take as long as all limits together.
+            let versions = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool));
+            let (trouble, stuck_reactions, versions) = tokio::join!(self.log.trouble(), self.stuck_reactions(), versions);
+            if let Some(trouble) = trouble {
                 notices.push(Notice::new(NoticeName::AppendsRefused, format!("the database takes no events: {trouble}")));
             }
             let trouble = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone());
@@ -255,13 +258,13 @@ impl Health for NodeHealth {
                     Notice::new(NoticeName::RelayStopped, format!("the relay to Kafka is stopped: {sentence}"))
                 }
             }));
-            notices.extend(self.stuck_reactions().await);
+            notices.extend(stuck_reactions);
             notices.extend(self.scheduler.borrow().clone());
             if let Some(went_back) = self.log.went_back() {
                 notices.push(Notice::new(NoticeName::LogWentBack, went_back.to_string()));
             }
             notices.extend(self.topics.borrow().iter().cloned());
-            if let Ok(Ok(versions)) = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
+            if let Ok(Ok(versions)) = versions {
                 for live in versions.iter().filter(|version| version.state == VersionState::Live && !version.of_this_log) {
                     let message = format!(
                         "version {} of the read model {} is at position {}, and the log has another event there or none; it is dropped and built anew",

@@ -30,6 +30,13 @@ struct Connection {
     frozen: watch::Sender<bool>,
 }
 
+impl Connection {
+    fn said(&self, text: &str) -> bool {
+        let introduction = self.introduction.lock().unwrap_or_else(PoisonError::into_inner);
+        introduction.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+}
+
 /// How much of what a client says first is looked at. The request for encryption and the introduction are shorter.
 const INTRODUCTION_BYTES: usize = 2_048;
 
@@ -52,15 +59,17 @@ impl Proxy {
     /// part of its `application_name`. Gives how many these are. Connections that come later are forwarded.
     pub fn freeze(&self, of: &str) -> usize {
         let connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = |connection: &&Connection| {
-            let introduction = connection.introduction.lock().unwrap_or_else(PoisonError::into_inner);
-            introduction.windows(of.len()).any(|window| window == of.as_bytes())
-        };
-        let these: Vec<_> = connections.iter().filter(said).collect();
+        let these: Vec<_> = connections.iter().filter(|connection| connection.said(of)).collect();
         for connection in &these {
             connection.frozen.send_replace(true);
         }
         these.len()
+    }
+
+    /// How many connections there ever were whose client said a text when it introduced itself, also if nothing was forwarded.
+    pub fn count(&self, of: &str) -> usize {
+        let connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.iter().filter(|connection| connection.said(of)).count()
     }
 
     /// Forwards nothing any more.

@@ -28,9 +28,8 @@ pub(super) async fn livez() -> &'static str {
 
 /// The service can do its work. Otherwise it says what is wrong.
 pub(super) async fn readyz(State(health): State<Arc<dyn Health>>) -> Response {
-    let problems = health.problems().await;
+    let (problems, notices) = futures::future::join(health.problems(), health.notices()).await;
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let notices = health.notices().await;
     (status, Json(json!({ "ready": problems.is_empty(), "problems": shown(&problems), "notices": shown(&notices) }))).into_response()
 }
 

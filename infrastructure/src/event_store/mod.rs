@@ -18,7 +18,6 @@ pub use tail::{TAIL_BYTES_MAX, TAIL_FACTS_MAX};
 
 use crate::postgres::{Database, Known, WORKER_ROLE, WentBack, log_error, options_for, within};
 use appender::Appender;
-use application::caller::Source;
 use application::ports::{Appended, Claim, CommandKey, EventLog, LogError, RecordedStep, Settled, Step, Unit};
 use async_trait::async_trait;
 use batch::EncodedUnit;
@@ -30,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tail::Tail;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use trouble::Trouble;
+use trouble::Trial;
 use uuid::Uuid;
 
 /// Most events of one aggregate that are read at once, if they do not come to [`READ_BYTES_MAX`] before.
@@ -44,6 +43,7 @@ pub struct PostgresEventLog {
     database: Database,
     appender: Mutex<Option<Arc<Appender>>>,
     tail: Arc<Tail>,
+    trial: Trial,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -59,7 +59,14 @@ impl PostgresEventLog {
             Appender::start(options_for(&database.options, "appender", database.node), WORKER_ROLE, Arc::clone(&tail));
         let listening = signal::listen(&database);
         let telling = signal::tell(database.worker.clone(), known.head());
-        Ok(Self { database, appender: Mutex::new(Some(Arc::new(appender))), tail, tasks: Mutex::new(vec![appending, listening, telling]) })
+        let trial = Trial::of(&database);
+        Ok(Self {
+            trial,
+            database,
+            appender: Mutex::new(Some(Arc::new(appender))),
+            tail,
+            tasks: Mutex::new(vec![appending, listening, telling]),
+        })
     }
 
     /// Takes no more units and returns once everything accepted is answered.
@@ -76,20 +83,7 @@ impl PostgresEventLog {
     /// may send any more.
     pub async fn trouble(&self) -> Option<String> {
         let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let trouble = appender.trouble.borrow().clone()?;
-        if !trouble.is_to_be_tried() {
-            return Some(trouble.why);
-        }
-        match trouble::takes_an_event(&self.database.worker).await {
-            // The function that appends may be missing; one that takes nothing takes the trouble away.
-            Ok(()) => drop(EventLog::append(self, Unit::nothing(self.known().generation_now(), Source::Reaction)).await),
-            Err(sqlx::Error::Database(refused)) => {
-                let code = refused.code().unwrap_or_default();
-                appender.trouble.send_replace(Some(Trouble::now(&code, refused.message())));
-            }
-            // That it cannot be reached is told elsewhere.
-            Err(_) => {}
-        }
+        self.trial.made(&appender).await;
         appender.trouble.borrow().as_ref().map(|trouble| trouble.why.clone())
     }
 

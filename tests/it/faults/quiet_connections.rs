@@ -22,7 +22,12 @@ const OF_WORKERS: &str = "milepost worker";
 const OF_LISTENER: &str = "milepost listener";
 /// The same of the one that appends.
 const OF_APPENDER: &str = "milepost appender";
+/// The same of those by which a node tries whether events are taken again.
+const OF_TRIALS: &str = "milepost trial";
 const READ_MODELS: usize = 6;
+/// Longest time until it is told how a node is whose database is quiet: each look waits for 2 s. The rest is for a busy machine; it
+/// is as long as a statement of a worker may take.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Waits until every read model has seen the whole log.
 async fn everything_seen(pool: &PgPool) {
@@ -150,6 +155,44 @@ async fn a_node_without_any_answer_is_not_ready_and_goes_on_when_answers_come_ag
     until("it is ready again", || async { (client.get("/readyz").await.0 == 200).then_some(()) }).await;
     write(&client).await;
     everything_seen(&pool).await;
+    first.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_ask_how_a_node_is_a_quiet_database_is_tried_once() {
+    const ASKING: usize = 40;
+    // A node asks itself as well, every five seconds.
+    const OF_THE_NODE: usize = 2;
+    let Scene { database, pool, proxy, first, client } = Scene::set().await;
+    pool.execute("REVOKE INSERT ON milepost.events FROM milepost_worker").await.expect("a superuser may");
+    let create = "mutation { projectCreate(input: { key: \"NO\", name: \"No\" }) { project { key } } }";
+    assert_eq!(client.error(create, serde_json::json!({})).await, "INTERNAL");
+    let all_ask = async || {
+        let asked = Instant::now();
+        let answers = futures::future::join_all((0..ASKING).map(|_| client.get("/readyz"))).await;
+        assert!(asked.elapsed() < ANSWERED_WITHIN, "it took {:?}", asked.elapsed());
+        assert!(answers.iter().all(|(_, body)| body.contains("appends_refused")), "{answers:?}");
+        answers
+    };
+    // Whoever wants to insert waits.
+    let mut gate = PgConnection::connect(&database.url).await.expect("the database is there");
+    gate.execute("BEGIN; LOCK TABLE milepost.events IN EXCLUSIVE MODE").await.expect("a table can be locked");
+    // Of those who ask soon after the refusal, nobody tries.
+    until("it was tried", || async {
+        let before = proxy.count(OF_TRIALS);
+        all_ask().await;
+        let tries = proxy.count(OF_TRIALS) - before;
+        assert!(tries <= 1 + OF_THE_NODE, "{tries} tries for {ASKING} who asked");
+        (tries > 0).then_some(())
+    })
+    .await;
+    gate.execute("ROLLBACK").await.expect("the gate opens");
+    // Nothing at all is answered.
+    proxy.halt();
+    assert!(all_ask().await.iter().all(|(status, body)| *status == 503 && body.contains("database_unreachable")));
+    proxy.go_on();
+    pool.execute("GRANT INSERT ON milepost.events TO milepost_worker").await.expect("a superuser may");
+    until("nothing is left to tell", || async { (!client.get("/readyz").await.1.contains("appends_refused")).then_some(()) }).await;
     first.kill().await;
 }
 
