@@ -26,6 +26,7 @@ use histories::Histories;
 use lanes::{Lanes, Turn};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// How often a decision is made anew after others changed what it relied on.
@@ -116,7 +117,8 @@ enum Try {
 
 impl Executor {
     pub(crate) fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        let (states, histories) = (States::new(Arc::clone(&log)), Histories::new(log.histories_at_once()));
+        let long = Arc::new(Semaphore::new(log.histories_at_once().max(1)));
+        let (states, histories) = (States::new(Arc::clone(&log), Arc::clone(&long)), Histories::new(long));
         Self { log, clock, ids, states, lanes: Lanes::default(), histories }
     }
 

@@ -30,7 +30,7 @@ pub trait EventLog: Send + Sync {
     /// The next events of an aggregate after a version that have one of these names: a bounded step as well.
     async fn stream_of(&self, id: Uuid, version: i64, names: &[&'static str]) -> Result<RecordedStep, LogError>;
 
-    /// How many streams may be read in this way at the same time, so that everything else can be read meanwhile.
+    /// How many long streams may be read at the same time, so that everything else can be read meanwhile.
     fn histories_at_once(&self) -> usize;
 
     /// The current version of each aggregate, 0 for one that is not there.

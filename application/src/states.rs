@@ -15,6 +15,7 @@ use moka::sync::Cache;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Most bytes of states kept in memory: room for about 80,000 ordinary ones.
@@ -84,6 +85,8 @@ pub(crate) struct Versioned<A> {
 pub(crate) struct States {
     log: Arc<dyn EventLog>,
     cache: Cache<Uuid, Kept>,
+    /// Turns to read long streams, shared with whoever else reads such.
+    long: Arc<Semaphore>,
 }
 
 /// A state at a version, with about how many bytes it takes.
@@ -96,12 +99,12 @@ struct Kept {
 }
 
 impl States {
-    pub(crate) fn new(log: Arc<dyn EventLog>) -> Self {
-        Self::with_room(log, STATES_BYTES_MAX)
+    pub(crate) fn new(log: Arc<dyn EventLog>, long: Arc<Semaphore>) -> Self {
+        Self::with_room(log, long, STATES_BYTES_MAX)
     }
 
-    fn with_room(log: Arc<dyn EventLog>, bytes: u64) -> Self {
-        Self { log, cache: Cache::builder().max_capacity(bytes).weigher(|_, kept: &Kept| kept.bytes).build() }
+    fn with_room(log: Arc<dyn EventLog>, long: Arc<Semaphore>, bytes: u64) -> Self {
+        Self { log, cache: Cache::builder().max_capacity(bytes).weigher(|_, kept: &Kept| kept.bytes).build(), long }
     }
 
     /// The state, from memory or else from the log.
@@ -115,6 +118,8 @@ impl States {
         let mut state = A::default();
         let mut version = 0;
         loop {
+            // One of a single step is as short as any other read. Of those that turn out to be long, a few are read at a time.
+            let _turn = if version > 0 { self.long.acquire().await.ok() } else { None };
             let step = self.log.stream(A::KIND, id, version).await?;
             for event in step.events {
                 if let Some(event) = A::own_event(event) {
@@ -188,7 +193,7 @@ mod tests {
         let log = Arc::new(MemoryLog::default());
         let node = node(&log, 1);
         let project = project(&node, "APOLLO").await;
-        let states = States::with_room(log, 1024 * 1024);
+        let states = States::with_room(log, Arc::new(Semaphore::new(1)), 1024 * 1024);
         for number in 0..tasks {
             let id = task(&node, project, &format!("Task {number}")).await;
             send(&node, "taskUpdate", json!({ "id": id, "description": "x".repeat(description) })).await.expect("a description");

@@ -49,6 +49,10 @@ pub(crate) struct MemoryLog {
     pub(crate) holds_reads: watch::Sender<bool>,
     /// How often events were to be read by their names.
     pub(crate) reads: watch::Sender<u64>,
+    /// While it is true, no step of a stream is read but the first.
+    pub(crate) holds_steps: watch::Sender<bool>,
+    /// How often such a step was to be read.
+    pub(crate) steps: AtomicU64,
 }
 
 #[derive(Default)]
@@ -188,6 +192,10 @@ impl EventLog for MemoryLog {
     }
 
     async fn stream(&self, kind: AggregateType, id: Uuid, after: i64) -> Result<Step, LogError> {
+        if after > 0 {
+            self.steps.fetch_add(1, Ordering::SeqCst);
+            let _ = self.holds_steps.subscribe().wait_for(|holds| !holds).await;
+        }
         let events = self.stream_after(id, after).await?.into_iter().map(|recorded| recorded.event.clone());
         let events: Vec<Event> = events.filter(|event| event.aggregate_type() == kind).collect();
         Ok(Step { more: events.len() == STEP_EVENTS, events })

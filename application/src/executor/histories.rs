@@ -4,14 +4,15 @@
 use super::lanes::{Lanes, Turn};
 use crate::caller::Caller;
 use domain::ids::{UserId, WorkspaceId};
+use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Who takes turns.
 pub(super) struct Histories {
     /// Of each principal, an actor in a workspace, one is read at a time, so that those of others do not wait for all of its own.
     principals: Lanes<(UserId, WorkspaceId)>,
-    /// Of all together, as many as the log can carry out beside everything else.
-    all: Semaphore,
+    /// Of all together, and of other long streams, as many as the log can carry out beside everything else.
+    all: Arc<Semaphore>,
 }
 
 /// The turn of a history. It ends when this is dropped.
@@ -21,9 +22,9 @@ pub(super) struct OfPrincipal<'a> {
 }
 
 impl Histories {
-    /// So many at a time, and at least one.
-    pub(super) fn new(at_once: usize) -> Self {
-        Self { principals: Lanes::default(), all: Semaphore::new(at_once.max(1)) }
+    /// With turns that others may take as well.
+    pub(super) fn new(all: Arc<Semaphore>) -> Self {
+        Self { principals: Lanes::default(), all }
     }
 
     /// Waits until no other history is read for whoever sends the command.

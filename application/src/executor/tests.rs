@@ -218,6 +218,34 @@ async fn of_long_histories_one_principal_reads_one_at_a_time_and_all_together_a_
 }
 
 #[tokio::test]
+async fn of_long_streams_that_are_not_in_memory_a_few_are_read_at_a_time() {
+    let log = log();
+    let before = node(&log, 1);
+    let project = project(&before, "APOLLO").await;
+    let mut long = vec![];
+    for number in 0..10 {
+        let id = task(&before, project, &format!("Task {number}")).await;
+        for number in 0..10 {
+            send(&before, "taskUpdate", json!({ "id": id, "category": format!("Number {number}") })).await.expect("an update");
+        }
+        long.push(id);
+    }
+    let short = task(&before, project, "Short").await;
+    // One that has nothing in memory.
+    let node = node(&log, 2);
+    log.holds_steps.send_replace(true);
+    let mut slow: FuturesUnordered<_> =
+        long.iter().map(|id| send(&node, "taskUpdate", json!({ "id": id, "title": "Changed", "expectedVersion": 1 }))).collect();
+    assert!(slow.next().now_or_never().is_none(), "nothing of them is read yet");
+    assert_eq!(log.steps.load(std::sync::atomic::Ordering::SeqCst), HISTORIES_AT_ONCE as u64);
+    send(&node, "taskUpdate", json!({ "id": short, "title": "Changed" })).await.expect("what is short does not wait");
+    log.holds_steps.send_replace(false);
+    while let Some(answer) = slow.next().await {
+        answer.expect("nobody changed the title");
+    }
+}
+
+#[tokio::test]
 async fn a_unit_holds_what_the_decision_relied_on_and_says_who_and_when() {
     let log = log();
     let node = node(&log, 1);
