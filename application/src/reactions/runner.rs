@@ -70,11 +70,13 @@ impl Worker<'_> {
             let Ok(Some(epoch)) = held else { return };
             let generation = self.application.log().generation();
             tokio::select! {
-                // In this order, so that what the node before has parked is made due before this one parks anything.
+                // A lease that is lost is seen before anything goes on under it.
                 biased;
                 () = lost(&mut lease, epoch) => {}
                 // The lease may still be held: it is begun anew.
                 () = renewed(generation) => {}
+                // What the node before has parked is made due while events are answered: one that this node parks before all are
+                // due is tried once more at once, which does no harm.
                 () = self.retry_parked() => {}
                 () = self.work() => {}
             }
