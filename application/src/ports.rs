@@ -308,8 +308,8 @@ pub trait Checkpoints: Send + Sync {
     /// Has the first parked event of every aggregate tried now.
     async fn make_all_due(&self, name: &str) -> Result<(), LogError>;
 
-    /// An event that was parked is dealt with. Gives what is parked next of its aggregate, if anything is.
-    async fn release(&self, name: &str, first: &FirstParked) -> Result<Option<FirstParked>, LogError>;
+    /// An event that was parked is dealt with. What is parked next of its aggregate has its place among those that are due.
+    async fn release(&self, name: &str, first: &FirstParked) -> Result<(), LogError>;
 
     /// An event that was parked was tried again in vain.
     async fn failed_again(&self, name: &str, position: i64, failed: &Failed) -> Result<(), LogError>;

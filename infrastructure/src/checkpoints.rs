@@ -4,8 +4,7 @@ use crate::postgres::{log_error, within};
 use application::ports::{Checkpoints, Failed, FirstParked, LogError, Parked, Waiting};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgRow;
-use sqlx::{Error, PgConnection, PgPool, Row};
+use sqlx::{Error, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// Checkpoints in the table of that name.
@@ -23,31 +22,20 @@ impl PostgresCheckpoints {
 /// Most rows that one statement makes due.
 const DUE_ROWS_MAX: i64 = 10_000;
 
-fn first(row: &PgRow) -> Result<FirstParked, Error> {
-    Ok(FirstParked {
-        position: row.try_get(0)?,
-        aggregate_id: row.try_get(1)?,
-        tries: u32::try_from(row.try_get::<i32, _>(2)?).unwrap_or_default(),
-    })
-}
-
-fn all_first(rows: &[PgRow]) -> Result<Vec<FirstParked>, LogError> {
-    rows.iter().map(first).collect::<Result<_, _>>().map_err(log_error)
-}
-
-/// Makes what is parked first of some aggregates due, where it only waited so far.
-async fn begin_with_first(tx: &mut PgConnection, name: &str, aggregates: &[Uuid]) -> Result<Vec<PgRow>, Error> {
+/// Makes what is parked first of some aggregates due, where it only waited so far: from a moment on that has come, or from now.
+async fn begin_with_first(tx: &mut PgConnection, name: &str, aggregates: &[Uuid], due: Option<DateTime<Utc>>) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE milepost.parked_events AS parked SET next_try_at = clock_timestamp() \
+        "UPDATE milepost.parked_events AS parked SET next_try_at = coalesce($3, clock_timestamp()) \
          FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT position FROM milepost.parked_events \
            WHERE name = $1 AND aggregate_id = one.id ORDER BY position LIMIT 1) AS first \
-         WHERE parked.name = $1 AND parked.position = first.position AND parked.next_try_at IS NULL \
-         RETURNING parked.position, parked.aggregate_id, parked.tries",
+         WHERE parked.name = $1 AND parked.position = first.position AND parked.next_try_at IS NULL",
     )
     .bind(name)
     .bind(aggregates)
-    .fetch_all(tx)
+    .bind(due)
+    .execute(tx)
     .await
+    .map(|_| ())
 }
 
 /// Keeps others from changing what is parked under a name until the transaction ends: whoever takes the first event of an
@@ -121,7 +109,7 @@ impl Checkpoints for PostgresCheckpoints {
     }
 
     async fn due(&self, name: &str, but: &[Uuid], limit: usize) -> Result<Vec<FirstParked>, LogError> {
-        let due = sqlx::query(
+        let due = sqlx::query_as(
             "SELECT position, aggregate_id, tries FROM milepost.parked_events \
              WHERE name = $1 AND next_try_at <= statement_timestamp() AND aggregate_id <> ALL ($2) ORDER BY next_try_at, position LIMIT $3",
         )
@@ -129,7 +117,10 @@ impl Checkpoints for PostgresCheckpoints {
         .bind(but)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.pool);
-        all_first(&limited(due).await?)
+        let due: Vec<(i64, Uuid, i32)> = limited(due).await?;
+        let first =
+            |(position, aggregate_id, tries)| FirstParked { position, aggregate_id, tries: u32::try_from(tries).unwrap_or_default() };
+        Ok(due.into_iter().map(first).collect())
     }
 
     async fn make_all_due(&self, name: &str) -> Result<(), LogError> {
@@ -147,17 +138,17 @@ impl Checkpoints for PostgresCheckpoints {
         }
     }
 
-    async fn release(&self, name: &str, released: &FirstParked) -> Result<Option<FirstParked>, LogError> {
-        let next = limited(async {
+    async fn release(&self, name: &str, released: &FirstParked) -> Result<(), LogError> {
+        limited(async {
             let mut tx = self.pool.begin().await?;
             alone(&mut tx, name).await?;
-            let release = sqlx::query("DELETE FROM milepost.parked_events WHERE name = $1 AND position = $2");
-            release.bind(name).bind(released.position).execute(&mut *tx).await?;
-            let next = begin_with_first(&mut tx, name, &[released.aggregate_id]).await?;
-            tx.commit().await?;
-            Ok(next)
-        });
-        Ok(all_first(&next.await?)?.pop())
+            let release = sqlx::query_scalar("DELETE FROM milepost.parked_events WHERE name = $1 AND position = $2 RETURNING next_try_at");
+            let due: Option<Option<DateTime<Utc>>> = release.bind(name).bind(released.position).fetch_optional(&mut *tx).await?;
+            // What waited behind it takes its place in the line: an admin has asked for all of them, or for none.
+            begin_with_first(&mut tx, name, &[released.aggregate_id], due.flatten()).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     async fn failed_again(&self, name: &str, position: i64, failed: &Failed) -> Result<(), LogError> {
@@ -195,7 +186,7 @@ async fn park(tx: &mut PgConnection, name: &str, parked: &[Parked]) -> Result<()
     .execute(&mut *tx)
     .await?;
     // What they waited for may be dealt with by now.
-    begin_with_first(tx, name, &aggregates).await.map(|_| ())
+    begin_with_first(tx, name, &aggregates, None).await
 }
 
 fn as_int(tries: u32) -> i32 {
@@ -235,9 +226,10 @@ pub async fn parked_counts(pool: &PgPool) -> Result<Vec<(String, i64)>, Error> {
     sqlx::query_as("SELECT name, count(*) FROM milepost.parked_events GROUP BY name ORDER BY name").fetch_all(pool).await
 }
 
-/// Has the first parked event of an aggregate tried again at once, by whichever node holds the lease.
+/// Has the first parked event of an aggregate tried again before all others that are due, by whichever node holds the lease.
 pub async fn retry_now(pool: &PgPool, name: &str, position: i64) -> Result<(), Error> {
-    let now = "UPDATE milepost.parked_events SET next_try_at = clock_timestamp() \
+    let now = "UPDATE milepost.parked_events SET next_try_at = least(clock_timestamp(), \
+                 (SELECT min(next_try_at) FROM milepost.parked_events WHERE name = $1) - interval '1 microsecond') \
                WHERE name = $1 AND position = $2 AND next_try_at IS NOT NULL";
     sqlx::query(now).bind(name).bind(position).execute(pool).await.map(|_| ())
 }
@@ -257,7 +249,7 @@ pub async fn skip(pool: &PgPool, name: &str, position: i64, reason: &str, by: &s
     );
     let skipped: Option<Uuid> = skipped.bind(name).bind(position).bind(reason).bind(by).fetch_optional(&mut *tx).await?;
     let Some(aggregate) = skipped else { return Ok(false) };
-    begin_with_first(&mut tx, name, &[aggregate]).await?;
+    begin_with_first(&mut tx, name, &[aggregate], None).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -16,6 +16,11 @@ pub const TRIES_MAX: u32 = 5;
 pub const TRY_FOR_MAX: Duration = Duration::from_secs(10);
 /// Longest time of one try.
 pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
+/// Longest time until it is known what a try came to: the try, and the question whether the log takes other commands.
+pub const TRY_WITHIN: Duration = ATTEMPT_WITHIN.saturating_mul(2);
+/// Longest time until an event is answered or parked whose failures are about it: the first try, those within [`TRY_FOR_MAX`]
+/// after it, and one that was begun at the end of that.
+pub const SETTLE_WITHIN: Duration = TRY_WITHIN.saturating_mul(2).saturating_add(TRY_FOR_MAX);
 
 /// How long things may take: as above, but in tests.
 #[derive(Debug, Clone, Copy)]

@@ -18,8 +18,8 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{ATTEMPT_WITHIN, TRIES_MAX, TRY_FOR_MAX};
-pub use parked::{PARKED_AT_ONCE, PARKED_PAUSE_MAX, PARKED_PAUSE_MIN};
+pub use attempt::{ATTEMPT_WITHIN, SETTLE_WITHIN, TRIES_MAX, TRY_FOR_MAX, TRY_WITHIN};
+pub use parked::{PARKED_AT_ONCE, PARKED_LOOK_EVERY, PARKED_PAUSE_MAX, PARKED_PAUSE_MIN};
 pub use runner::{AGGREGATES_AT_ONCE, BATCH_FACTS_MAX, Trouble, run};
 
 use crate::Application;

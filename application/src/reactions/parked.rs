@@ -15,10 +15,11 @@ use uuid::Uuid;
 pub const PARKED_PAUSE_MIN: Duration = Duration::from_secs(5);
 /// Longest such pause.
 pub const PARKED_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
-/// Most aggregates whose parked events are tried at the same time: the longest due first.
+/// Most aggregates whose parked events are tried at the same time: the longest due first, and before them those that
+/// an admin has asked for.
 pub const PARKED_AT_ONCE: usize = 32;
 /// How often it is looked whether a parked event is to be tried again, while there is any.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub const PARKED_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether everything that is parked is to be tried once: this node may be able to do what the one before could not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,57 +28,68 @@ enum TakenOver {
     Before,
 }
 
-/// What trying the events of an aggregate came to.
+/// What trying the first event of an aggregate came to.
 enum Came {
-    /// All were dealt with, or the first one failed again.
+    /// It was dealt with, or failed again.
     Tried(Uuid),
-    /// Something was in the way that says nothing about the event: it stays due.
+    /// Something was in the way that says nothing about the event: it stays due, and is tried after the next look.
     NotNow(Uuid),
 }
 
 impl Worker<'_> {
-    /// Tries parked events again until it is stopped. Nothing that follows the log waits for it.
+    /// Tries parked events again until it is stopped. Nothing that follows the log waits for it, and a statement that fails ends
+    /// no other try.
     pub(super) async fn retry_parked(&self) {
-        let mut taken_over = TakenOver::JustNow;
+        let (mut taken_over, mut tries) = (TakenOver::JustNow, FuturesUnordered::new());
+        let (mut under_way, mut not_now, mut came) = (HashSet::new(), vec![], vec![]);
         loop {
-            if let Err(error) = self.retry_due(&mut taken_over).await {
-                let (name, error) = (self.reaction.name(), with_causes(&error));
-                tracing::warn!(reaction.name = name, error, "parked events of the reaction {name} cannot be looked after; trying again");
+            let looked = beside(&mut tries, &mut came, self.look(&mut taken_over)).await;
+            let parked = looked.unwrap_or_else(|error| self.look_later(&error));
+            for aggregate in not_now.drain(..) {
+                under_way.remove(&aggregate);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            let look_again = Instant::now() + PARKED_LOOK_EVERY;
+            loop {
+                for one in came.drain(..) {
+                    match one {
+                        Came::Tried(aggregate) => drop(under_way.remove(&aggregate)),
+                        Came::NotNow(aggregate) => not_now.push(aggregate),
+                    }
+                }
+                let due = beside(&mut tries, &mut came, self.next_due(&under_way)).await;
+                for first in due.unwrap_or_else(|error| self.look_later(&error)) {
+                    under_way.insert(first.aggregate_id);
+                    tries.push(self.try_again(first));
+                }
+                if !came.is_empty() {
+                    continue;
+                }
+                tokio::select! {
+                    Some(one) = tries.next() => came.push(one),
+                    () = tokio::time::sleep_until(look_again), if parked != Some(0) => break,
+                    () = self.parks.notified() => break,
+                }
+            }
         }
     }
 
-    async fn retry_due(&self, taken_over: &mut TakenOver) -> Result<(), LogError> {
+    /// How much is parked. Whoever has just taken over makes all of it due first.
+    async fn look(&self, taken_over: &mut TakenOver) -> Result<Option<i64>, LogError> {
         let name = self.reaction.name();
         if *taken_over == TakenOver::JustNow {
             self.checkpoints.make_all_due(name).await?;
             *taken_over = TakenOver::Before;
         }
-        let mut tries = FuturesUnordered::new();
-        let (mut under_way, mut not_now) = (HashSet::new(), vec![]);
-        loop {
-            for aggregate in not_now.drain(..) {
-                under_way.remove(&aggregate);
-            }
-            let parked = self.checkpoints.count_parked(name).await?;
-            self.gauges.parked.set(parked as f64);
-            let look_again = Instant::now() + LOOK_EVERY;
-            loop {
-                for first in self.next_due(&under_way).await? {
-                    under_way.insert(first.aggregate_id);
-                    tries.push(self.work_off(first));
-                }
-                tokio::select! {
-                    Some(came) = tries.next() => match came? {
-                        Came::Tried(aggregate) => drop(under_way.remove(&aggregate)),
-                        Came::NotNow(aggregate) => not_now.push(aggregate),
-                    },
-                    () = tokio::time::sleep_until(look_again), if parked > 0 => break,
-                    () = self.parks.notified() => break,
-                }
-            }
-        }
+        let parked = self.checkpoints.count_parked(name).await?;
+        self.gauges.parked.set(parked as f64);
+        Ok(Some(parked))
+    }
+
+    /// Nothing is known of what is parked, for the time being.
+    fn look_later<T: Default>(&self, error: &LogError) -> T {
+        let (name, error) = (self.reaction.name(), with_causes(error));
+        tracing::warn!(reaction.name = name, error, "parked events of the reaction {name} cannot be looked after; trying again");
+        T::default()
     }
 
     /// What is to be tried next, as far as there is room for it.
@@ -89,29 +101,50 @@ impl Worker<'_> {
         }
     }
 
-    /// Tries what is parked of an aggregate, one event after the other, until one fails.
-    async fn work_off(&self, first: FirstParked) -> Result<Came, LogError> {
+    /// Tries what is parked first of an aggregate. What waits behind it has its place in the line then.
+    async fn try_again(&self, first: FirstParked) -> Came {
+        let aggregate_id = first.aggregate_id;
+        self.try_first(&first).await.unwrap_or_else(|error| {
+            self.look_later::<()>(&error);
+            Came::NotNow(aggregate_id)
+        })
+    }
+
+    async fn try_first(&self, first: &FirstParked) -> Result<Came, LogError> {
         let (name, aggregate_id) = (self.reaction.name(), first.aggregate_id);
-        let mut next = Some(first);
-        while let Some(first) = next {
-            let facts = self.application.log().after(first.position - 1, 1).await?;
-            let tried = match facts.first().filter(|fact| fact.position == first.position) {
-                Some(fact) => self.attempt(fact).await,
-                None => Err(Failure { class: Class::Stays, error: "the log holds no event at this position".to_owned() }),
-            };
-            if let Err(Failure { class, error }) = tried {
-                if !self.is_about_the_event(class).await {
-                    return Ok(Came::NotNow(aggregate_id));
-                }
-                self.log_parked(first.position, aggregate_id, &error);
-                let tries = first.tries.saturating_add(1);
-                let failed = Failed::new(&error, tries, pause(tries, self.dice()));
-                self.checkpoints.failed_again(name, first.position, &failed).await?;
-                break;
-            }
-            next = self.checkpoints.release(name, &first).await?;
+        let facts = self.application.log().after(first.position - 1, 1).await?;
+        let tried = match facts.first().filter(|fact| fact.position == first.position) {
+            Some(fact) => self.attempt(fact).await,
+            None => Err(Failure { class: Class::Stays, error: "the log holds no event at this position".to_owned() }),
+        };
+        let Err(Failure { class, error }) = tried else {
+            self.checkpoints.release(name, first).await?;
+            return Ok(Came::Tried(aggregate_id));
+        };
+        if !self.is_about_the_event(class).await {
+            return Ok(Came::NotNow(aggregate_id));
         }
+        self.log_parked(first.position, aggregate_id, &error);
+        let tries = first.tries.saturating_add(1);
+        let failed = Failed::new(&error, tries, pause(tries, self.dice()));
+        self.checkpoints.failed_again(name, first.position, &failed).await?;
         Ok(Came::Tried(aggregate_id))
+    }
+}
+
+/// Waits for something while tries go on, and notes what they come to.
+async fn beside<T>(
+    tries: &mut FuturesUnordered<impl Future<Output = Came>>,
+    came: &mut Vec<Came>,
+    something: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(something);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut something => return done,
+            Some(one) = tries.next() => came.push(one),
+        }
     }
 }
 

@@ -24,6 +24,9 @@ struct Notes {
     position: Mutex<i64>,
     parked: Mutex<BTreeMap<i64, Parked>>,
     due: Mutex<HashSet<i64>>,
+    /// What cannot be taken out, and how often that was tried.
+    sealed: Mutex<HashSet<i64>>,
+    in_vain: watch::Sender<usize>,
     loads: watch::Sender<usize>,
     changes: watch::Sender<()>,
 }
@@ -89,10 +92,15 @@ impl Checkpoints for Notes {
         Ok(())
     }
 
-    async fn release(&self, _: &str, first: &FirstParked) -> Result<Option<FirstParked>, LogError> {
+    async fn release(&self, _: &str, first: &FirstParked) -> Result<(), LogError> {
+        if self.sealed.lock().expect("no panic").contains(&first.position) {
+            self.in_vain.send_modify(|in_vain| *in_vain += 1);
+            return Err(LogError::OutcomeUnknown);
+        }
         self.parked.lock().expect("no panic").remove(&first.position);
+        self.due.lock().expect("no panic").extend(self.first(first.aggregate_id).map(|next| next.position));
         self.changes.send_replace(());
-        Ok(self.first(first.aggregate_id))
+        Ok(())
     }
 
     async fn failed_again(&self, _: &str, position: i64, failed: &Failed) -> Result<(), LogError> {
@@ -329,6 +337,26 @@ async fn a_parked_event_that_hangs_when_it_is_tried_again_keeps_no_other_aggrega
     scene.react_with(patience, "others go on", |notes| *notes.position.lock().expect("no panic") == 6).await;
     assert_eq!(scene.reaction.answered(), [scene.well, scene.well]);
     assert_eq!(scene.notes.tries(), [(2, Some(1)), (4, None), (6, None)], "it is still being tried");
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_ends_no_try_of_another_aggregate() {
+    let scene = Scene::new().await;
+    for one in [scene.sick, scene.well] {
+        scene.reaction.tell(one, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    }
+    scene.react_until("all is parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
+    assert_eq!(scene.notes.tries(), [(2, Some(1)), (3, Some(1)), (4, None)]);
+    // That the one is dealt with cannot be noted, again and again, while the other is tried.
+    scene.notes.sealed.lock().expect("no panic").insert(2);
+    scene.reaction.tell(scene.well, 1, || Told::Hang);
+    let (_held, lease) = watch::channel(Some(1));
+    let worker = scene.worker(Patience { attempt_within: 2 * PATIENCE, ..Patience::default() });
+    let mut in_vain = scene.notes.in_vain.subscribe();
+    let steps = pin!(tokio::time::timeout(PATIENCE, in_vain.wait_for(|in_vain| *in_vain == 3)));
+    let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
+    drop(done.expect("it is tried again").expect("it lives"));
+    assert_eq!(scene.reaction.answered(), [scene.sick; 3], "the other try was ended, and begun anew");
 }
 
 #[tokio::test]

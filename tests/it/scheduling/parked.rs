@@ -2,7 +2,8 @@
 
 use super::Scene;
 use application::ports::{Checkpoints, Failed, FirstParked, Parked, Waiting};
-use infrastructure::checkpoints::{PostgresCheckpoints, skip};
+use application::reactions::PARKED_AT_ONCE;
+use infrastructure::checkpoints::{PostgresCheckpoints, retry_now, skip};
 use serde_json::{Value, json};
 use sqlx::{Executor, PgPool};
 use std::time::Duration;
@@ -108,7 +109,8 @@ async fn of_each_aggregate_the_first_parked_event_is_due_whoever_takes_out_the_o
     checkpoints.make_all_due(READER).await.expect("another node reacts");
     assert_eq!(due(&[]).await, [1, 3], "the longest due first, and still nothing that waits");
     let of = |position, tries| FirstParked { position, aggregate_id: one, tries };
-    assert_eq!(checkpoints.release(READER, &of(1, 1)).await.expect("it is dealt with"), Some(of(2, 0)));
+    checkpoints.release(READER, &of(1, 1)).await.expect("it is dealt with");
+    assert_eq!(due(&[]).await, [2, 3], "the next one has its place in the line");
     assert!(skip(&pool, READER, 2, "a test", "Anna").await.expect("it is skipped"));
     assert_eq!(due(&[other]).await, [4]);
 
@@ -126,6 +128,36 @@ async fn of_each_aggregate_the_first_parked_event_is_due_whoever_takes_out_the_o
     let (advanced, ()) = tokio::join!(advance, commit);
     assert!(advanced.expect("it is parked"));
     assert_eq!(due(&[other]).await, [5], "nothing is left that it could wait for");
-    assert_eq!(checkpoints.release(READER, &of(5, 0)).await.expect("it is dealt with"), None);
+    checkpoints.release(READER, &of(5, 0)).await.expect("it is dealt with");
     assert_eq!(checkpoints.waiting(READER, &[one]).await.expect("it can be read"), Waiting { aggregates: [].into(), any: true });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_admin_wants_tried_comes_before_everything_that_is_due() {
+    const READER: &str = "a_reader";
+    const MANY: i64 = 2 * PARKED_AT_ONCE as i64;
+    let scene = Scene::at("2031-06-02T08:00:00Z").await;
+    let app = scene.node().await;
+    scene.project(&app, "UTC").await;
+    app.stop().await;
+    let (pool, checkpoints) = (scene.pool.clone(), PostgresCheckpoints::new(scene.pool.clone()));
+    let failed = || Some(Failed { error: "no".to_owned(), tries: 1, again_after: Duration::ZERO });
+    let one = |position, aggregate, failed| Parked {
+        position,
+        aggregate_id: Uuid::from_u128(aggregate),
+        event_type: "task_created".to_owned(),
+        failed,
+    };
+    let mut parked: Vec<Parked> = (1..=MANY).map(|position| one(position, position as u128, failed())).collect();
+    // Of the last one, something waits.
+    parked.push(one(MANY + 1, MANY as u128, None));
+    assert!(checkpoints.advance(READER, 0, 1, &parked).await.expect("it is parked"));
+    let first = async || -> FirstParked { checkpoints.due(READER, &[], 1).await.expect("it can be read").remove(0) };
+    assert_eq!(first().await.position, 1, "the longest due");
+    retry_now(&pool, READER, MANY).await.expect("an admin may");
+    assert_eq!(first().await.position, MANY);
+    checkpoints.release(READER, &first().await).await.expect("it is dealt with");
+    assert_eq!(first().await.position, MANY + 1, "what waited behind it");
+    retry_now(&pool, READER, 7).await.expect("an admin may");
+    assert_eq!(first().await.position, 7);
 }

@@ -4,15 +4,18 @@ use super::{Letter, Parking};
 use crate::cli::{Source, Why};
 use crate::exit::Failure;
 use crate::wire::Core;
-use application::reactions::{ATTEMPT_WITHIN, all, lease_name};
+use application::reactions::{PARKED_LOOK_EVERY, TRY_WITHIN, all, lease_name};
 use async_trait::async_trait;
 use infrastructure::checkpoints::{self, ParkedEvent, parked_events};
 use infrastructure::leases::is_held;
+use infrastructure::postgres::STATEMENT_WITHIN;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the node that reacts is waited for, from one event to the next: for as long as one try may take, and until it looks.
-const ANSWER_WITHIN: Duration = Duration::from_secs(ATTEMPT_WITHIN.as_secs() + 5);
+/// How long the node that reacts is waited for, from one event to the next: until it looks, until one of the tries under way
+/// has made place, and for the try itself, each with the statements before and after it.
+const ANSWER_WITHIN: Duration =
+    PARKED_LOOK_EVERY.saturating_add(TRY_WITHIN.saturating_add(STATEMENT_WITHIN.saturating_mul(2)).saturating_mul(2));
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Reactions;
