@@ -161,11 +161,11 @@ impl LeaseKeeper {
         Lease { held, signs }
     }
 
-    /// The same for a worker whose checkpoint tells of its progress: it moves, or is at the end of the log.
-    pub fn want_by_checkpoint(&mut self, name: impl Into<String>, checkpoint: &str, patience: Duration) -> watch::Receiver<Option<i64>> {
-        let Lease { held, signs } = self.want_by_progress(name, patience);
-        self.checkpoints.push(Checkpoint { name: checkpoint.to_owned(), position: 0, signs });
-        held
+    /// The same for a worker whose checkpoint tells of its progress as well: it moves, or is at the end of the log.
+    pub fn want_by_checkpoint(&mut self, name: impl Into<String>, checkpoint: &str, patience: Duration) -> Lease {
+        let lease = self.want_by_progress(name, patience);
+        self.checkpoints.push(Checkpoint { name: checkpoint.to_owned(), position: 0, signs: lease.signs.clone() });
+        lease
     }
 
     /// Whether the database accepts no writes.
@@ -447,7 +447,7 @@ mod tests {
         let pool = sqlx::postgres::PgPoolOptions::new().connect_lazy_with(options);
         let (holder, refused) = (Uuid::nil(), watch::Sender::new(None));
         let mut keeper = LeaseKeeper { pool, holder, wanted: HashMap::new(), checkpoints: vec![], refused };
-        let held = [keeper.want("one"), keeper.want_by_checkpoint("stuck", "checkpoint", Duration::ZERO)];
+        let held = [keeper.want("one"), keeper.want_by_checkpoint("stuck", "checkpoint", Duration::ZERO).held];
         keeper.tell(&HashMap::from([("one".to_owned(), 1), ("stuck".to_owned(), 1)]));
         (keeper, held)
     }

@@ -8,7 +8,7 @@ use api::graphql::{Limits, Services};
 use api::http::auth::Tokens;
 use api::http::{Doors, serve};
 use application::ports::{Checkpoints, Clock, EventLog};
-use application::reactions::{ATTEMPT_WITHIN, TRY_FOR_MAX};
+use application::reactions::SETTLE_WITHIN;
 use application::scheduler::TICK_WITHIN;
 use application::{Application, reactions, scheduler};
 use infrastructure::checkpoints::PostgresCheckpoints;
@@ -19,7 +19,7 @@ use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::relay::{self, BROKERS_TIMEOUT, Relay};
 use infrastructure::kafka::watch::watch_topics;
 use infrastructure::leases::{LeaseKeeper, PROGRESS_WITHIN};
-use infrastructure::postgres::{Database, Pools};
+use infrastructure::postgres::{Database, Pools, STATEMENT_WITHIN};
 use projections::progress::Progress;
 use projections::pulse::Pulse;
 use projections::registry::{self, Fit};
@@ -38,10 +38,9 @@ pub const FINISH_WITHIN: Duration = Duration::from_secs(6);
 pub const RELAYED_WITHIN: Duration = Duration::from_secs(7);
 /// How often it is looked whether read models are built.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Longest time without progress until a reaction's lease is released: longer than one event is tried before it is parked. Its
-/// last try may begin just within [`TRY_FOR_MAX`] of its first failure; after each of the two the log may be asked whether it
-/// takes commands at all.
-const REACTION_PROGRESS_WITHIN: Duration = TRY_FOR_MAX.saturating_add(ATTEMPT_WITHIN.saturating_mul(3));
+/// Longest time without progress until a reaction's lease is released: longer than one event is tried before it is parked, and
+/// than the statement that reads what follows it.
+const REACTION_PROGRESS_WITHIN: Duration = SETTLE_WITHIN.saturating_add(STATEMENT_WITHIN);
 /// The same of the scheduler: longer than one tick is tried before its schedule is left alone.
 const SCHEDULER_PROGRESS_WITHIN: Duration = TICK_WITHIN.saturating_mul(2).saturating_add(Duration::from_secs(1));
 /// The same of the relay: longer than brokers may take for one answer.
@@ -240,7 +239,8 @@ fn start_reactions(
         let (application, checkpoints) = (Arc::clone(&core.application), Arc::clone(&checkpoints));
         let (trouble, seen) = watch::channel(None);
         troubles.push((reaction.name(), seen));
-        workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease, &trouble).await });
+        let told = reactions::Told { trouble, signs: lease.signs };
+        workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease.held, &told).await });
     }
     troubles
 }

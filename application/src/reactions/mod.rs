@@ -20,7 +20,7 @@ mod tests;
 
 pub use attempt::{ATTEMPT_WITHIN, SETTLE_WITHIN, TRIES_MAX, TRY_FOR_MAX, TRY_WITHIN};
 pub use parked::{PARKED_AT_ONCE, PARKED_LOOK_EVERY, PARKED_PAUSE_MAX, PARKED_PAUSE_MIN};
-pub use runner::{AGGREGATES_AT_ONCE, BATCH_FACTS_MAX, Trouble, run};
+pub use runner::{AGGREGATES_AT_ONCE, BATCH_FACTS_MAX, Told, Trouble, run};
 
 use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};

@@ -10,7 +10,7 @@ use domain::event::Fact;
 use futures::{StreamExt, stream};
 use metrics::Gauge;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -24,16 +24,23 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// What holds a reaction up on this node, if anything does: what it waits for without bound.
 pub type Trouble = Option<String>;
 
+/// What is told of a reaction.
+pub struct Told {
+    pub trouble: watch::Sender<Trouble>,
+    /// Where signs of progress are given, to whoever renews the lease: one for each event that is settled.
+    pub signs: watch::Sender<()>,
+}
+
 /// Answers events while the lease is held, and tells what holds it up. Returns when nobody will hold the lease any more.
 pub async fn run(
     application: &Application,
     checkpoints: &dyn Checkpoints,
     reaction: &dyn Reaction,
     lease: watch::Receiver<Option<i64>>,
-    trouble: &watch::Sender<Trouble>,
+    told: &Told,
 ) {
     let (gauges, patience) = (Gauges::of(reaction.name()), Patience::default());
-    Worker { application, checkpoints, reaction, trouble, gauges, patience, parks: Notify::new() }.run(lease).await;
+    Worker { application, checkpoints, reaction, told, gauges, patience, parks: Notify::new(), settled: Mutex::default() }.run(lease).await;
 }
 
 /// One reaction at work.
@@ -43,9 +50,12 @@ pub(super) struct Worker<'a> {
     pub(super) reaction: &'a dyn Reaction,
     pub(super) gauges: Gauges,
     pub(super) patience: Patience,
-    pub(super) trouble: &'a watch::Sender<Trouble>,
+    pub(super) told: &'a Told,
     /// Told when something is parked.
     pub(super) parks: Notify,
+    /// The positions behind the checkpoint that were settled. One that is settled again, since the checkpoint could not be moved,
+    /// is no progress.
+    pub(super) settled: Mutex<HashSet<i64>>,
 }
 
 pub(super) struct Gauges {
@@ -69,6 +79,7 @@ impl Worker<'_> {
             let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
             let Ok(Some(epoch)) = held else { return };
             let generation = self.application.log().generation();
+            self.all_settled().clear();
             tokio::select! {
                 // A lease that is lost is seen before anything goes on under it.
                 biased;
@@ -81,7 +92,7 @@ impl Worker<'_> {
                 () = self.work() => {}
             }
             // Another node reacts now, and knows.
-            self.trouble.send_replace(None);
+            self.told.trouble.send_replace(None);
             self.gauges.lag.set(0.0);
             self.gauges.parked.set(0.0);
         }
@@ -89,7 +100,7 @@ impl Worker<'_> {
 
     /// Says what holds the reaction up, in the log when that begins and ends.
     pub(super) fn say(&self, trouble: Trouble) {
-        let (name, before) = (self.reaction.name(), self.trouble.send_replace(trouble.clone()));
+        let (name, before) = (self.reaction.name(), self.told.trouble.send_replace(trouble.clone()));
         match (before, trouble) {
             (None, Some(error)) => tracing::warn!(reaction.name = name, error, "the reaction {name} waits, and goes on as soon as it can"),
             (Some(_), None) => tracing::info!(reaction.name = name, "the reaction {name} goes on"),
@@ -130,7 +141,7 @@ impl Worker<'_> {
         let mut head = log.head();
         loop {
             let facts = log.after(position, BATCH_FACTS_MAX).await?;
-            if self.trouble.borrow().is_some() {
+            if self.told.trouble.borrow().is_some() {
                 self.say(None);
             }
             let Some(last) = facts.last().map(|fact| fact.position) else {
@@ -154,6 +165,7 @@ impl Worker<'_> {
                 any_parked = true;
                 self.parks.notify_one();
             }
+            self.all_settled().clear();
             position = last;
         }
     }
@@ -189,16 +201,31 @@ impl Worker<'_> {
         stream::iter(answers).buffer_unordered(AGGREGATES_AT_ONCE).concat().await
     }
 
+    fn all_settled(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An event is answered, or is to be parked.
+    fn give_sign_of(&self, position: i64) {
+        if self.all_settled().insert(position) {
+            self.told.signs.send_replace(());
+        }
+    }
+
     /// Answers facts of one aggregate. Gives those to be parked: the first that is stuck, and all behind it.
     async fn react_in_order(&self, facts: Vec<&Fact>, mut waits: bool) -> Vec<Parked> {
         let mut parked = vec![];
         for fact in facts {
             let failed = match waits {
                 true => None,
-                false => match self.settle(fact).await {
-                    Ok(()) => continue,
-                    Err(failed) => Some(failed),
-                },
+                false => {
+                    let settled = self.settle(fact).await;
+                    self.give_sign_of(fact.position);
+                    match settled {
+                        Ok(()) => continue,
+                        Err(failed) => Some(failed),
+                    }
+                }
             };
             if let Some(failed) = &failed {
                 self.log_parked(fact.position, fact.aggregate_id, &failed.error);

@@ -12,6 +12,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -24,8 +25,9 @@ struct Notes {
     position: Mutex<i64>,
     parked: Mutex<BTreeMap<i64, Parked>>,
     due: Mutex<HashSet<i64>>,
-    /// What cannot be taken out, and how often that was tried.
+    /// What cannot be taken out, whether the position cannot be moved, and how often that was tried.
     sealed: Mutex<HashSet<i64>>,
+    stands: AtomicBool,
     in_vain: watch::Sender<usize>,
     loads: watch::Sender<usize>,
     changes: watch::Sender<()>,
@@ -65,6 +67,10 @@ impl Checkpoints for Notes {
     }
 
     async fn advance(&self, _: &str, _: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError> {
+        if self.stands.load(Ordering::SeqCst) {
+            self.in_vain.send_modify(|in_vain| *in_vain += 1);
+            return Err(LogError::OutcomeUnknown);
+        }
         *self.position.lock().expect("no panic") = to;
         self.parked.lock().expect("no panic").extend(parked.iter().map(|one| (one.position, one.clone())));
         self.changes.send_replace(());
@@ -173,7 +179,7 @@ struct Scene {
     well: Uuid,
     notes: Notes,
     reaction: Scripted,
-    trouble: watch::Sender<Trouble>,
+    told: runner::Told,
     /// What the metric of parked events shows.
     parked: Arc<Shown>,
 }
@@ -203,8 +209,9 @@ impl Scene {
         let project = project(&node, "APOLLO").await;
         let (sick, well) = (task(&node, project, "Sick").await, task(&node, project, "Well").await);
         send(&node, "taskUpdate", json!({ "id": sick, "title": "Still sick" })).await.expect("another title");
-        let (notes, reaction, trouble) = (Notes::default(), Scripted::default(), watch::Sender::new(None));
-        Self { log, node, sick, well, notes, reaction, trouble, parked: Arc::default() }
+        let (notes, reaction) = (Notes::default(), Scripted::default());
+        let told = runner::Told { trouble: watch::Sender::new(None), signs: watch::Sender::new(()) };
+        Self { log, node, sick, well, notes, reaction, told, parked: Arc::default() }
     }
 
     /// Reacts until something else is done.
@@ -214,8 +221,8 @@ impl Scene {
 
     fn worker(&self, patience: Patience) -> Worker<'_> {
         let gauges = Gauges { lag: Gauge::noop(), parked: Gauge::from_arc(Arc::clone(&self.parked)) };
-        let (application, checkpoints, reaction, trouble) = (&self.node, &self.notes, &self.reaction, &self.trouble);
-        Worker { application, checkpoints, reaction, trouble, gauges, patience, parks: Notify::new() }
+        let (application, checkpoints, reaction, told) = (&self.node, &self.notes, &self.reaction, &self.told);
+        Worker { application, checkpoints, reaction, told, gauges, patience, parks: Notify::new(), settled: Mutex::default() }
     }
 
     async fn react_with(&self, patience: Patience, what: &str, holds: impl Fn(&Notes) -> bool) {
@@ -270,13 +277,13 @@ async fn what_says_nothing_about_an_event_is_waited_for_and_told() {
     scene.reaction.tell(scene.sick, TRIES_MAX as usize + 1, unreachable);
     let away = || Err(LogError::Unreachable(Arc::new(std::io::Error::other("it is away"))));
     scene.log.plan((0..=TRIES_MAX).map(|_| away()));
-    let mut told = scene.trouble.subscribe();
+    let mut told = scene.told.trouble.subscribe();
     let told = tokio::spawn(async move { told.wait_for(Option::is_some).await.map(|trouble| trouble.clone()) });
     scene.react_until("all is answered", |notes| *notes.position.lock().expect("no panic") == 4).await;
     assert_eq!((scene.notes.tries(), scene.reaction.answered().len()), (vec![], 3));
     let told = told.await.expect("no panic").expect("it was told").expect("a trouble");
     assert!(told.contains("too many commands") || told.contains("a read takes too long"), "{told}");
-    assert_eq!(*scene.trouble.borrow(), None, "it is over");
+    assert_eq!(*scene.told.trouble.borrow(), None, "it is over");
 }
 
 #[tokio::test]
@@ -295,6 +302,42 @@ async fn slow_failures_and_tries_without_an_end_hold_others_up_for_a_bounded_tim
     assert_eq!((scene.notes.tries(), scene.reaction.answered()), (vec![(2, Some(TRIES_MAX)), (4, None)], vec![scene.well]));
     let error = scene.notes.parked.lock().expect("no panic")[&2].failed.clone().expect("it failed").error;
     assert_eq!(error, "it took longer than 10ms");
+}
+
+#[tokio::test]
+async fn an_event_that_is_settled_is_a_sign_of_progress_while_others_of_its_batch_are_slow() {
+    let scene = Scene::new().await;
+    scene.reaction.tell(scene.sick, 1, || Told::Hang);
+    let (_held, lease) = watch::channel(Some(1));
+    let worker = scene.worker(Patience { attempt_within: 2 * PATIENCE, ..Patience::default() });
+    let mut signs = scene.told.signs.subscribe();
+    let steps = pin!(tokio::time::timeout(PATIENCE, signs.changed()));
+    let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
+    done.expect("a sign is given").expect("it lives");
+    assert_eq!((scene.reaction.answered(), *scene.notes.position.lock().expect("no panic")), (vec![scene.well], 0));
+}
+
+#[tokio::test]
+async fn an_event_that_is_settled_again_since_the_position_does_not_move_is_no_progress() {
+    let scene = Scene::new().await;
+    scene.notes.stands.store(true, Ordering::SeqCst);
+    let (_held, lease) = watch::channel(Some(1));
+    let worker = scene.worker(Patience::default());
+    let (mut signs, mut in_vain) = (scene.told.signs.subscribe(), scene.notes.in_vain.subscribe());
+    let steps = async {
+        in_vain.wait_for(|in_vain| *in_vain == 1).await.expect("it lives");
+        assert!(signs.has_changed().expect("it lives"), "the first time it is");
+        signs.mark_unchanged();
+        in_vain.wait_for(|in_vain| *in_vain == 3).await.expect("it lives");
+        assert!(!signs.has_changed().expect("it lives"));
+        scene.notes.stands.store(false, Ordering::SeqCst);
+        scene.notes.until("it goes on", |notes| *notes.position.lock().expect("no panic") == 4).await;
+        send(&scene.node, "taskUpdate", json!({ "id": scene.well, "title": "Still well" })).await.expect("another title");
+        signs.changed().await.expect("it lives");
+    };
+    let steps = pin!(tokio::time::timeout(PATIENCE, steps));
+    let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
+    done.expect("there is progress again");
 }
 
 #[tokio::test]
@@ -421,7 +464,7 @@ async fn on_another_log_a_reaction_reads_its_position_again() {
         loads.wait_for(|loads| *loads == 2).await.expect("it reacts");
         scene.notes.until("it goes on from there", |notes| *notes.position.lock().expect("no panic") == 4).await;
     };
-    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.trouble));
+    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.told));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, reacting).await else { panic!("it stopped reacting") };
     done.expect("the position is read again");
@@ -440,7 +483,7 @@ async fn under_a_new_epoch_a_reaction_reads_its_position_again() {
         held.send_replace(Some(3));
         loads.wait_for(|loads| *loads == 2).await.expect("it reacts");
     };
-    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.trouble));
+    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.told));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, reacting).await else { panic!("it stopped reacting") };
     done.expect("the position is read again");

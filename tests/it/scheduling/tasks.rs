@@ -248,8 +248,9 @@ fn react_without_asking(workers: &mut JoinSet<()>, app: &TestApp) {
         let application = Arc::clone(&app.core().application);
         let checkpoints = PostgresCheckpoints::new(app.core().database.worker.clone());
         workers.spawn(async move {
-            let ((_held, lease), (trouble, _seen)) = (watch::channel(Some(1)), watch::channel(None));
-            reactions::run(&application, &checkpoints, &*reaction, lease, &trouble).await;
+            let (_held, lease) = watch::channel(Some(1));
+            let told = reactions::Told { trouble: watch::Sender::new(None), signs: watch::Sender::new(()) };
+            reactions::run(&application, &checkpoints, &*reaction, lease, &told).await;
         });
     }
 }
