@@ -289,7 +289,8 @@ pub struct Waiting {
 /// Where durable subscribers keep how far they are.
 #[async_trait]
 pub trait Checkpoints: Send + Sync {
-    /// The position up to which everything is done or parked; 0 at first.
+    /// The position up to which everything is done or parked; 0 at first. What is parked and not in the log up to there is
+    /// forgotten: the log went back, and nothing waits for what is lost.
     async fn load(&self, name: &str) -> Result<i64, LogError>;
 
     /// Moves on from one position to another and parks what could not be dealt with between them, both or neither. False

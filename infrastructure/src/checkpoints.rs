@@ -44,6 +44,30 @@ async fn alone(tx: &mut PgConnection, name: &str) -> Result<(), Error> {
     sqlx::query("SELECT FROM milepost.checkpoints WHERE name = $1 FOR UPDATE").bind(name).execute(tx).await.map(|_| ())
 }
 
+/// Takes out what is parked and is not in the log, or is behind the checkpoint and so answered anew: it must not keep the later
+/// events of its aggregate waiting. An event of the same aggregate and type at a position is as good as the one that was parked.
+async fn drop_of_other_logs(tx: &mut PgConnection, name: &str) -> Result<(), Error> {
+    let dropped: Vec<(i64, Uuid)> = sqlx::query_as(
+        "DELETE FROM milepost.parked_events AS parked WHERE name = $1 \
+         AND (position > coalesce((SELECT kept.position FROM milepost.checkpoints AS kept WHERE kept.name = $1), 0) \
+              OR NOT EXISTS (SELECT FROM milepost.events AS event WHERE event.position = parked.position \
+                               AND event.aggregate_id = parked.aggregate_id::text AND event.event_type = parked.event_type)) \
+         RETURNING position, aggregate_id",
+    )
+    .bind(name)
+    .fetch_all(&mut *tx)
+    .await?;
+    let Some((first, _)) = dropped.iter().min() else { return Ok(()) };
+    let events = dropped.len();
+    tracing::error!(
+        reaction.name = name,
+        events,
+        "{events} parked events of {name}, such as {first}, are of another log than this one; they were dropped"
+    );
+    let aggregates: Vec<Uuid> = dropped.into_iter().map(|(_, aggregate)| aggregate).collect();
+    begin_with_first(tx, name, &aggregates, None).await
+}
+
 /// Statements of a reaction, as long as there is patience for them.
 async fn limited<T>(statements: impl Future<Output = Result<T, Error>>) -> Result<T, LogError> {
     within(statements).await.map_err(log_error)
@@ -52,17 +76,25 @@ async fn limited<T>(statements: impl Future<Output = Result<T, Error>>) -> Resul
 #[async_trait]
 impl Checkpoints for PostgresCheckpoints {
     async fn load(&self, name: &str) -> Result<i64, LogError> {
-        // Where the log went back, what follows its end is new.
-        let load = sqlx::query_scalar(
-            "WITH head AS (SELECT coalesce(max(position), 0) AS position FROM milepost.events), \
-                  back AS (UPDATE milepost.checkpoints AS kept SET position = head.position, updated_at = now() FROM head \
-                           WHERE kept.name = $1 AND kept.position > head.position RETURNING kept.position) \
-             SELECT coalesce((SELECT position FROM back), (SELECT position FROM milepost.checkpoints WHERE name = $1))",
-        )
-        .bind(name)
-        .fetch_one(&self.pool);
-        let position: Option<i64> = limited(load).await?;
-        Ok(position.unwrap_or(0))
+        limited(async {
+            let mut tx = self.pool.begin().await?;
+            alone(&mut tx, name).await?;
+            // Where the log went back, what follows its end is new.
+            let position: Option<i64> = sqlx::query_scalar(
+                "WITH head AS (SELECT coalesce(max(position), 0) AS position FROM milepost.events), \
+                      back AS (UPDATE milepost.checkpoints AS kept SET position = head.position, updated_at = now() FROM head \
+                               WHERE kept.name = $1 AND kept.position > head.position RETURNING kept.position) \
+                 SELECT coalesce((SELECT position FROM back), (SELECT position FROM milepost.checkpoints WHERE name = $1))",
+            )
+            .bind(name)
+            .fetch_one(&mut *tx)
+            .await?;
+            let position = position.unwrap_or(0);
+            drop_of_other_logs(&mut tx, name).await?;
+            tx.commit().await?;
+            Ok(position)
+        })
+        .await
     }
 
     async fn advance(&self, name: &str, from: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError> {

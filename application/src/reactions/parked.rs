@@ -4,9 +4,11 @@ use super::attempt::Failure;
 use super::runner::Worker;
 use crate::failure::{Class, with_causes};
 use crate::ports::{Failed, FirstParked, LogError};
+use domain::event::Fact;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -113,9 +115,11 @@ impl Worker<'_> {
     async fn try_first(&self, first: &FirstParked) -> Result<Came, LogError> {
         let (name, aggregate_id) = (self.reaction.name(), first.aggregate_id);
         let facts = self.application.log().after(first.position - 1, 1).await?;
-        let tried = match facts.first().filter(|fact| fact.position == first.position) {
+        // One of another log is taken out when the position is read: see `Checkpoints::load`.
+        let is_first = |fact: &&Arc<Fact>| (fact.position, fact.aggregate_id) == (first.position, aggregate_id);
+        let tried = match facts.first().filter(is_first) {
             Some(fact) => self.attempt(fact).await,
-            None => Err(Failure { class: Class::Stays, error: "the log holds no event at this position".to_owned() }),
+            None => Err(Failure { class: Class::Stays, error: "the log holds no event of the aggregate at this position".to_owned() }),
         };
         let Err(Failure { class, error }) = tried else {
             self.checkpoints.release(name, first).await?;

@@ -161,3 +161,60 @@ async fn what_an_admin_wants_tried_comes_before_everything_that_is_due() {
     retry_now(&pool, READER, 7).await.expect("an admin may");
     assert_eq!(first().await.position, 7);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_parked_of_another_log_is_forgotten_and_nothing_waits_for_it() {
+    const READER: &str = "a_reader";
+    let scene = Scene::at("2031-06-02T08:00:00Z").await;
+    let app = scene.node().await;
+    scene.project(&app, "UTC").await;
+    scene.project(&app, "UTC").await;
+    app.stop().await;
+    let (pool, checkpoints) = (scene.pool.clone(), PostgresCheckpoints::new(scene.pool.clone()));
+    let events: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT position, aggregate_id, event_type FROM milepost.events ORDER BY position LIMIT 2")
+            .fetch_all(&pool)
+            .await
+            .expect("the log can be read");
+    let head: i64 = sqlx::query_scalar("SELECT max(position) FROM milepost.events").fetch_one(&pool).await.expect("the log can be read");
+    let of = |number: usize| {
+        let (position, aggregate_id, event_type) = events[number].clone();
+        (position, aggregate_id.parse::<Uuid>().expect("a UUID"), event_type)
+    };
+    let ((one_at, one, created), (other_at, other, _)) = (of(0), of(1));
+    assert_ne!(one, other);
+    let failed = || Some(Failed { error: "no".to_owned(), tries: 1, again_after: Duration::ZERO });
+    let parked =
+        |position, aggregate_id, event_type: &str, failed| Parked { position, aggregate_id, event_type: event_type.to_owned(), failed };
+    let of_both = [
+        parked(one_at, one, &created, failed()),
+        // At its position the log has an event of another aggregate.
+        parked(other_at, one, "task_created", None),
+        // The log ends before these; the first keeps the second waiting.
+        parked(head + 1, other, "task_updated", failed()),
+        parked(head + 2, other, "task_updated", None),
+    ];
+    assert!(checkpoints.advance(READER, 0, head, &of_both).await.expect("it is parked"));
+    sqlx::query("UPDATE milepost.checkpoints SET position = $2 WHERE name = $1")
+        .bind(READER)
+        .bind(head + 2)
+        .execute(&pool)
+        .await
+        .expect("a superuser may");
+    assert_eq!(checkpoints.load(READER).await.expect("it can be read"), head, "where the log ends");
+    let left: Vec<i64> = sqlx::query_scalar("SELECT position FROM milepost.parked_events").fetch_all(&pool).await.expect("it can be read");
+    assert_eq!(left, [one_at], "what is of this log");
+    let waiting = checkpoints.waiting(READER, &[one, other]).await.expect("it can be read");
+    assert_eq!(waiting, Waiting { aggregates: [one].into(), any: true });
+
+    // What waited behind one that is lost is tried.
+    assert!(checkpoints.advance(READER, head, one_at, &[parked(one_at - 1, one, "lost", failed())]).await.expect("it is parked"));
+    sqlx::query("UPDATE milepost.parked_events SET next_try_at = NULL WHERE position = $1")
+        .bind(one_at)
+        .execute(&pool)
+        .await
+        .expect("a superuser may");
+    checkpoints.load(READER).await.expect("it can be read");
+    let due: Vec<i64> = checkpoints.due(READER, &[], 9).await.expect("it can be read").into_iter().map(|first| first.position).collect();
+    assert_eq!(due, [one_at]);
+}
