@@ -197,6 +197,8 @@ impl LeaseKeeper {
             match self.ask().await {
                 Ok(held) => {
                     safe_until.send_replace(safe);
+                    // At once: the transactions of others may take a while to end, and who lost a lease is not to go on meanwhile.
+                    self.tell_losses(&held);
                     self.end_transactions_of_others(&held).await;
                     // What took too long is asked for again.
                     if Instant::now() < safe {
@@ -271,6 +273,16 @@ impl LeaseKeeper {
     /// What is told of each lease.
     fn epochs(&self) -> Vec<(String, watch::Sender<Option<i64>>)> {
         self.wanted.iter().map(|(name, wanted)| (name.clone(), wanted.epoch.clone())).collect()
+    }
+
+    /// Tells which leases are no longer held as they were.
+    fn tell_losses(&self, held: &HashMap<String, i64>) {
+        for (name, wanted) in &self.wanted {
+            let now = *wanted.epoch.borrow();
+            if now.is_some() && now != held.get(name).copied() {
+                tell_epoch(name, &wanted.epoch, None);
+            }
+        }
     }
 
     fn tell(&self, held: &HashMap<String, i64>) {

@@ -1,6 +1,7 @@
 //! Everything that can die or freeze does, alone and two at once, while people work: what was acknowledged is there once.
 
 mod disk_full;
+mod leases;
 mod lost_memory;
 mod no_progress;
 mod older_log;
