@@ -220,15 +220,20 @@ impl<M: ReadModel> Build<M> {
     async fn compare(&mut self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError> {
         let mut snapshot = works.pool.begin().await?;
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *snapshot).await?;
+        let pid = lifecycle::show_lease(&mut snapshot, works.fence.as_ref()).await?;
+        // By another connection: what this one sees may be older than its lock.
+        lifecycle::is_held(&mut *works.pool.acquire().await?, works.fence.as_ref()).await?;
         let (version, position): (i32, i64) =
             sqlx::query_as("SELECT version, position FROM milepost.projections WHERE name = $1 AND state = 'live'")
                 .bind(M::NAME)
                 .fetch_one(&mut *snapshot)
                 .await?;
         // The live one is gone through while this one comes to where it was.
-        let live = content::<M>(works, snapshot, version);
+        let live = content::<M>(works, snapshot, pid, version);
         let ((live_rows, live_hash), ()) = tokio::try_join!(live, self.up_to(works, position, tell))?;
-        let (built_rows, built_hash) = content::<M>(works, works.pool.begin().await?, self.version).await?;
+        let mut now = works.pool.begin().await?;
+        let pid = lifecycle::under_lease(&mut now, works.fence.as_ref()).await?;
+        let (built_rows, built_hash) = content::<M>(works, now, pid, self.version).await?;
         Ok(Comparison { position, live_rows, built_rows, equal: live_rows == built_rows && live_hash == built_hash })
     }
 
@@ -269,9 +274,13 @@ impl<M: ReadModel> Build<M> {
     }
 }
 
-/// What a version holds, by a transaction that ends with it. It takes as long as the rows are many.
-async fn content<M: ReadModel>(works: &Works, mut tx: Transaction<'_, Postgres>, version: i32) -> Result<(i64, String), BuildError> {
-    let pid = lifecycle::under_lease(&mut tx, works.fence.as_ref()).await?;
+/// What a version holds, by a transaction under the lease that ends with it. It takes as long as the rows are many.
+async fn content<M: ReadModel>(
+    works: &Works,
+    mut tx: Transaction<'_, Postgres>,
+    pid: i32,
+    version: i32,
+) -> Result<(i64, String), BuildError> {
     let content = works.pulse.while_open(&works.pool, pid, M::NAME, registry::content::<M>(&mut tx, version)).await?;
     tx.commit().await?;
     Ok(content)

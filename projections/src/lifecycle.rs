@@ -38,19 +38,28 @@ async fn take_lock(connection: &mut PgConnection, name: &str) -> Result<(), Erro
 /// Lets the next holder of the lease under which a transaction is begun find and end it. Gives the server process that has it open;
 /// fails where the lease is not held any more.
 pub(crate) async fn under_lease(tx: &mut PgConnection, fence: Option<&Fence>) -> Result<i32, BuildError> {
-    let (lease, epoch) = fence.map(|fence| (fence.lease.as_str(), fence.epoch)).unzip();
-    // Whoever takes the lease afterwards has a higher epoch before it looks for this lock, so one of the two is seen.
+    let pid = show_lease(tx, fence).await?;
+    is_held(tx, fence).await?;
+    Ok(pid)
+}
+
+/// Shows to others under which lease a transaction is, until it ends. Gives the server process that has it open.
+pub(crate) async fn show_lease(tx: &mut PgConnection, fence: Option<&Fence>) -> Result<i32, BuildError> {
     let (pid, _): (i32, Option<String>) =
         sqlx::query_as("SELECT pg_backend_pid(), pg_advisory_xact_lock_shared(hashtext('milepost lease'), hashtext($1))::text")
-            .bind(lease)
-            .fetch_one(&mut *tx)
+            .bind(fence.map(|fence| fence.lease.as_str()))
+            .fetch_one(tx)
             .await?;
-    let held: bool = sqlx::query_scalar("SELECT $1::text IS NULL OR EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND epoch = $2)")
-        .bind(lease)
-        .bind(epoch)
-        .fetch_one(tx)
-        .await?;
-    if held { Ok(pid) } else { Err(BuildError::Busy) }
+    Ok(pid)
+}
+
+/// Fails where a lease is not held any more. Asked after [`show_lease`], by a statement that sees what was committed before it:
+/// whoever takes the lease afterwards has a higher epoch before it looks for the lock, so one of the two is seen.
+pub(crate) async fn is_held(connection: &mut PgConnection, fence: Option<&Fence>) -> Result<(), BuildError> {
+    let Some(Fence { lease, epoch }) = fence else { return Ok(()) };
+    let held = sqlx::query_scalar("SELECT EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND epoch = $2)");
+    let held: bool = held.bind(lease).bind(epoch).fetch_one(connection).await?;
+    if held { Ok(()) } else { Err(BuildError::Busy) }
 }
 
 /// The live version; where nothing of the read model is there yet, a new and empty one.
