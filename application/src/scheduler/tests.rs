@@ -302,6 +302,20 @@ async fn a_tick_without_an_end_is_left_alone_or_sent_again_by_whether_the_log_ta
 }
 
 #[tokio::test]
+async fn a_pass_ends_within_the_limit_of_a_tick_though_one_has_no_end() {
+    let log = Arc::new(MemoryLog::default());
+    let node = node(&log, 1);
+    let known = Known { due: vec![milestone(&node, "Due").await, milestone(&node, "Due as well").await], ..Known::default() };
+    log.silent.store(1, std::sync::atomic::Ordering::SeqCst);
+    let (signs, mut aside, position) = (Sender::new(()), Aside::default(), known.position());
+    let begun = Instant::now();
+    let pass = tokio::time::timeout(PATIENCE, fire(&node, &known, &position, &mut aside, &signs)).await;
+    assert!(pass.expect("it ends").expect("the read model answers").got_through, "the other one fires");
+    assert!(begun.elapsed() >= TICK_WITHIN && begun.elapsed() < 2 * TICK_WITHIN, "it took {:?}", begun.elapsed());
+    assert_eq!(log.names().iter().filter(|name| **name == "deadline_overdue").count(), 1);
+}
+
+#[tokio::test]
 async fn a_pass_whose_ticks_all_wait_for_the_log_is_no_progress() {
     let log = Arc::new(MemoryLog::default());
     let node = node(&log, 1);
