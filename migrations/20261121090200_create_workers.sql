@@ -31,11 +31,12 @@ create table milepost.relay_dead_letters (
   topic           text        not null collate "C",
   error           text        not null,
   stopped_at      timestamptz not null default now(),
-  -- Set once an admin has left the event out: when, who, and why.
+  -- Set by the relay once it has left the event out.
   skipped_at      timestamptz,
+  -- Set by the admin who asks for that: who, and why.
   skipped_by      text,
   reason          text,
-  check ((skipped_at is null) = (reason is null))
+  check (skipped_at is null or reason is not null)
 );
 
 -- Events that a durable subscriber could not deal with, and later ones of the same aggregate, which wait behind them.

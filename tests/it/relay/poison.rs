@@ -188,6 +188,30 @@ async fn an_event_that_cannot_be_read_may_be_left_out_too_also_as_the_last() {
     node.kill().await;
 }
 
+/// What stood in the way is gone, and the event is in a transaction, when the admin asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_being_sent_when_an_admin_leaves_it_out_is_sent_and_not_left_out() {
+    let scene = Scene::new(2).await;
+    scene.write(5, &AtomicUsize::new(0)).await;
+    let mut node = scene.node("");
+    scene.relayed().await;
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ended().await, 0, "{}", node.log());
+    let (position, _) = poison(&scene).await;
+    set_version(&scene, position, "99").await;
+    let mut node = scene.node("relay_before_commit=1*sleep(3000)->off");
+    stands_before(&scene, &mut node, position, &[]).await;
+    set_version(&scene, position, "1").await;
+    scene.in_transaction().await;
+    let skip = scene.milepost(&["dead-letters", "skip", "--source", "relay", &position.to_string(), "--reason", "a test"]).await;
+    assert!(skip.status == 1 && skip.stderr.contains("no longer stands before event"), "{}{}", skip.stdout, skip.stderr);
+    scene.relayed().await;
+    scene.assert_exactly_once().await;
+    let verdict = scene.milepost(&["verify", "kafka"]).await;
+    assert_eq!(verdict.status, 0, "{}{}", verdict.stdout, verdict.stderr);
+    node.kill().await;
+}
+
 /// As if the row had outlived a connection that was lost when it was to be deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_was_sent_cannot_be_left_out() {

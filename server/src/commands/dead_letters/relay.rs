@@ -5,8 +5,15 @@ use crate::cli::{Source, Why};
 use crate::exit::Failure;
 use crate::wire::Core;
 use async_trait::async_trait;
-use infrastructure::kafka::relay::{LEASE, dead_letters};
+use infrastructure::kafka::relay::{BROKERS_TIMEOUT, LEASE, dead_letters};
+use infrastructure::leases::is_held;
+use std::time::Duration;
+use tokio::time::Instant;
 use uuid::Uuid;
+
+/// How long the node that relays is waited for: it tries the event once more.
+const ANSWER_WITHIN: Duration = BROKERS_TIMEOUT.saturating_mul(2);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Relay;
 
@@ -47,11 +54,26 @@ impl Parking for Relay {
     }
 
     async fn skip(&self, core: &Core, first: &Letter, why: &Why) -> Result<(), Failure> {
-        let (position, by) = (first.position, why.by());
-        let skipped = dead_letters::skip(&core.database.worker, position, &why.reason, &by).await.map_err(|error| refused(&error))?;
-        let Some(skipped) = skipped else { return Err(Failure::no(format!("the relay no longer stands before event {position}"))) };
-        tracing::warn!(event.position = position, event.id = %skipped.event_id, by, reason = why.reason, "event {position} is left out for consumers");
-        say!("relay: event {position} is left out for consumers; the relay sends a dead letter in its place and goes on");
+        let (pool, position, by) = (&core.database.worker, first.position, why.by());
+        if !dead_letters::ask_to_skip(pool, position, &why.reason, &by).await.map_err(|error| refused(&error))? {
+            return Err(gone(position));
+        }
+        let until = Instant::now() + ANSWER_WITHIN;
+        while is_held(pool, LEASE).await.map_err(|error| refused(&error))? && Instant::now() < until {
+            let letter = dead_letters::find(pool, position).await.map_err(|error| refused(&error))?;
+            let Some(letter) = letter else { return Err(gone(position)) };
+            if letter.skipped_at.is_some() {
+                tracing::warn!(event.position = position, event.id = %letter.event_id, by, reason = why.reason, "event {position} is left out for consumers");
+                say!("relay: event {position} is left out for consumers; the relay sends a dead letter in its place and goes on");
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        say!("relay: event {position} is left out for consumers as soon as a node relays, unless it can be sent then");
         Ok(())
     }
+}
+
+fn gone(position: i64) -> Failure {
+    Failure::no(format!("the relay no longer stands before event {position}"))
 }
