@@ -399,6 +399,7 @@ async fn a_statement_that_fails_ends_no_try_of_another_aggregate() {
     let steps = pin!(tokio::time::timeout(PATIENCE, in_vain.wait_for(|in_vain| *in_vain == 3)));
     let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
     drop(done.expect("it is tried again").expect("it lives"));
+    assert!(scene.reaction.failures.lock().expect("no panic")[&scene.well].is_empty(), "the other try was never begun");
     assert_eq!(scene.reaction.answered(), [scene.sick; 3], "the other try was ended, and begun anew");
 }
 
