@@ -79,8 +79,8 @@ async fn that_kafka_is_away_is_told_all_the_while_though_the_lease_is_left_to_ot
     let client = Client::new(&node.address().await, Uuid::nil(), Uuid::nil(), Role::Owner);
     let is_told = || async { client.get("/readyz").await.1.contains("relay_stuck").then_some(()) };
     until("it is told", is_told).await;
-    // A notice that is gone stays gone until the relay holds the lease again and has tried, which takes longer than it is to be
-    // looked again: it cannot be missed.
+    // A notice that is gone comes back only after the relay holds the lease again and has tried in vain, which takes much longer
+    // than the time between two looks: that it was gone cannot be missed.
     until("the lease is released", || async {
         assert!(is_told().await.is_some(), "it is not told any more: {}", node.log());
         released(&node, "relay").then_some(())
@@ -93,5 +93,9 @@ async fn that_kafka_is_away_is_told_all_the_while_though_the_lease_is_left_to_ot
     })
     .await;
     assert!(is_told().await.is_some(), "{}", node.log());
+    // Another node holds the lease from now on, and this one has nothing to say of the relay.
+    let take = "UPDATE milepost.leases SET holder = gen_random_uuid(), epoch = epoch + 1, expires_at = 'infinity' WHERE name = 'relay'";
+    sqlx::query(take).execute(&pool).await.expect("a lease can be taken");
+    until("it is not told any more", || async { is_told().await.is_none().then_some(()) }).await;
     node.kill().await;
 }
