@@ -3,6 +3,7 @@
 use crate::model::{Keyed, Needs, ReadModel, Rows};
 use crate::registry::{OF_THIS_LOG, RATE_OVER_SECONDS, shape};
 use crate::runner::Works;
+use crate::sql::close_members;
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection};
 use std::any::Any;
@@ -97,7 +98,7 @@ async fn try_once<M: ReadModel>(works: &Works, version: i32, batch: Batch<'_>, p
         let parked = if dead_letters > 0 { parked::<M>(&mut tx, version).await? } else { BTreeSet::new() };
         let skipped = if skips { skipped::<M>(&mut tx, batch).await? } else { BTreeSet::new() };
         let (events, letters) = sort::<M>(batch.facts, &skipped, parked, poison);
-        fold_and_save::<M>(&mut tx, version, &events).await?;
+        fold_and_save::<M>(&mut tx, version, &events, works.group_rows).await?;
         if !letters.is_empty() {
             park::<M>(&mut tx, version, &letters).await?;
         }
@@ -213,25 +214,62 @@ pub(crate) fn sort<'a, M: ReadModel>(
     (events, letters)
 }
 
-/// Folds events into rows and writes them.
-pub(crate) async fn fold_and_save<M: ReadModel>(tx: &mut PgConnection, version: i32, events: &[&Recorded]) -> Result<(), ApplyError> {
-    let needs = Needs::<M>::of(events.iter().copied());
-    if needs.is_empty() {
-        return Ok(());
+/// Folds events into rows and writes them. Of the rows that are changed only as members of a group, so many are in memory at
+/// once.
+pub(crate) async fn fold_and_save<M: ReadModel>(
+    tx: &mut PgConnection,
+    version: i32,
+    events: &[&Recorded],
+    group_rows: usize,
+) -> Result<(), ApplyError> {
+    let Needs { keys, groups } = Needs::<M>::of(events.iter().copied());
+    let mut at_hand = if keys.is_empty() { vec![] } else { M::load(tx, version, &keys).await? };
+    if groups.is_empty() {
+        return save::<M>(tx, version, fold::<M>(at_hand, events)?).await;
     }
-    let (changed, deleted) = fold::<M>(M::load(tx, version, &needs.keys, &needs.groups).await?, events)?;
+    M::open_members(tx, version, &groups).await?;
+    let mut members = M::next_members(tx, group_rows).await?;
+    if members.len() < group_rows {
+        at_hand.extend(members);
+        save::<M>(tx, version, fold::<M>(at_hand, events)?).await?;
+    } else {
+        // What an event changes by name is folded with all events, whatever groups it is in; the cursor shows it as it was.
+        save::<M>(tx, version, fold::<M>(at_hand, events)?).await?;
+        let (named, spreading): (BTreeSet<_>, Vec<_>) =
+            (keys.into_iter().collect(), events.iter().copied().filter(|event| M::spreads_to(event).is_some()).collect());
+        loop {
+            let is_last = members.len() < group_rows;
+            members.retain(|(key, _)| !named.contains(key));
+            save::<M>(tx, version, each_event::<M>(members, &spreading, Rows::spread)?).await?;
+            if is_last {
+                break;
+            }
+            members = M::next_members(tx, group_rows).await?;
+        }
+    }
+    Ok(close_members::<M>(tx).await?)
+}
+
+async fn save<M: ReadModel>(tx: &mut PgConnection, version: i32, (changed, deleted): Changes<M>) -> Result<(), ApplyError> {
     if !changed.is_empty() || !deleted.is_empty() {
         M::save(tx, version, &changed, &deleted).await?;
     }
     Ok(())
 }
 
-/// What events make of the rows that they need: rows to write and keys whose rows are gone.
-pub(crate) fn fold<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded]) -> Result<(Keyed<M>, Vec<M::Key>), ApplyError> {
+/// Rows to write, and keys whose rows are gone.
+type Changes<M> = (Keyed<M>, Vec<<M as ReadModel>::Key>);
+
+/// What events make of the rows that they need.
+pub(crate) fn fold<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded]) -> Result<Changes<M>, ApplyError> {
+    each_event::<M>(at_hand, events, Rows::apply)
+}
+
+fn each_event<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded], apply: fn(&mut Rows<M>, &Recorded)) -> Result<Changes<M>, ApplyError> {
     let mut rows = Rows::<M>::with(at_hand);
     for event in events {
         // The rows are thrown away if the rule panics, so nothing half-done is seen.
-        catch_unwind(AssertUnwindSafe(|| rows.apply(event)))
+        catch_unwind(AssertUnwindSafe(|| apply(&mut rows, event)))
             .map_err(|panic| ApplyError::Poison { position: event.position, error: words_of(panic.as_ref()) })?;
     }
     Ok(rows.into_changes())

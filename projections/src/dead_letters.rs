@@ -128,7 +128,8 @@ async fn try_on<M: ReadModel>(works: &Works, version: i32, events: &[Arc<Recorde
     let borrowed: Vec<&Recorded> = events.iter().map(|event| &**event).collect();
     let mut tx = works.pool.begin().await?;
     let pid = lifecycle::under_lease(&mut tx, works.fence.as_ref()).await.map_err(RetryError::Build)?;
-    let tried = works.pulse.while_open(&works.pool, pid, M::NAME, fold_and_save::<M>(&mut tx, version, &borrowed)).await;
+    let fold = fold_and_save::<M>(&mut tx, version, &borrowed, works.group_rows);
+    let tried = works.pulse.while_open(&works.pool, pid, M::NAME, fold).await;
     tx.rollback().await?;
     tried.map_err(|error| match error {
         ApplyError::Poison { position, error } => RetryError::StillPoison { position, error },

@@ -47,13 +47,27 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
     /// The row after an event, or `None` when there is none. Pure, total, and never refuses a fact.
     fn project(key: Self::Key, row: Option<Self::Row>, event: &Recorded) -> Option<Self::Row>;
 
-    /// Reads the rows with these keys and the rows of these groups.
+    /// Reads the rows with these keys.
     fn load(
         connection: &mut PgConnection,
         version: i32,
         keys: &[Self::Key],
-        groups: &[Self::Group],
     ) -> impl Future<Output = Result<Keyed<Self>, sqlx::Error>> + Send;
+
+    /// Opens a cursor over the rows of these groups, each row once. A group may have any number of rows. For read models with
+    /// groups.
+    fn open_members(
+        _connection: &mut PgConnection,
+        _version: i32,
+        _groups: &[Self::Group],
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Reads so many more rows from that cursor; fewer once there are no more.
+    fn next_members(_connection: &mut PgConnection, _at_most: usize) -> impl Future<Output = Result<Keyed<Self>, sqlx::Error>> + Send {
+        std::future::ready(Ok(vec![]))
+    }
 
     /// Writes rows, new and changed, and deletes others.
     fn save(
@@ -78,10 +92,6 @@ impl<M: ReadModel> Needs<M> {
             groups.extend(M::spreads_to(event));
         }
         Self { keys: keys.into_iter().collect(), groups: groups.into_iter().collect() }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.groups.is_empty()
     }
 }
 
@@ -109,6 +119,11 @@ impl<M: ReadModel> Rows<M> {
         for key in M::touches(event) {
             self.apply_to(key, event);
         }
+        self.spread(event);
+    }
+
+    /// Takes in what an event means for rows as members of its group.
+    pub(crate) fn spread(&mut self, event: &Recorded) {
         if let Some(group) = M::spreads_to(event) {
             let members: Vec<_> = self.rows.iter().filter(|(_, row)| M::belongs(row, group)).map(|(key, _)| *key).collect();
             for key in members {

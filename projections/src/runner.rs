@@ -24,6 +24,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How long a position may stay unwritten behind which there is nothing that the read model is about. Other nodes, and those
 /// who list versions, see it so much later.
 pub const NOTE_AFTER: Duration = Duration::from_millis(25);
+/// Most rows in memory at once that are changed only as members of a group, such as the tasks of a project that is deleted.
+pub const GROUP_ROWS_MAX: usize = 500;
 /// Shortest time from one batch that was not full to the next, unless somebody on this node waits for the read model: what a
 /// batch costs is shared by its events. Under load this takes a seventh off what a command costs in all.
 pub const BATCH_GAP: Duration = Duration::from_millis(10);
@@ -54,6 +56,8 @@ pub struct Works {
     pub progress: Arc<Progress>,
     /// Most events in one batch.
     pub batch: usize,
+    /// Most rows of groups that are in memory at once.
+    pub group_rows: usize,
     /// Where signs of progress are given.
     pub pulse: Pulse,
     /// The lease under which rows are written, if it is done under one.

@@ -1,4 +1,8 @@
-//! Writing many rows at once: one statement, one array for each column.
+//! Writing many rows at once: one statement, one array for each column. And reading many of them in steps.
+
+use crate::model::{Keyed, ReadModel};
+use sqlx::postgres::PgRow;
+use sqlx::{Error, PgConnection};
 
 /// A column of a read model's table.
 pub(crate) struct Column {
@@ -42,6 +46,29 @@ pub(crate) fn upsert(table: &str, columns: &[Column], keys: usize) -> String {
         arrays = arrays.join(", "),
         key = names[..keys].join(", "),
     )
+}
+
+/// The statement that opens the cursor over a read model's members of groups, for a query. It shows rows as they are now,
+/// whatever the transaction changes later.
+///
+/// Its name is the read model's: a connection keeps what it knows of the columns with the text of a statement.
+pub(crate) fn declare_members<M: ReadModel>(query: &str) -> String {
+    format!("DECLARE {}_members NO SCROLL CURSOR FOR {query}", M::NAME)
+}
+
+/// Reads so many more rows from it.
+pub(crate) async fn fetch_members<M: ReadModel>(
+    connection: &mut PgConnection,
+    at_most: usize,
+    read: impl Fn(&PgRow) -> Result<(M::Key, M::Row), Error>,
+) -> Result<Keyed<M>, Error> {
+    let rows = sqlx::query(&format!("FETCH {at_most} FROM {}_members", M::NAME)).fetch_all(connection).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Closes it.
+pub(crate) async fn close_members<M: ReadModel>(connection: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query(&format!("CLOSE {}_members", M::NAME)).execute(connection).await.map(|_| ())
 }
 
 /// The columns for a SELECT, with an alias before each.

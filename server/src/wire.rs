@@ -23,7 +23,7 @@ use infrastructure::postgres::{Database, Pools, STATEMENT_WITHIN};
 use projections::progress::Progress;
 use projections::pulse::Pulse;
 use projections::registry::{self, Fit};
-use projections::runner::{self, BATCH_EVENTS_MAX, Works};
+use projections::runner::{self, BATCH_EVENTS_MAX, GROUP_ROWS_MAX, Works};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +85,7 @@ impl Core {
             log: Arc::new(ProjectionLog(Arc::clone(&log))),
             progress: Arc::new(Progress::of(runner::all().iter().map(|projection| projection.name()), log.generation())),
             batch: BATCH_EVENTS_MAX,
+            group_rows: GROUP_ROWS_MAX,
             pulse: Pulse::default(),
             fence: None,
         };

@@ -69,7 +69,7 @@ impl ReadModel for Activity {
         })
     }
 
-    async fn load(_: &mut PgConnection, _: i32, _: &[i64], _: &[()]) -> Result<Vec<(i64, ActivityRow)>, sqlx::Error> {
+    async fn load(_: &mut PgConnection, _: i32, _: &[i64]) -> Result<Vec<(i64, ActivityRow)>, sqlx::Error> {
         // An event happens once, so there is nothing to read before.
         Ok(vec![])
     }

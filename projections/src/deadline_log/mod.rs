@@ -16,6 +16,7 @@ pub use queries::{FIRINGS_OF_MAX, FiringFilter, FiringSelection, FiringView, fin
 pub(crate) use store::{COLUMNS, read as read_row};
 
 use crate::model::ReadModel;
+use crate::sql::fetch_members;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId, derived};
@@ -153,17 +154,17 @@ impl ReadModel for DeadlineLog {
         })
     }
 
-    async fn load(
-        connection: &mut PgConnection,
-        version: i32,
-        _: &[Uuid],
-        groups: &[Group],
-    ) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
-        // What a firing itself says is all of its row, so there is nothing to read before; of others there is.
-        match groups {
-            [] => Ok(vec![]),
-            groups => store::load(connection, version, groups).await,
-        }
+    async fn load(_: &mut PgConnection, _: i32, _: &[Uuid]) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
+        // What a firing itself says is all of its row, so there is nothing to read before.
+        Ok(vec![])
+    }
+
+    async fn open_members(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<(), sqlx::Error> {
+        store::open_members(connection, version, groups).await
+    }
+
+    async fn next_members(connection: &mut PgConnection, at_most: usize) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
+        fetch_members::<Self>(connection, at_most, |row| store::read(row, 0).map(|row| (row.id, row))).await
     }
 
     async fn save(connection: &mut PgConnection, version: i32, rows: &[(Uuid, FiringRow)], _: &[Uuid]) -> Result<(), sqlx::Error> {

@@ -1,7 +1,7 @@
 //! Rows of `deadline_log`.
 
-use super::{FiringRow, Group};
-use crate::sql::{Column, col, select_list, upsert};
+use super::{DeadlineLog, FiringRow, Group};
+use crate::sql::{Column, col, declare_members, select_list, upsert};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use domain::values::{Threshold, ThresholdUnit};
 use sqlx::postgres::PgRow;
@@ -52,8 +52,8 @@ pub(crate) fn read(row: &PgRow, from: usize) -> Result<FiringRow, Error> {
     })
 }
 
-/// Reads the firings of these groups.
-pub(super) async fn load(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<Vec<(Uuid, FiringRow)>, Error> {
+/// Opens the cursor over the firings of these groups.
+pub(super) async fn open_members(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<(), Error> {
     let (mut projects, mut tasks) = (vec![], vec![]);
     for group in groups {
         match group {
@@ -63,12 +63,11 @@ pub(super) async fn load(connection: &mut PgConnection, version: i32, groups: &[
     }
     // Two index scans rather than one OR, which the planner may answer by reading everything.
     let list = select_list("t", COLUMNS);
-    let sql = format!(
-        "SELECT {list} FROM milepost.deadline_log_v{version} t WHERE t.project_id = ANY($1) \
-         UNION SELECT {list} FROM milepost.deadline_log_v{version} t WHERE t.task_id = ANY($2)"
-    );
-    let rows = sqlx::query(&sql).bind(projects).bind(tasks).fetch_all(connection).await?;
-    rows.iter().map(|row| read(row, 0).map(|row| (row.id, row))).collect()
+    let sql = declare_members::<DeadlineLog>(&format!(
+        "SELECT {list} FROM milepost.deadline_log_v{version} t WHERE t.project_id = ANY($1::uuid[]) \
+         UNION SELECT {list} FROM milepost.deadline_log_v{version} t WHERE t.task_id = ANY($2::uuid[])"
+    ));
+    sqlx::query(&sql).bind(projects).bind(tasks).execute(connection).await.map(|_| ())
 }
 
 pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(Uuid, FiringRow)]) -> Result<(), Error> {

@@ -160,12 +160,7 @@ impl ReadModel for ProjectOverview {
         }
     }
 
-    async fn load(
-        connection: &mut PgConnection,
-        version: i32,
-        keys: &[ProjectId],
-        _: &[()],
-    ) -> Result<Vec<(ProjectId, ProjectRow)>, sqlx::Error> {
+    async fn load(connection: &mut PgConnection, version: i32, keys: &[ProjectId]) -> Result<Vec<(ProjectId, ProjectRow)>, sqlx::Error> {
         store::load(connection, version, keys).await
     }
 

@@ -20,6 +20,7 @@ pub use queries::{
 pub(crate) use store::{COLUMNS, read as read_row};
 
 use crate::model::ReadModel;
+use crate::sql::fetch_members;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
@@ -148,13 +149,16 @@ impl ReadModel for Schedules {
         }
     }
 
-    async fn load(
-        connection: &mut PgConnection,
-        version: i32,
-        keys: &[ScheduleId],
-        groups: &[Group],
-    ) -> Result<Vec<(ScheduleId, ScheduleRow)>, sqlx::Error> {
-        store::load(connection, version, keys, groups).await
+    async fn load(connection: &mut PgConnection, version: i32, keys: &[ScheduleId]) -> Result<Vec<(ScheduleId, ScheduleRow)>, sqlx::Error> {
+        store::load(connection, version, keys).await
+    }
+
+    async fn open_members(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<(), sqlx::Error> {
+        store::open_members(connection, version, groups).await
+    }
+
+    async fn next_members(connection: &mut PgConnection, at_most: usize) -> Result<Vec<(ScheduleId, ScheduleRow)>, sqlx::Error> {
+        fetch_members::<Self>(connection, at_most, |row| store::read(row, 0).map(|row| (row.id, row))).await
     }
 
     async fn save(

@@ -1,7 +1,7 @@
 //! Rows of `schedules`.
 
-use super::{Group, ScheduleRow, ScheduleState};
-use crate::sql::{Column, cast, col, select_list, upsert};
+use super::{Group, ScheduleRow, ScheduleState, Schedules};
+use crate::sql::{Column, cast, col, declare_members, select_list, upsert};
 use crate::task_list::read_due;
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use sqlx::postgres::PgRow;
@@ -80,9 +80,15 @@ pub(super) async fn load(
     connection: &mut PgConnection,
     version: i32,
     keys: &[ScheduleId],
-    groups: &[Group],
 ) -> Result<Vec<(ScheduleId, ScheduleRow)>, Error> {
     let keys: Vec<_> = keys.iter().map(|key| key.0).collect();
+    let sql = format!("SELECT {} FROM milepost.schedules_v{version} t WHERE t.id = ANY($1)", select_list("t", COLUMNS));
+    let rows = sqlx::query(&sql).bind(keys).fetch_all(connection).await?;
+    rows.iter().map(|row| read(row, 0).map(|row| (row.id, row))).collect()
+}
+
+/// Opens the cursor over the schedules of these groups.
+pub(super) async fn open_members(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<(), Error> {
     let (mut projects, mut tasks) = (vec![], vec![]);
     for group in groups {
         match group {
@@ -90,15 +96,13 @@ pub(super) async fn load(
             Group::OfTask(task) => tasks.push(task.0),
         }
     }
-    // Three index scans rather than one OR, which the planner may answer by reading everything.
+    // Two index scans rather than one OR, which the planner may answer by reading everything.
     let list = select_list("t", COLUMNS);
-    let sql = format!(
-        "SELECT {list} FROM milepost.schedules_v{version} t WHERE t.id = ANY($1) \
-         UNION SELECT {list} FROM milepost.schedules_v{version} t WHERE t.project_id = ANY($2) \
-         UNION SELECT {list} FROM milepost.schedules_v{version} t WHERE t.task_id = ANY($3)"
-    );
-    let rows = sqlx::query(&sql).bind(keys).bind(projects).bind(tasks).fetch_all(connection).await?;
-    rows.iter().map(|row| read(row, 0).map(|row| (row.id, row))).collect()
+    let sql = declare_members::<Schedules>(&format!(
+        "SELECT {list} FROM milepost.schedules_v{version} t WHERE t.project_id = ANY($1::uuid[]) \
+         UNION SELECT {list} FROM milepost.schedules_v{version} t WHERE t.task_id = ANY($2::uuid[])"
+    ));
+    sqlx::query(&sql).bind(projects).bind(tasks).execute(connection).await.map(|_| ())
 }
 
 pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(ScheduleId, ScheduleRow)]) -> Result<(), Error> {

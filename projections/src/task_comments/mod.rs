@@ -70,7 +70,7 @@ impl ReadModel for TaskComments {
         })
     }
 
-    async fn load(_: &mut PgConnection, _: i32, _: &[CommentId], _: &[()]) -> Result<Vec<(CommentId, CommentRow)>, sqlx::Error> {
+    async fn load(_: &mut PgConnection, _: i32, _: &[CommentId]) -> Result<Vec<(CommentId, CommentRow)>, sqlx::Error> {
         // A comment is written once, so there is nothing to read before.
         Ok(vec![])
     }

@@ -15,6 +15,7 @@ pub use store::priority_number;
 pub(crate) use store::{COLUMNS, due as read_due, read as read_row};
 
 use crate::model::ReadModel;
+use crate::sql::fetch_members;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
@@ -113,13 +114,16 @@ impl ReadModel for TaskList {
         }
     }
 
-    async fn load(
-        connection: &mut PgConnection,
-        version: i32,
-        keys: &[TaskId],
-        groups: &[ProjectId],
-    ) -> Result<Vec<(TaskId, TaskRow)>, sqlx::Error> {
-        store::load(connection, version, keys, groups).await
+    async fn load(connection: &mut PgConnection, version: i32, keys: &[TaskId]) -> Result<Vec<(TaskId, TaskRow)>, sqlx::Error> {
+        store::load(connection, version, keys).await
+    }
+
+    async fn open_members(connection: &mut PgConnection, version: i32, groups: &[ProjectId]) -> Result<(), sqlx::Error> {
+        store::open_members(connection, version, groups).await
+    }
+
+    async fn next_members(connection: &mut PgConnection, at_most: usize) -> Result<Vec<(TaskId, TaskRow)>, sqlx::Error> {
+        fetch_members::<Self>(connection, at_most, |row| store::read(row, 0).map(|row| (row.id, row))).await
     }
 
     async fn save(connection: &mut PgConnection, version: i32, rows: &[(TaskId, TaskRow)], _: &[TaskId]) -> Result<(), sqlx::Error> {

@@ -1,7 +1,7 @@
 //! Rows of `task_list`.
 
-use super::TaskRow;
-use crate::sql::{Column, array_literal, cast, col, select_list, upsert};
+use super::{TaskList, TaskRow};
+use crate::sql::{Column, array_literal, cast, col, declare_members, select_list, upsert};
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::task::Status;
@@ -101,20 +101,20 @@ pub(crate) fn read(row: &PgRow, from: usize) -> Result<TaskRow, Error> {
     })
 }
 
-pub(super) async fn load(
-    connection: &mut PgConnection,
-    version: i32,
-    keys: &[TaskId],
-    projects: &[ProjectId],
-) -> Result<Vec<(TaskId, TaskRow)>, Error> {
+pub(super) async fn load(connection: &mut PgConnection, version: i32, keys: &[TaskId]) -> Result<Vec<(TaskId, TaskRow)>, Error> {
     let keys: Vec<_> = keys.iter().map(|key| key.0).collect();
-    let projects: Vec<_> = projects.iter().map(|project| project.0).collect();
-    let also = if projects.is_empty() { "" } else { " OR t.project_id = ANY($2)" };
-    let sql = format!("SELECT {} FROM milepost.task_list_v{version} t WHERE t.id = ANY($1){also}", select_list("t", COLUMNS));
-    let query = sqlx::query(&sql).bind(keys);
-    let query = if projects.is_empty() { query } else { query.bind(projects) };
-    let rows = query.fetch_all(connection).await?;
+    let sql = format!("SELECT {} FROM milepost.task_list_v{version} t WHERE t.id = ANY($1)", select_list("t", COLUMNS));
+    let rows = sqlx::query(&sql).bind(keys).fetch_all(connection).await?;
     rows.iter().map(|row| read(row, 0).map(|row| (row.id, row))).collect()
+}
+
+/// Opens the cursor over the tasks of these projects.
+pub(super) async fn open_members(connection: &mut PgConnection, version: i32, projects: &[ProjectId]) -> Result<(), Error> {
+    let projects: Vec<_> = projects.iter().map(|project| project.0).collect();
+    let list = select_list("t", COLUMNS);
+    let sql =
+        declare_members::<TaskList>(&format!("SELECT {list} FROM milepost.task_list_v{version} t WHERE t.project_id = ANY($1::uuid[])"));
+    sqlx::query(&sql).bind(projects).execute(connection).await.map(|_| ())
 }
 
 pub(super) async fn save(connection: &mut PgConnection, version: i32, rows: &[(TaskId, TaskRow)]) -> Result<(), Error> {

@@ -7,6 +7,7 @@ mod build_lease;
 mod deployments;
 mod filters;
 mod going_back;
+mod groups;
 mod history;
 mod other_log;
 mod overdue;

@@ -14,7 +14,7 @@ use projections::model::ReadModel;
 use projections::models::{ForEach, for_each};
 use projections::page::Window;
 use projections::project_overview::{Counts, ProjectFilter, ProjectSelection, list_projects};
-use projections::runner::{Works, all};
+use projections::runner::{GROUP_ROWS_MAX, Works, all};
 use server::wire::Core;
 use sqlx::PgPool;
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,11 +137,11 @@ async fn forget(pool: &PgPool) {
     }
 }
 
-/// Keeps all read models up to date from the beginning, in batches of these sizes.
-async fn keep_up(core: &Core, sizes: impl Fn() -> Box<dyn FnMut() -> usize + Send>) {
+/// Keeps all read models up to date from the beginning, in batches of these sizes, with so many rows of groups in memory.
+async fn keep_up(core: &Core, group_rows: usize, sizes: impl Fn() -> Box<dyn FnMut() -> usize + Send>) {
     let head = core.works.log.head_now();
     join_all(all().into_iter().map(|projection| {
-        let (mut works, mut size) = (core.works.clone(), sizes());
+        let (mut works, mut size) = (Works { group_rows, ..core.works.clone() }, sizes());
         async move {
             let mut position = 0;
             while position < head {
@@ -197,18 +197,18 @@ async fn assert_stored_in_batches(written: &Written, expected: &Contents, dice: 
     let by_chance = [(); 3].map(|()| 1 + dice.below(BATCH_MAX));
     for size in [1, 2, 3, 7, 64, 333, BATCH_MAX - 1, BATCH_MAX].into_iter().chain(by_chance) {
         forget(&written.pool).await;
-        keep_up(&written.core, || Box::new(move || size)).await;
+        keep_up(&written.core, GROUP_ROWS_MAX, || Box::new(move || size)).await;
         assert_eq!(live_contents(&written.pool).await, *expected, "in batches of {size}");
     }
-    for most in [10, BATCH_MAX] {
+    for (most, group_rows) in [(10, GROUP_ROWS_MAX), (BATCH_MAX, GROUP_ROWS_MAX), (10, 1), (100, 2), (BATCH_MAX, 1), (BATCH_MAX, 3)] {
         let seed = std::sync::Mutex::new(dice.another());
         forget(&written.pool).await;
-        keep_up(&written.core, || {
+        keep_up(&written.core, group_rows, || {
             let mut dice = seed.lock().expect("nobody panics with it").another();
             Box::new(move || 1 + dice.below(most))
         })
         .await;
-        assert_eq!(live_contents(&written.pool).await, *expected, "in batches of 1 to {most}");
+        assert_eq!(live_contents(&written.pool).await, *expected, "in batches of 1 to {most}, {group_rows} rows of a group at a time");
     }
 }
 
