@@ -153,10 +153,11 @@ impl Application {
         }
     }
 
-    /// Whether a task is such that a schedule may follow it: it has a due date, or is deleted and may have had one. An error
-    /// where there is no such task: whoever asks has seen an event of it.
-    pub(crate) async fn may_have_follower(&self, task: TaskId) -> Result<bool, CommandError> {
-        Ok(match &*self.executor.states.get::<Task>(task.0).await?.state {
+    /// Whether a task is such that a schedule may follow it: it has a due date, or is deleted and may have had one. Whoever asks
+    /// has seen an event of it with this version, so it is decided on no older state, and is an error where there is no such
+    /// task.
+    pub(crate) async fn may_have_follower(&self, task: TaskId, version: i64) -> Result<bool, CommandError> {
+        Ok(match &*self.executor.states.get_at_least::<Task>(task.0, version).await?.state {
             Task::Absent => return Err(executor::refused(&ScheduleError::TaskNotFound)),
             Task::Live(live) => live.due.is_some(),
             Task::Deleted { .. } => true,

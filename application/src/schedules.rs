@@ -197,7 +197,7 @@ mod tests {
         let (log, [one, _], task) = due_task().await;
         let how = by(caller(Role::Service));
         let missing = TaskId(Uuid::from_u128(404));
-        for found in [one.may_have_follower(missing).await.map(|_| ()), one.follow(&how, None, missing).await.map(|_| ())] {
+        for found in [one.may_have_follower(missing, 1).await.map(|_| ()), one.follow(&how, None, missing).await.map(|_| ())] {
             assert!(matches!(found, Err(CommandError::NotFound(_))), "{found:?}");
         }
         // The claim is held by a schedule of which the log has no event.

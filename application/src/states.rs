@@ -1,8 +1,9 @@
 //! The present state of aggregates, kept for a while.
 //!
 //! The cache can be stale but never wrong: an append proves the version it was decided on, and a refusal decided on a
-//! cached state is proved before it is given. A version proves a state only of the log that it was read from, so states of an
-//! earlier generation of the log are not used.
+//! cached state is proved before it is given. Where nothing would prove it, as where an event calls for no command, the state is
+//! at least as new as that event. A version proves a state only of the log that it was read from, so states of an earlier
+//! generation of the log are not used.
 
 use crate::ports::{EventLog, LogError};
 use cqrs_es::Aggregate;
@@ -107,10 +108,17 @@ impl States {
         Self { log, cache: Cache::builder().max_capacity(bytes).weigher(|_, kept: &Kept| kept.bytes).build(), long }
     }
 
-    /// The state, from memory or else from the log.
+    /// The state, from memory or else from the log. What is decided on it is to be proved.
     pub(crate) async fn get<A: Entity>(&self, id: Uuid) -> Result<Versioned<A>, LogError> {
+        self.get_at_least(id, 0).await
+    }
+
+    /// The state at a version that the log is known to hold, or at a later one: for what is decided about an event without an
+    /// append that would prove it.
+    pub(crate) async fn get_at_least<A: Entity>(&self, id: Uuid, known: i64) -> Result<Versioned<A>, LogError> {
         let generation = *self.log.generation().borrow();
-        if let Some(Kept { state, version, .. }) = self.cache.get(&id).filter(|kept| kept.generation == generation)
+        let kept = self.cache.get(&id).filter(|kept| kept.generation == generation && kept.version >= known);
+        if let Some(Kept { state, version, .. }) = kept
             && let Some(state) = A::from_cached(&state)
         {
             return Ok(Versioned { id, generation, version, state, cached: true });
