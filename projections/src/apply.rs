@@ -1,8 +1,9 @@
 //! Takes a batch of events into a version of a read model: rows and position in one transaction.
 
+use crate::error::{RowsClass, class};
 use crate::model::{Keyed, Needs, ReadModel, Rows};
 use crate::registry::{OF_THIS_LOG, RATE_OVER_SECONDS, shape};
-use crate::runner::Works;
+use crate::runner::{RETRY_PAUSE, Works};
 use crate::sql::close_members;
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection};
@@ -11,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// How often an event is tried before its aggregate is parked, where its error may pass.
+const TRIES_MAX: u32 = 5;
 
 /// Consecutive facts: all that is relevant after `from`, up to and with `to`.
 #[derive(Debug, Clone, Copy)]
@@ -45,30 +49,24 @@ pub(crate) enum ApplyError {
     Fenced,
     /// An event that the rule cannot take.
     Poison { position: i64, error: String },
-    /// The database refuses something that the rows hold.
+    /// Rows that an event changes cannot be read or written.
     Data(Error),
-    /// The database is not there.
+    /// It says nothing about any event, as where the database is not there.
     Database(Error),
 }
 
 impl From<Error> for ApplyError {
     fn from(error: Error) -> Self {
-        match &error {
-            // Data exceptions, broken constraints and exceeded limits: the cause is an event, and waiting will not help.
-            Error::Database(refused)
-                if refused.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class))) =>
-            {
-                Self::Data(error)
-            }
-            Error::Encode(_) => Self::Data(error),
-            _ => Self::Database(error),
+        match class(&error) {
+            RowsClass::Waits => Self::Database(error),
+            RowsClass::MayPass | RowsClass::Stays => Self::Data(error),
         }
     }
 }
 
 /// Takes a batch in, and parks the events that cannot be taken: each with what follows it in its aggregate.
 pub(crate) async fn take_in<M: ReadModel>(works: &Works, version: i32, batch: Batch<'_>) -> Result<(), ApplyError> {
-    let mut poison = BTreeMap::new();
+    let (mut poison, mut tries) = (BTreeMap::new(), 1);
     loop {
         match try_once::<M>(works, version, batch, &poison).await {
             Err(ApplyError::Poison { position, error }) => {
@@ -80,7 +78,12 @@ pub(crate) async fn take_in<M: ReadModel>(works: &Works, version: i32, batch: Ba
                 let middle = first.last().map_or(batch.from, |fact| fact.position);
                 let last = last_of(first);
                 Box::pin(take_in::<M>(works, version, Batch { to: middle, facts: first, last, ..batch })).await?;
+                works.pulse.beat();
                 return Box::pin(take_in::<M>(works, version, Batch { from: middle, facts: second, passed: 0, ..batch })).await;
+            }
+            Err(ApplyError::Data(error)) if class(&error) == RowsClass::MayPass && tries < TRIES_MAX => {
+                tries += 1;
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
             Err(ApplyError::Data(error)) if !batch.facts.is_empty() && poison.is_empty() => {
                 poison.insert(batch.facts[0].position, error.to_string());

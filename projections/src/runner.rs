@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 /// Most events in one batch of a live version.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// Pause before something is tried again that failed.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How long a position may stay unwritten behind which there is nothing that the read model is about. Other nodes, and those
 /// who list versions, see it so much later.
 pub const NOTE_AFTER: Duration = Duration::from_millis(25);

@@ -25,8 +25,10 @@ async fn titles(app: &TestApp) -> Vec<String> {
 }
 
 async fn rename(app: &TestApp, task: &str, title: &str) -> i64 {
-    let payload = app.client.must("taskUpdate", "id", json!({ "id": task, "title": title })).await;
-    payload["position"].as_str().expect("a position").parse().expect("a number")
+    // Without the task, which may be one that cannot be read.
+    let update = "mutation($i: TaskUpdateInput!) { taskUpdate(input: $i) { position } }";
+    let answer = app.client.data(update, json!({ "i": { "id": task, "title": title } })).await;
+    answer["taskUpdate"]["position"].as_str().expect("a position").parse().expect("a number")
 }
 
 /// Rows that the database refuses.
@@ -101,6 +103,73 @@ async fn a_row_that_exceeds_a_limit_of_the_database_parks_its_aggregate_and_no_o
     app.settled().await;
     assert_eq!(positions(&letters(&pool, "task_list").await), [(poison, true)]);
     assert_eq!(titles(&app).await, ["sick", "very well"]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_row_that_cannot_be_read_parks_its_aggregate_until_a_rebuild_makes_it_anew() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let project = app.client.project().await;
+    let (sick, well) = (app.client.task(&project, "sick").await, app.client.task(&project, "well").await);
+    app.settled().await;
+    plant(&pool, "UPDATE milepost.task_list_v1 SET priority = 9 WHERE title = 'sick'").await;
+    let first = rename(&app, &sick, "better").await;
+    let later = rename(&app, &sick, "well again").await;
+    rename(&app, &well, "very well").await;
+    app.client.task(&project, "third").await;
+    app.settled().await;
+
+    let parked = letters(&pool, "task_list").await;
+    assert_eq!(positions(&parked), [(first, true), (later, false)]);
+    assert!(parked[0].error.as_deref().is_some_and(|error| error.contains("9 is no priority")), "{parked:?}");
+    let stored: Vec<String> =
+        sqlx::query_scalar("SELECT title FROM milepost.task_list ORDER BY number").fetch_all(&pool).await.expect("the columns can be read");
+    assert_eq!(stored, ["sick", "very well", "third"]);
+    // It is read to see whether the events can be taken in now.
+    let (works, sick_id) = (&app.core().works, sick.parse().expect("an id"));
+    let retried = projection("task_list").retry(works, sick_id, None, &|_| {}).await;
+    assert!(matches!(&retried, Err(RetryError::StillPoison { position, .. }) if *position == first), "{retried:?}");
+    projection("task_list").rebuild(works, &|_| {}).await.expect("it is rebuilt");
+    assert_eq!(
+        (titles(&app).await, letters(&pool, "task_list").await),
+        (["well again", "very well", "third"].map(str::to_owned).to_vec(), vec![])
+    );
+    app.stop().await;
+}
+
+/// Rows whose title ends with the code of an error meet it; the one that is called `passing` meets an internal error four times.
+const ERRORS: &str = "CREATE SEQUENCE milepost.tries; \
+    CREATE FUNCTION milepost.planted() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$ BEGIN \
+      IF NEW.title LIKE 'poison %' THEN RAISE EXCEPTION 'planted' USING ERRCODE = right(NEW.title, 5); END IF; \
+      IF NEW.title = 'passing' AND nextval('milepost.tries') < 5 THEN RAISE EXCEPTION 'planted' USING ERRCODE = 'XX000'; END IF; \
+      RETURN NEW; END $$; \
+    CREATE TRIGGER planted BEFORE UPDATE ON milepost.task_list_v1 FOR EACH ROW EXECUTE FUNCTION milepost.planted()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_that_only_some_rows_meet_park_their_aggregates_unless_they_pass() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let project = app.client.project().await;
+    let codes = ["21000", "P0001", "XX000", "XX001"];
+    let mut sick = vec![];
+    for code in codes {
+        sick.push(app.client.task(&project, code).await);
+    }
+    let well = app.client.task(&project, "well").await;
+    app.settled().await;
+    plant(&pool, ERRORS).await;
+    rename(&app, &well, "passing").await;
+    app.settled().await;
+    assert_eq!(letters(&pool, "task_list").await, []);
+    let mut expected = vec![];
+    for (task, code) in sick.iter().zip(codes) {
+        expected.push((rename(&app, task, &format!("poison {code}")).await, true));
+    }
+    rename(&app, &well, "very well").await;
+    app.settled().await;
+    assert_eq!(positions(&letters(&pool, "task_list").await), expected);
+    assert_eq!(titles(&app).await, ["21000", "P0001", "XX000", "XX001", "very well"]);
     app.stop().await;
 }
 
