@@ -135,7 +135,7 @@ impl LeaseKeeper {
     /// A keeper for a node.
     pub fn new(database: &Database) -> Self {
         Self {
-            pool: database.worker.clone(),
+            pool: database.leases.clone(),
             holder: database.node,
             wanted: HashMap::new(),
             checkpoints: vec![],

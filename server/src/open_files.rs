@@ -1,6 +1,7 @@
 //! Open files: every connection is one, and a process may have only so many.
 
 use infrastructure::config::Settings;
+use infrastructure::postgres::CONNECTIONS_BESIDE_POOLS;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Files that a node has open beside connections: its own to Kafka, logs, and what the runtime needs.
@@ -8,7 +9,7 @@ const OTHERS: u64 = 256;
 
 /// Takes as many files as the connections of the settings need, if the system allows it; otherwise says so.
 pub fn make_room(settings: &Settings) {
-    let pools = u64::from(settings.pools.worker) + u64::from(settings.pools.service);
+    let pools = u64::from(settings.pools.worker) + u64::from(settings.pools.service) + u64::from(CONNECTIONS_BESIDE_POOLS);
     let wanted = settings.limits.connections as u64 + pools + OTHERS;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let allowed = wanted.min(hard);

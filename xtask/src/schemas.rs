@@ -7,6 +7,7 @@ use application::import::ImportLine;
 use infrastructure::config::{Kind, SETTINGS};
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::contract;
+use infrastructure::postgres::CONNECTIONS_BESIDE_POOLS;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -183,7 +184,10 @@ fn configuration() -> String {
          Made by `cargo xtask schemas --write` from `infrastructure/src/config.rs`; do not edit.\n\n\
          A setting comes from a flag, else from the environment, else from the TOML file that `MILEPOST_CONFIG` names, else it has its\n\
          default. `milepost config show` prints every value with where it came from; `milepost config check` says whether they can be used.\n\
-         A dot in a key separates tables of the file: `kafka.acks` is `acks` under `[kafka]`.\n\n{}",
+         A dot in a key separates tables of the file: `kafka.acks` is `acks` under `[kafka]`.\n\n{}\n\
+         A node has at most {CONNECTIONS_BESIDE_POOLS} connections to PostgreSQL beside those of `pools.worker` and `pools.service`: for read models, for leases, for health, to append, to\n\
+         listen, and to try whether events are taken. `max_connections` of PostgreSQL must have room for those of all nodes, and for\n\
+         commands of admins, each of which opens as many at most.\n",
         table(&["Variable", "Key in the file", "Default", "What it is"], rows)
     )
 }

@@ -35,8 +35,17 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Connections for whoever asks how a node is: a node asks itself, and so does a load balancer.
 const HEALTH_CONNECTIONS: u32 = 2;
 
+/// Connections for leases: one statement at a time, and one that is given up holds its connection for a while.
+const LEASE_CONNECTIONS: u32 = 2;
+
 /// Connections for read models: one for each, and a few for building.
 const PROJECTOR_CONNECTIONS: u32 = 10;
+
+/// Connections without a pool: one to append, one to listen, and one to try whether events are taken.
+const SINGLE_CONNECTIONS: u32 = 3;
+
+/// Most connections that a node has open beside those of the pools whose sizes are settings.
+pub const CONNECTIONS_BESIDE_POOLS: u32 = PROJECTOR_CONNECTIONS + HEALTH_CONNECTIONS + LEASE_CONNECTIONS + SINGLE_CONNECTIONS;
 
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_millis(500);
@@ -89,7 +98,9 @@ pub struct Database {
     pub node: Uuid,
     /// Reads and writes as [`WORKER_ROLE`].
     pub worker: PgPool,
-    /// The same without waiting for the disk, for read models: rows and position are lost together, or neither is.
+    /// The same for leases: whatever takes all connections of the others, commands of clients as well, costs no lease.
+    pub leases: PgPool,
+    /// As [`WORKER_ROLE`], without waiting for the disk, for read models: rows and position are lost together, or neither is.
     pub projector: PgPool,
     /// Reads as [`SERVICE_ROLE`].
     pub service: PgPool,
@@ -159,6 +170,7 @@ impl Database {
         let of = |work| options_for(&options, work, node);
         let pool = |options, role, size| pool(options, role, size, &known);
         let worker = pool(of("worker"), WORKER_ROLE, pools.worker);
+        let leases = pool(of("leases"), WORKER_ROLE, LEASE_CONNECTIONS);
         let projector = pool(of("projector").options([("synchronous_commit", "off")]), WORKER_ROLE, PROJECTOR_CONNECTIONS);
         let statement_timeout = (pools.request_timeout + STATEMENT_GRACE).as_millis().to_string();
         let service = pool(of("service").options([("statement_timeout", statement_timeout)]), SERVICE_ROLE, pools.service);
@@ -166,12 +178,13 @@ impl Database {
         for pool in [&worker, &projector, &service] {
             pool.acquire().await.map_err(|error| refusal(&options, "open its pools", error))?;
         }
-        Ok(Self { options, node, worker, projector, service, health, known })
+        Ok(Self { options, node, worker, leases, projector, service, health, known })
     }
 
     /// Ends all connections.
     pub async fn close(&self) {
         self.worker.close().await;
+        self.leases.close().await;
         self.projector.close().await;
         self.service.close().await;
         self.health.close().await;

@@ -183,7 +183,8 @@ async fn every_new_connection_of_every_pool_proves_itself() {
     let pools = Pools { worker: 3, service: 3, request_timeout: Duration::from_secs(10) };
     let database = Database::connect(&here.url, pools).await.expect("the database is there");
     let generation = database.known.generation();
-    for pool in [&database.worker, &database.projector, &database.service] {
+    for pool in [&database.worker, &database.leases, &database.projector, &database.service, &database.health] {
+        drop(pool.acquire().await.expect("one can be opened"));
         until("the first one is back", || async { (pool.num_idle() == 1).then_some(()) }).await;
         let mut all = vec![pool.try_acquire().expect("it is idle")];
         while all.len() < pool.options().get_max_connections() as usize {

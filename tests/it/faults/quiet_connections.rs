@@ -16,8 +16,10 @@ use uuid::Uuid;
 const WITHIN: Duration = Duration::from_secs(15);
 /// What the connections that keep read models up to date say of themselves.
 const OF_READ_MODELS: &str = "milepost projector";
-/// The same of those by which reactions work, the log is read and leases are renewed.
+/// The same of those by which reactions work and the log is read.
 const OF_WORKERS: &str = "milepost worker";
+/// The same of those by which leases are renewed.
+const OF_LEASES: &str = "milepost leases";
 /// The same of the one that hears of other nodes.
 const OF_LISTENER: &str = "milepost listener";
 /// The same of the one that appends.
@@ -129,7 +131,7 @@ async fn a_reaction_goes_on_when_its_connections_are_quiet() {
     let Scene { database, pool, proxy, first, client: _ } = Scene::set().await;
     let (second, client) = node(&database.url).await;
     let project = client.project().await;
-    assert!(proxy.freeze(OF_WORKERS) >= 1);
+    assert!(proxy.freeze(OF_WORKERS) >= 1 && proxy.freeze(OF_LEASES) >= 1);
     let frozen = Instant::now();
     let due = serde_json::json!({ "at": "2101-01-01T00:00:00Z" });
     client.must("taskCreate", "id", serde_json::json!({ "projectId": project, "title": "Due", "due": due })).await;
