@@ -8,7 +8,8 @@ use infrastructure::config::{Configuration, Kafka};
 use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::relay::dead_letters;
 use infrastructure::kafka::relay::{
-    Evidence, Examined, Fence, Hold, LogSide, OpenRecords, Refusal, RelayError, Sent, Setting, examine, open_records, resume,
+    Evidence, Examined, Fence, Hold, LogSide, OpenRecords, Refusal, RelayError, Sent, Setting, examine, last_of_log_seen, open_records,
+    resume,
 };
 use infrastructure::kafka::topics::Topics;
 use infrastructure::kafka::verify::{NoProof, Proof, TopicsRead, read_topics};
@@ -153,7 +154,15 @@ impl Desk {
         if let Err(refusal @ Refusal::CleanupPolicy { .. }) = verdict {
             return Err(Failure::no(refusal.to_string()));
         }
-        let sent = evidence.verdict().map_or_else(|_| evidence.sent(), |sent| sent.position);
+        let sent = match verdict {
+            // Of what is being sent again, consumers have seen everything before.
+            Ok(sent) => sent.position.max(evidence.stored.record().and_then(|record| record.repeats_to).unwrap_or(0)),
+            // What the record and the database know may be less than consumers have seen.
+            Err(_) => {
+                let seen = last_of_log_seen(&self.kafka, &self.catalogue, &self.core.database.worker).await;
+                evidence.sent().max(seen.map_err(|error| self.failed(&error))?.unwrap_or(0))
+            }
+        };
         let record = RelayRecord::chosen(log.id, position, log.event_id);
         resume(&self.kafka, &self.catalogue, &self.core.database.worker, record).await.map_err(|error| self.failed(&error))?;
         said(position, log.event_id);

@@ -27,7 +27,7 @@ pub use checkpoint::{Known, forget, known};
 pub use error::RelayError;
 pub use evidence::{Evidence, Examined, LogSide, Setting, examine, topic_setting};
 pub use hold::Hold;
-pub use partitions::{OpenRecords, open_records};
+pub use partitions::{OpenRecords, last_of_log_seen, open_records};
 pub use refusal::{REASONS, Refusal, Sent};
 pub use resume::{Fence, resume};
 pub use state::{RelayState, Trouble};

@@ -75,6 +75,43 @@ async fn events_are_left_out_only_by_name_and_never_beyond_the_log() {
     node.kill().await;
 }
 
+/// What an admin's command to resume says of what consumers have seen.
+async fn resumed(scene: &Scene, database: &TestDatabase, position: i64) -> (Value, Value, Value) {
+    let output = scene.milepost_on(database, &["relay", "resume", "--from", &position.to_string(), "--json"]).await;
+    assert_eq!(output.status, 0, "{}", text(&output));
+    let mut said: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    (said["sentBefore"].take(), said["again"].take(), said["leftOut"].take())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_consumers_see_is_told_though_record_and_checkpoint_are_lost() {
+    let scene = Scene::new(3).await;
+    scene.sent().await;
+    sqlx::query("DELETE FROM milepost.checkpoints").execute(&scene.sql().await).await.expect("checkpoints are lost");
+    scene.delete_relay_topic().await;
+    assert_eq!(scene.milepost(&["topics", "apply"]).await.status, 0);
+    let status = scene.milepost(&["relay", "status"]).await;
+    assert!(status.status == 1 && status.stderr.contains("holds events of a relay"), "{}", text(&status));
+    assert_eq!(resumed(&scene, &scene.database, 0).await, (json!("4"), json!(4), json!(0)));
+    // A second word, before anything was sent again, says the same of it.
+    assert_eq!(resumed(&scene, &scene.database, 3).await, (json!("4"), json!(1), json!(0)));
+    let node = scene.node("");
+    until("one is there twice", || async { (scene.topics.positions().await == [1, 2, 3, 4, 4]).then_some(()) }).await;
+    node.kill().await;
+}
+
+/// The newest events on the topics are none of the restored log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_consumers_see_is_told_to_a_log_restored_to_before_its_first_relay() {
+    let scene = Scene::new(3).await;
+    let older = TestDatabase::copy_of(&scene.database).await;
+    scene.write(300, &AtomicUsize::new(0)).await;
+    scene.sent().await;
+    scene.delete_relay_topic().await;
+    assert_eq!(scene.milepost(&["topics", "apply"]).await.status, 0);
+    assert_eq!(resumed(&scene, &older, 1).await, (json!("4"), json!(3), json!(0)));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_adopted_where_the_relay_does_not_refuse() {
     let scene = Scene::new(2).await;

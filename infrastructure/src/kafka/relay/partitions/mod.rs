@@ -15,6 +15,7 @@ mod seen;
 mod unseen;
 
 pub(super) use error::PartitionsError;
+pub use seen::last_of_log_seen;
 pub(super) use seen::{Seen, highest_of_log};
 pub(super) use unseen::Unseen;
 
