@@ -15,7 +15,7 @@ use infrastructure::checkpoints;
 use infrastructure::event_store::PostgresEventLog;
 use infrastructure::kafka::relay::{RelayState, Trouble, known};
 use infrastructure::leases::{LEASE_LASTS, RefusalCause, WritesRefused};
-use infrastructure::postgres::STATEMENT_WITHIN;
+use infrastructure::postgres::{STATEMENT_WITHIN, place};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Pool;
 use projections::error::QueryError;
@@ -158,7 +158,10 @@ fn no_writes(refused: &WritesRefused) -> Option<Notice> {
         RefusalCause::Other(_) if refused.since.elapsed() < LEASE_LASTS => None,
         RefusalCause::Other(why) => Some(Notice::new(
             NoticeName::LeasesNotRenewed,
-            format!("PostgreSQL has accepted no statement about this node's leases for {seconds} s: {why}"),
+            format!(
+                "PostgreSQL has accepted no statement about this node's leases for {seconds} s: {why}; remove the cause: until then this node \
+                 does no background work"
+            ),
         )),
     }
 }
@@ -170,13 +173,22 @@ fn to_build(versions: &[registry::Version], head: i64) -> Vec<Notice> {
         let (name, shape) = (projection.name(), projection.shape());
         let mine = |version: &&registry::Version| version.name == name && version.shape == shape && version.state == VersionState::Building;
         let position = versions.iter().find(mine).map_or(0, |version| version.position);
-        let message = format!("the read model {name} is being built for this program: position {position} of {head}");
+        let message = format!(
+            "the read model {name} is being built for this program: position {position} of {head}; this node serves once it is there"
+        );
         Notice::new(NoticeName::ReadModelBuilding, message)
     };
     projections::runner::all().into_iter().filter(waits).map(sentence).collect()
 }
 
 impl NodeHealth {
+    /// Why the database is of no use at the moment.
+    fn unreachable(&self, why: &str) -> Notice {
+        let place = place(&self.pool.connect_options());
+        let fix = "start it, or correct DATABASE_URL and what is between; this node goes on by itself once it answers";
+        Notice::new(NoticeName::DatabaseUnreachable, format!("PostgreSQL at {place} {why}; {fix}"))
+    }
+
     /// Reactions that wait on this node, and those that do not advance on whichever node.
     async fn stuck_reactions(&self) -> Vec<Notice> {
         let mut stuck = vec![];
@@ -212,10 +224,8 @@ impl Health for NodeHealth {
                 problems.push(Notice::new(NoticeName::Stopping, "this node is shutting down"));
             }
             match tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
-                Err(_) => problems.push(Notice::new(NoticeName::DatabaseUnreachable, "the database does not answer")),
-                Ok(Err(error)) => {
-                    problems.push(Notice::new(NoticeName::DatabaseUnreachable, format!("the database cannot be read: {error}")));
-                }
+                Err(_) => problems.push(self.unreachable(&format!("does not answer within {} s", DATABASE_PATIENCE.as_secs()))),
+                Ok(Err(error)) => problems.push(self.unreachable(&format!("cannot be read: {error}"))),
                 Ok(Ok(versions)) => {
                     let head = *EventLog::head(&*self.log).borrow();
                     problems.extend(self.writes_refused.borrow().as_ref().and_then(no_writes));
@@ -275,8 +285,8 @@ impl Health for NodeHealth {
                 for projection in projections::runner::all() {
                     if let Fit::NotOurs(live) = projection.fit(&versions) {
                         let message = format!(
-                            "version {} of the read model {} was built by other rules than this node's; another node must keep it up to date",
-                            live.version, live.name
+                            "version {} of the read model {} was built by other rules than this node's; run a node of that program, or `milepost projections rebuild {}`",
+                            live.version, live.name, live.name
                         );
                         notices.push(Notice::new(NoticeName::ReadModelOfOtherRules, message));
                     }

@@ -21,7 +21,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Why brokers did not tell what they were asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AskError {
-    #[error("Kafka at {servers} does not answer: {reason}")]
+    #[error("Kafka at {servers} does not answer: {reason}; start the brokers, or correct KAFKA_BOOTSTRAP_SERVERS")]
     Unreachable { servers: String, reason: String },
     #[error(
         "Kafka at {servers} refuses the login of the user {user:?}: {reason}; check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM"

@@ -89,7 +89,7 @@ fn notices(cluster: &Cluster, wanted: &[(String, i32)]) -> Vec<Notice> {
                 NoticeName::TopicPartitionsDiffer,
                 format!(
                     "the topic {topic} has {} partitions and the catalogue says {wanted}: events still go to the first {wanted}, each key where it was, \
-                     and the others stay empty",
+                     and the others stay empty; to use them, stop all nodes, set the new number and run `milepost topics apply --reorder-keys`",
                     found.partitions()
                 ),
             ));

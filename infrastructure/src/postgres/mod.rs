@@ -257,6 +257,7 @@ async fn check_server(options: &PgConnectOptions, known: &Known) -> Result<(), D
     Ok(())
 }
 
-fn place(options: &PgConnectOptions) -> String {
+/// Where a database is, as messages name it.
+pub fn place(options: &PgConnectOptions) -> String {
     format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or("?"))
 }

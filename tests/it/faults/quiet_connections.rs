@@ -2,9 +2,11 @@
 
 use super::PROGRAM;
 use application::caller::Role;
+use infrastructure::postgres::Database;
+use server::wire::Core;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use std::time::{Duration, Instant};
-use tests::app::Client;
+use tests::app::{Client, settings};
 use tests::database::TestDatabase;
 use tests::process::{Process, Run};
 use tests::proxy::Proxy;
@@ -146,11 +148,16 @@ async fn a_reaction_goes_on_when_its_connections_are_quiet() {
 async fn a_node_without_any_answer_is_not_ready_and_goes_on_when_answers_come_again() {
     let Scene { database: _database, pool, proxy, first, client } = Scene::set().await;
     proxy.halt();
-    until("it says that it is not ready", || async {
+    let problem = until("it says that it is not ready", || async {
         let (status, body) = client.get("/readyz").await;
-        (status == 503 && body.contains("database_unreachable")).then_some(())
+        (status == 503 && body.contains("database_unreachable")).then_some(body)
     })
     .await;
+    let (_, place) = proxy.url.rsplit_once('@').expect("a URL with a user");
+    let place = place.split('?').next().unwrap_or(place);
+    for part in [&format!("PostgreSQL at {place} does not answer within 2 s"), "correct DATABASE_URL"] {
+        assert!(problem.contains(part), "{part}: {problem}");
+    }
     let expired = "SELECT count(*) = 0 FROM milepost.leases WHERE expires_at > clock_timestamp()";
     until("its leases run out", || async { sqlx::query_scalar(expired).fetch_one(&pool).await.ok().filter(|none| *none) }).await;
     proxy.go_on();
@@ -256,4 +263,28 @@ async fn commands_are_carried_out_once_when_the_connection_that_appends_is_quiet
     assert!(frozen.elapsed() < 2 * WITHIN, "it took {:?}", frozen.elapsed());
     assert_eq!(count().await, before + COMMANDS as i64);
     first.kill().await;
+}
+
+/// Each kind of connection tells, and over TCP the server says what is in force on its socket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_ends_silent_connections_of_each_kind() {
+    let database = TestDatabase::new().await;
+    let core = Core::open(&settings(&database.url)).await.expect("the database is there");
+    let Database { worker, projector, service, health, .. } = &core.database;
+    for (kind, pool) in [("worker", worker), ("projector", projector), ("service", service), ("health", health)] {
+        let of_tcp: bool = sqlx::query_scalar("SELECT inet_server_port() IS NOT NULL").fetch_one(pool).await.expect("it tells");
+        assert!(of_tcp, "{kind}: these settings have an effect on TCP only");
+        for (setting, value) in [
+            ("idle_in_transaction_session_timeout", "5s"),
+            ("tcp_keepalives_idle", "3"),
+            ("tcp_keepalives_interval", "1"),
+            ("tcp_keepalives_count", "4"),
+            ("tcp_user_timeout", "8000"),
+            ("client_connection_check_interval", "1s"),
+        ] {
+            let found: String = sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(pool).await.expect("it tells");
+            assert_eq!(found, value, "{kind}: {setting}");
+        }
+    }
+    core.close().await;
 }

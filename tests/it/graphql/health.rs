@@ -71,7 +71,7 @@ async fn a_read_model_that_is_not_there_makes_a_node_unready() {
         (status, body["problems"].clone()),
         (
             503,
-            json!([{ "name": "read_model_building", "message": "the read model schedules is being built for this program: position 0 of 0" }])
+            json!([{ "name": "read_model_building", "message": "the read model schedules is being built for this program: position 0 of 0; this node serves once it is there" }])
         ),
         "{body}"
     );
@@ -92,6 +92,7 @@ async fn standstill(app: &TestApp) -> String {
     until("it is not ready", || async {
         let (status, body) = ready(app).await;
         let problem = body["problems"][0]["message"].as_str().map(str::to_owned);
+        assert!(problem.is_none() || body["problems"][0]["name"] == "read_model_stuck", "{body}");
         assert_eq!(status == 503, problem.is_some(), "{body}");
         problem
     })
@@ -143,7 +144,9 @@ async fn parked_events_are_worth_a_notice() {
     let notice = until("the parked event is named", || async {
         let (status, body) = ready(&app).await;
         assert_eq!(status, 200, "{body}");
-        body["notices"][0]["message"].as_str().map(str::to_owned)
+        let notice = body["notices"][0]["message"].as_str().map(str::to_owned);
+        assert!(notice.is_none() || body["notices"][0]["name"] == "read_model_events_parked", "{body}");
+        notice
     })
     .await;
     assert_eq!(notice, "1 events of the read model task_list are parked; `milepost dead-letters list --source projections` shows why");
@@ -182,7 +185,7 @@ async fn a_node_whose_leases_are_not_renewed_is_not_ready_and_says_why() {
     let pool = app.database.pool().await;
     pool.execute("REVOKE UPDATE ON milepost.leases FROM milepost_worker").await.expect("a superuser may");
     let problem = until("it is told", || said(&app, "problems", "leases_not_renewed")).await;
-    assert!(problem.contains("permission denied for table leases"), "{problem}");
+    assert!(problem.contains("permission denied for table leases; remove the cause"), "{problem}");
     assert_eq!(ready(&app).await.0, 503);
     // Queries are answered, and so are commands.
     app.client.project().await;

@@ -11,6 +11,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::error::Error;
 use thiserror::Error;
 
+/// What to do where brokers do not answer.
+const START_BROKERS: &str = "start them, or correct KAFKA_BOOTSTRAP_SERVERS";
+
 /// Why a session of the relay ended. Another one follows.
 #[derive(Debug, Error)]
 pub enum RelayError {
@@ -92,7 +95,7 @@ impl RelayError {
     pub fn sentence(&self, kafka: &Kafka) -> String {
         let servers = &kafka.bootstrap_servers;
         match self {
-            Self::Slow => format!("brokers at {servers} do not answer: {self}"),
+            Self::Slow => format!("brokers at {servers} do not answer: {self}; {START_BROKERS}"),
             Self::Log(error) => format!("the event log cannot be read: {}", chain(error)),
             Self::Database(error) => format!("the event log cannot be read: {error}"),
             Self::Kafka(_) | Self::Delivery { .. } => self.of_kafka(kafka),
@@ -132,7 +135,7 @@ impl RelayError {
                 | Code::LeaderNotAvailable
                 | Code::NotLeaderForPartition
                 | Code::NetworkException),
-            ) => format!("brokers at {servers} do not answer: {code}"),
+            ) => format!("brokers at {servers} do not answer: {code}; {START_BROKERS}"),
             Some(code @ (Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend)) => {
                 format!("brokers at {servers} have too few copies in sync{concerning}: {code}; start the brokers that are down")
             }
@@ -172,6 +175,7 @@ mod tests {
             assert!(!is_of_the_record(code), "{code:?}");
             let sentence = sentence(code);
             assert!(sentence.starts_with("brokers at broker:9092 do not answer: ") && !sentence.contains("event"), "{sentence}");
+            assert!(sentence.ends_with("; start them, or correct KAFKA_BOOTSTRAP_SERVERS"), "{sentence}");
         }
     }
 
