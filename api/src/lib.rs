@@ -3,3 +3,6 @@
 pub mod graphql;
 pub mod http;
 mod load;
+
+#[cfg(test)]
+mod documented;

@@ -3,7 +3,7 @@
 //! The decision is made on a state that may come from memory; the append proves the versions it relied on. A refusal
 //! or a "nothing to do" is proved as well. What turned out stale is forgotten and decided again.
 
-mod changes;
+pub(crate) mod changes;
 mod histories;
 mod lanes;
 

@@ -10,3 +10,6 @@ pub mod kafka;
 pub mod leases;
 pub mod local_postgres;
 pub mod postgres;
+
+#[cfg(test)]
+mod documented;

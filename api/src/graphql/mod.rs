@@ -13,7 +13,7 @@ mod execute;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod guard;
-mod limits;
+pub(crate) mod limits;
 mod loaders;
 mod meter;
 mod nulls;

@@ -1,7 +1,7 @@
 //! HTTP: GraphQL, GraphiQL, health and metrics.
 
 pub mod auth;
-mod connections;
+pub(crate) mod connections;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod graphiql;
