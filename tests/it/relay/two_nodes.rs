@@ -64,11 +64,14 @@ async fn a_frozen_relay_that_thaws_doubles_nothing() {
     let mut frozen = scene.node("relay_before_commit=1*off->1*sleep(6000)->off");
     frozen.said(GOES_ON).await;
     scene.relayed().await;
+    let mut other = scene.node("");
+    other.said("milepost serves").await;
     scene.write(1, &AtomicUsize::new(0)).await;
     scene.in_transaction().await;
     frozen.signal(Signal::SIGSTOP);
-    let mut other = scene.node("");
+    let stopped = Instant::now();
     other.said(GOES_ON).await;
+    assert!(stopped.elapsed() < TAKES_OVER_WITHIN, "it took {:?}", stopped.elapsed());
     scene.write(30, &AtomicUsize::new(0)).await;
     scene.relayed().await;
     let client = Client::new(&frozen.address().await, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
