@@ -80,8 +80,8 @@ mod tests {
             input["id"] = json!(task);
             send(&before, command, input).await.expect("a change");
             react_to_newest(&log, &taking_over).await;
-            let names = log.names();
-            assert!(names.last().is_some_and(|name| name.starts_with("schedule_")), "{command}: {names:?}");
+            let told = log.events().last().is_some_and(|last| matches!(last.event, Event::Schedule(_)));
+            assert!(told, "{command}: {:?}", log.names());
         }
     }
 }
