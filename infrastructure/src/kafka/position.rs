@@ -5,7 +5,7 @@ use super::client::consumer_config;
 use super::reading::read_to_ends;
 use super::relay::{BROKERS_TIMEOUT, RelayError};
 use crate::config::Kafka;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
@@ -87,18 +87,26 @@ impl Stored {
 
 /// What the last committed transaction left. Blocks.
 pub fn read_record(kafka: &Kafka, catalogue: &Catalogue) -> Result<Stored, RelayError> {
-    let topic = catalogue.relay_topic();
     let consumer: BaseConsumer = consumer_config(kafka).create()?;
-    let (low, high) = consumer.fetch_watermarks(&topic, 0, BROKERS_TIMEOUT).map_err(|error| match error.rdkafka_error_code() {
+    read_record_by(&consumer, &catalogue.relay_topic(), &kafka.transactional_id)
+}
+
+/// The same by a consumer that sees what was committed.
+pub(super) fn read_record_by<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    transactional_id: &str,
+) -> Result<Stored, RelayError> {
+    let (low, high) = consumer.fetch_watermarks(topic, 0, BROKERS_TIMEOUT).map_err(|error| match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
-            RelayError::TopicMissing(topic.clone())
+            RelayError::TopicMissing(topic.to_owned())
         }
         _ => RelayError::Kafka(error),
     })?;
     let mut look_back = LOOK_BACK;
     loop {
         let from = low.max(high - look_back);
-        match last_record(&consumer, &topic, from, &kafka.transactional_id)? {
+        match last_record(consumer, topic, from, transactional_id)? {
             Some(stored) => return Ok(stored),
             None if from <= low => return Ok(Stored::Nothing),
             // Only aborted transactions so far back.
@@ -108,7 +116,7 @@ pub fn read_record(kafka: &Kafka, catalogue: &Catalogue) -> Result<Stored, Relay
 }
 
 /// The last committed record of a key from an offset on, or `None` if there is none.
-fn last_record(consumer: &BaseConsumer, topic: &str, from: i64, key: &str) -> Result<Option<Stored>, RelayError> {
+fn last_record<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, from: i64, key: &str) -> Result<Option<Stored>, RelayError> {
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, 0, Offset::Offset(from))?;
     let mut found = None;

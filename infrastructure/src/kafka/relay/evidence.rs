@@ -7,7 +7,7 @@ use super::{CHECKPOINT, CLEANUP_POLICY, RelayError};
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::{client_config, is_demo};
-use crate::kafka::position::{RelayRecord, Stored, read_record};
+use crate::kafka::position::{RelayRecord, Stored};
 use crate::kafka::topics::BROKERS_TIMEOUT;
 use crate::postgres::within;
 use chrono::{DateTime, Utc};
@@ -79,27 +79,36 @@ impl LogSide {
 
 impl Evidence {
     /// Reads the record, then the log: what was sent is in the log by then.
-    pub async fn read(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -> Result<Self, RelayError> {
+    pub async fn read(kafka: &Kafka, catalogue: &Catalogue, pool: &PgPool) -> Result<Self, RelayError> {
+        let partitions = Arc::new(Partitions::of(kafka, catalogue)?);
+        Self::read_by(&partitions, kafka, catalogue, pool).await
+    }
+
+    async fn read_by(partitions: &Arc<Partitions>, kafka: &Kafka, catalogue: &Catalogue, pool: &PgPool) -> Result<Self, RelayError> {
         let (topic, transactional_id) = (catalogue.relay_topic(), kafka.transactional_id.clone());
-        let (kafka, catalogue) = (kafka.clone(), Arc::clone(catalogue));
-        let stored = tokio::task::spawn_blocking(move || read_record(&kafka, &catalogue)).await;
-        let stored = stored.map_err(|_| RelayError::Slow)??;
+        let (partitions, id) = (Arc::clone(partitions), transactional_id.clone());
+        let stored = tokio::task::spawn_blocking(move || partitions.record(&id)).await.map_err(|_| RelayError::Slow)??;
         let log = LogSide::read(pool, stored.position().unwrap_or(0)).await?;
         Ok(Self { log, stored, seen: None, topic, transactional_id })
     }
 
     /// The same, and before it what consumers see of the log.
-    pub async fn read_with_seen(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -> Result<Self, RelayError> {
-        let first = Self::read(kafka, catalogue, pool).await?;
+    pub(super) async fn read_with_seen(
+        partitions: &Arc<Partitions>,
+        kafka: &Kafka,
+        catalogue: &Catalogue,
+        pool: &PgPool,
+    ) -> Result<Self, RelayError> {
+        let first = Self::read_by(partitions, kafka, catalogue, pool).await?;
         if first.stored.record().is_none() {
             return Ok(first);
         }
-        let partitions = Partitions::of(kafka, catalogue)?;
-        let seen = tokio::task::spawn_blocking(move || if partitions.is_demo() { Ok(vec![]) } else { partitions.last_seen() });
+        let look = Arc::clone(partitions);
+        let seen = tokio::task::spawn_blocking(move || if look.is_demo() { Ok(vec![]) } else { look.last_seen() });
         let seen = seen.await.map_err(|_| RelayError::Slow)??;
         let (seen, begun) = (highest_of_log(seen, pool).await?, Instant::now());
         loop {
-            let evidence = Self { seen: seen.clone(), ..Self::read(kafka, catalogue, pool).await? };
+            let evidence = Self { seen: seen.clone(), ..Self::read_by(partitions, kafka, catalogue, pool).await? };
             let is_overtaken = matches!(evidence.verdict(), Err(Refusal::RecordOvertaken { .. }));
             if !is_overtaken || begun.elapsed() >= RECORD_TIMEOUT {
                 return Ok(evidence);
@@ -136,11 +145,21 @@ pub struct Examined {
 }
 
 /// Examines the relay's place. It only reads: relays that run are not disturbed, and may be about to commit.
-pub async fn examine(kafka: &Kafka, catalogue: &Arc<Catalogue>, pool: &PgPool) -> Result<Examined, RelayError> {
+pub async fn examine(kafka: &Kafka, catalogue: &Catalogue, pool: &PgPool) -> Result<Examined, RelayError> {
+    examine_by(&Arc::new(Partitions::of(kafka, catalogue)?), kafka, catalogue, pool).await
+}
+
+/// The same by a client that is there.
+pub(super) async fn examine_by(
+    partitions: &Arc<Partitions>,
+    kafka: &Kafka,
+    catalogue: &Catalogue,
+    pool: &PgPool,
+) -> Result<Examined, RelayError> {
     let (name, wanted) = CLEANUP_POLICY;
     let topic = catalogue.relay_topic();
-    let policy = topic_setting(kafka, &topic, name).await?;
-    let evidence = Evidence::read_with_seen(kafka, catalogue, pool).await?;
+    let evidence = Evidence::read_with_seen(partitions, kafka, catalogue, pool);
+    let (policy, evidence) = tokio::try_join!(topic_setting(kafka, &topic, name), evidence)?;
     let verdict = match (&policy, evidence.verdict()) {
         (Setting::Is(found), _) if found != wanted => Err(Refusal::CleanupPolicy { topic, found: found.clone() }),
         // The demo's broker was empty when it started, and shows records that were never committed.

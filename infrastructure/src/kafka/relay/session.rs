@@ -60,7 +60,7 @@ impl Relay {
     /// those of its next transaction unsent. Whoever begins next with the transactional id aborts what was left open.
     pub(super) fn session(&self, runtime: &Handle, epoch: i64, teller: &Teller, most: &mut usize) -> Result<(), RelayError> {
         self.unless_stopped(runtime, self.create_topics())?;
-        let partitions = Partitions::of(&self.kafka, &self.catalogue)?;
+        let partitions = Arc::new(Partitions::of(&self.kafka, &self.catalogue)?);
         let generation = self.log.generation();
         let unless_lost = || match self.may_continue(epoch, &generation) {
             true => Ok(()),

@@ -3,7 +3,7 @@
 
 use super::batch::place_of;
 use super::dead_letters::skipped_after;
-use super::evidence::{Evidence, Setting, examine};
+use super::evidence::{Evidence, Setting, examine_by};
 use super::partitions::{Partitions, PartitionsError, Unseen};
 use super::refusal::Refusal;
 use super::session::Place;
@@ -12,6 +12,7 @@ use super::transaction::{Deliveries, RelayProducer};
 use super::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CLEANUP_POLICY, Relay, RelayError};
 use crate::kafka::client::producer_config;
 use rdkafka::producer::Producer;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::Handle;
 
@@ -25,11 +26,11 @@ impl Relay {
         runtime: &Handle,
         epoch: i64,
         teller: &Teller,
-        partitions: &Partitions,
+        partitions: &Arc<Partitions>,
         unless_lost: GoOn<'_>,
     ) -> Result<(RelayProducer, Place), RelayError> {
         partitions.led()?;
-        let before = self.unless_stopped(runtime, self.before_fencing(epoch, teller))?;
+        let before = self.unless_stopped(runtime, self.before_fencing(partitions, epoch, teller))?;
         // A transaction has one record. Of two that are open the first may be of a committed one, and would be aborted with
         // the second.
         partitions.record_is_shown(before.stored.position().unwrap_or(0), before.sent(), 2)?;
@@ -39,7 +40,7 @@ impl Relay {
         unless_lost()?;
         producer.init_transactions(BROKERS_TIMEOUT)?;
         unless_lost()?;
-        let mut place = match self.unless_stopped(runtime, self.place()) {
+        let mut place = match self.unless_stopped(runtime, self.place(partitions)) {
             Err(RelayError::Refused(refusal)) => return Err(unless_open(partitions, refusal)),
             place => place?,
         };
@@ -57,8 +58,8 @@ impl Relay {
     }
 
     /// What can be told without ending the transactions of another relay, which may be the right one.
-    async fn before_fencing(&self, epoch: i64, teller: &Teller) -> Result<Evidence, RelayError> {
-        let examined = examine(&self.kafka, &self.catalogue, &self.pool).await?;
+    async fn before_fencing(&self, partitions: &Arc<Partitions>, epoch: i64, teller: &Teller) -> Result<Evidence, RelayError> {
+        let examined = examine_by(partitions, &self.kafka, &self.catalogue, &self.pool).await?;
         if let Setting::Unknown(reason) = &examined.policy
             && teller.is_news(POLICY, format!("{epoch} {reason}"))
         {
@@ -76,8 +77,8 @@ impl Relay {
     }
 
     /// Where to continue. Other relays are fenced now, so nothing is about to be committed.
-    async fn place(&self) -> Result<Place, RelayError> {
-        let evidence = Evidence::read_with_seen(&self.kafka, &self.catalogue, &self.pool).await?;
+    async fn place(&self, partitions: &Arc<Partitions>) -> Result<Place, RelayError> {
+        let evidence = Evidence::read_with_seen(partitions, &self.kafka, &self.catalogue, &self.pool).await?;
         let sent = evidence.verdict()?;
         let record = evidence.stored.record();
         let (visible, repeats_to) = (record.and_then(|record| record.visible), record.and_then(|record| record.repeats_to));

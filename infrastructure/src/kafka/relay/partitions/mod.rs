@@ -23,6 +23,7 @@ use super::RelayError;
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::is_demo;
+use crate::kafka::position::{Stored, read_record_by};
 use crate::kafka::probe::{AskError, Cluster, Probe};
 use crate::kafka::watch::wanted;
 use rdkafka::consumer::Consumer;
@@ -175,6 +176,11 @@ impl Partitions {
         Ok(first)
     }
 
+    /// What the last committed transaction left on the relay's topic.
+    pub(super) fn record(&self, transactional_id: &str) -> Result<Stored, RelayError> {
+        read_record_by(&self.committed.consumer, self.relay_topic(), transactional_id)
+    }
+
     /// Whether the brokers are the one inside `milepost dev`, which shows records that were never committed.
     pub(super) fn is_demo(&self) -> bool {
         is_demo(self.committed.consumer.client(), LEADER_TIMEOUT)
@@ -182,6 +188,11 @@ impl Partitions {
 
     fn relay_topic(&self) -> &str {
         &self.wanted[self.wanted.len() - 1].0
+    }
+
+    /// The topics that events go to, with their number of partitions.
+    fn topics_of_events(&self) -> &[(String, i32)] {
+        &self.wanted[..self.wanted.len() - 1]
     }
 
     fn each(&self) -> impl Iterator<Item = (&str, i32)> {

@@ -5,11 +5,13 @@ use crate::kafka::probe::{AskError, Probe};
 use crate::kafka::reading::read_to_ends;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 use uuid::Uuid;
 
 /// A part of a partition: these offsets.
+#[derive(Clone)]
 pub(super) struct Part<'a> {
     pub topic: &'a str,
     pub partition: i32,
@@ -45,15 +47,37 @@ pub(super) fn each_record(
     silence: Duration,
     mut take: impl FnMut(Option<Read>) -> ControlFlow<()>,
 ) -> Result<(), PartitionsError> {
-    let Part { topic, partition, offsets } = part;
-    let unread = |error: &dyn std::fmt::Display| AskError::Topic { topic: topic.to_owned(), reason: error.to_string() };
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(topic, partition, Offset::Offset(offsets.start)).map_err(|error| unread(&error))?;
-    let read = read_to_ends(&probe.consumer, &assignment, silence, |record| match record.offset() < offsets.end {
+    let Part { topic, offsets: Range { end, .. }, .. } = part;
+    let read = read_to_ends(&probe.consumer, &assigned(std::slice::from_ref(&part))?, silence, |record| match record.offset() < end {
         true => take(Read::of(record.payload().unwrap_or_default())),
         false => ControlFlow::Break(()),
     });
-    Ok(read.map_err(|error| unread(&error))?)
+    Ok(read.map_err(|error| unread(topic, &error))?)
+}
+
+/// The last record of the relay in each of these parts of partitions of one topic, as far as a client sees them, by partition.
+pub(super) fn last_records(probe: &Probe, parts: &[Part<'_>], silence: Duration) -> Result<HashMap<i32, Read>, PartitionsError> {
+    let Some(topic) = parts.first().map(|part| part.topic) else { return Ok(HashMap::new()) };
+    let mut found = HashMap::new();
+    let read = read_to_ends(&probe.consumer, &assigned(parts)?, silence, |record| {
+        found.extend(Read::of(record.payload().unwrap_or_default()).map(|read| (record.partition(), read)));
+        ControlFlow::Continue(())
+    });
+    read.map_err(|error| unread(topic, &error))?;
+    Ok(found)
+}
+
+fn assigned(parts: &[Part<'_>]) -> Result<TopicPartitionList, PartitionsError> {
+    let mut assignment = TopicPartitionList::new();
+    for Part { topic, partition, offsets } in parts {
+        let added = assignment.add_partition_offset(topic, *partition, Offset::Offset(offsets.start));
+        added.map_err(|error| unread(topic, &error))?;
+    }
+    Ok(assignment)
+}
+
+fn unread(topic: &str, error: &dyn std::fmt::Display) -> AskError {
+    AskError::Topic { topic: topic.to_owned(), reason: error.to_string() }
 }
 
 /// All positions in a part of a partition.

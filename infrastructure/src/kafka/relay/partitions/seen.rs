@@ -1,6 +1,6 @@
 //! What consumers see last: a relay whose record says less has lost its newest one.
 
-use super::read::{Part, Read, each_record};
+use super::read::{Part, Read, each_record, last_records};
 use super::{LEADER_TIMEOUT, Partitions, PartitionsError};
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
@@ -37,31 +37,33 @@ impl Partitions {
         self.last_of(&self.all)
     }
 
+    /// Of all partitions of a topic at once: a broker's answer takes its time, however little there is.
     fn last_of(&self, probe: &Probe) -> Result<Vec<Seen>, PartitionsError> {
-        let each = self.events().map(|(topic, partition)| last_on(probe, topic, partition));
-        each.filter_map(Result::transpose).collect()
-    }
-}
-
-fn last_on(probe: &Probe, topic: &str, partition: i32) -> Result<Option<Seen>, PartitionsError> {
-    let (low, end) = probe.ends(topic, partition, LEADER_TIMEOUT)?;
-    let mut look_back = LOOK_BACK;
-    loop {
-        let (from, mut last) = (low.max(end - look_back), None);
-        if from >= end {
-            return Ok(None);
-        }
-        each_record(probe, Part { topic, partition, offsets: from..end }, LEADER_TIMEOUT, |record| {
-            if let Some(Read { position, event_id: Some(event_id) }) = record {
-                last = Some(Seen { position, event_id, topic: topic.to_owned(), partition });
+        let mut seen = vec![];
+        for (topic, partitions) in self.topics_of_events() {
+            let mut ends = vec![];
+            for partition in 0..*partitions {
+                let (low, end) = probe.ends(topic, partition, LEADER_TIMEOUT)?;
+                ends.push((partition, low, end));
             }
-            ControlFlow::Continue(())
-        })?;
-        // Only aborted records and those of other programs so far back.
-        if last.is_some() || from <= low {
-            return Ok(last);
+            let mut look_back = LOOK_BACK;
+            ends.retain(|(_, low, end)| low < end);
+            while !ends.is_empty() {
+                let part = |(partition, low, end): &(i32, i64, i64)| Part {
+                    topic,
+                    partition: *partition,
+                    offsets: *low.max(&(end - look_back))..*end,
+                };
+                let last = last_records(probe, &ends.iter().map(part).collect::<Vec<_>>(), LEADER_TIMEOUT)?;
+                // Where there is none, there are only aborted records and those of other programs so far back.
+                ends.retain(|(partition, low, end)| !last.contains_key(partition) && *low < end - look_back);
+                seen.extend(last.into_iter().filter_map(|(partition, Read { position, event_id })| {
+                    Some(Seen { position, event_id: event_id?, topic: topic.clone(), partition })
+                }));
+                look_back *= 10;
+            }
         }
-        look_back *= 10;
+        Ok(seen)
     }
 }
 
