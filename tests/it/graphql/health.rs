@@ -40,7 +40,9 @@ async fn a_node_without_its_database_lives_and_says_what_is_wrong() {
     proxy.set_open(false);
     let (status, body) = ready(&app).await;
     assert_eq!((status, &body["ready"]), (503, &json!(false)), "{body}");
-    assert!(body["problems"][0]["message"].as_str().is_some_and(|problem| problem.contains("database")), "{body}");
+    let problem = &body["problems"][0];
+    assert_eq!(problem["name"], json!("database_unreachable"), "{body}");
+    assert!(problem["message"].as_str().is_some_and(|message| message.starts_with("PostgreSQL at ")), "{body}");
     assert!(!body.to_string().contains("SELECT") && !body.to_string().contains("postgres://"), "inner parts are shown: {body}");
     assert_eq!(app.client.get("/livez").await.0, 200);
     assert_eq!(app.client.get("/metrics").await.0, 200);
