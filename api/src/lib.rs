@@ -3,6 +3,3 @@
 pub mod graphql;
 pub mod http;
 mod load;
-
-#[cfg(test)]
-mod documented;

@@ -3,9 +3,11 @@
 //! The decision is made on a state that may come from memory; the append proves the versions it relied on. A refusal
 //! or a "nothing to do" is proved as well. What turned out stale is forgotten and decided again.
 
-pub(crate) mod changes;
+mod changes;
 mod histories;
 mod lanes;
+
+pub use changes::WAITED_FOR_MAX;
 
 use crate::access::{self, Asks, Standing};
 use crate::caller::{Caller, Circumstances};

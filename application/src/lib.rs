@@ -20,8 +20,6 @@ pub mod ports;
 pub mod reactions;
 pub mod scheduler;
 
-#[cfg(test)]
-mod documented;
 mod failure;
 mod lease;
 mod projects;

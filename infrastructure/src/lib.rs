@@ -10,6 +10,3 @@ pub mod kafka;
 pub mod leases;
 pub mod local_postgres;
 pub mod postgres;
-
-#[cfg(test)]
-mod documented;

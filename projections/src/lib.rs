@@ -20,8 +20,6 @@ pub mod page;
 mod apply;
 pub mod builder;
 pub mod dead_letters;
-#[cfg(test)]
-mod documented;
 pub mod in_memory;
 mod lifecycle;
 mod locks;

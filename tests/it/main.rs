@@ -5,6 +5,7 @@ mod event_store;
 mod faults;
 mod fuzzing;
 mod graphql;
+mod limits;
 mod read_models;
 mod relay;
 mod scheduling;

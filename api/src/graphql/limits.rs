@@ -124,8 +124,8 @@ pub const OUTCOME_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of an answer that a client takes in each write timeout, unless fewer are left.
 pub const WRITTEN_BYTES_MIN: u64 = 1024 * 1024;
 /// An answer that can have neither more values nor more bytes than these is not counted while it is made.
-pub(crate) const SMALL_ANSWER_VALUES: usize = 20_000;
-pub(crate) const SMALL_ANSWER_BYTES: usize = 2 * 1024 * 1024;
+pub const SMALL_ANSWER_VALUES: usize = 20_000;
+pub const SMALL_ANSWER_BYTES: usize = 2 * 1024 * 1024;
 /// Most fragments that may spread one another in a row.
 pub const FRAGMENTS_INSIDE_MAX: usize = 24;
 /// Most levels of an order.

@@ -13,7 +13,7 @@ mod execute;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod guard;
-pub(crate) mod limits;
+mod limits;
 mod loaders;
 mod meter;
 mod nulls;
@@ -36,7 +36,8 @@ pub(crate) use execute::How;
 pub use execute::{Executed, GraphQL, GraphQLRequest};
 pub use limits::{
     ERRORS_MAX, FILTER_ITEMS_MAX, FILTER_PARTS_MAX, FRAGMENTS_INSIDE_MAX, INTROSPECTION_LISTS_MAX, Limits, NAME_BYTES_MAX, OPERATIONS_MAX,
-    OUTCOME_BYTES_MAX, PAGE_ROWS_DEFAULT, SORT_LEVELS_MAX, TOKEN_BYTES_MAX, TYPE_NAMES_MAX, WRITTEN_BYTES_MIN,
+    OUTCOME_BYTES_MAX, PAGE_ROWS_DEFAULT, PARSED_BYTES_MAX, PARSED_QUERY_BYTES_MAX, SMALL_ANSWER_BYTES, SMALL_ANSWER_VALUES,
+    SORT_LEVELS_MAX, TOKEN_BYTES_MAX, TYPE_NAMES_MAX, WRITTEN_BYTES_MIN,
 };
 
 use application::commands::Patch;

@@ -14,11 +14,11 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 /// Connections beyond the limit: enough for whoever looks whether the node lives. The latest ones are served.
-pub(crate) const SPARE_CONNECTIONS: usize = 64;
+pub const SPARE_CONNECTIONS: usize = 64;
 /// Longest time for the head of a request there.
-pub(crate) const SPARE_HEADERS_TIMEOUT: Duration = Duration::from_secs(2);
+pub const SPARE_HEADERS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest head of a request.
-pub(crate) const HEAD_BYTES_MAX: usize = 128 * 1024;
+pub const HEAD_BYTES_MAX: usize = 128 * 1024;
 
 /// Where requests lead.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! HTTP: GraphQL, GraphiQL, health and metrics.
 
 pub mod auth;
-pub(crate) mod connections;
+mod connections;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod graphiql;
@@ -12,5 +12,6 @@ mod negotiate;
 mod patient;
 mod router;
 
+pub use connections::{HEAD_BYTES_MAX, SPARE_CONNECTIONS, SPARE_HEADERS_TIMEOUT};
 pub use health::Health;
 pub use router::{Doors, serve};

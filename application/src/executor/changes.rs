@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Most versions that are read while other commands on the aggregate wait.
-pub(crate) const WAITED_FOR_MAX: i64 = 64;
+pub const WAITED_FOR_MAX: i64 = 64;
 
 /// The fields of an aggregate that a command sets and that have changed.
 pub(super) struct Changes {

@@ -46,6 +46,16 @@ async fn learn_to_read(pool: &PgPool) {
     sqlx::raw_sql(learn).execute(pool).await.expect("a superuser may");
 }
 
+/// Two projects, and no node any more.
+async fn with_two_projects() -> Scene {
+    let scene = Scene::at("2031-06-02T08:00:00Z").await;
+    let app = scene.node().await;
+    scene.project(&app, "UTC").await;
+    scene.project(&app, "UTC").await;
+    app.stop().await;
+    scene
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_this_program_cannot_read_waits_in_its_aggregate_for_one_that_can() {
     let scene = Scene::at("2031-06-02T08:00:00Z").await;
@@ -86,11 +96,7 @@ async fn what_this_program_cannot_read_waits_in_its_aggregate_for_one_that_can()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_each_aggregate_the_first_parked_event_is_due_whoever_takes_out_the_one_before() {
     const READER: &str = "a_reader";
-    let scene = Scene::at("2031-06-02T08:00:00Z").await;
-    let app = scene.node().await;
-    scene.project(&app, "UTC").await;
-    scene.project(&app, "UTC").await;
-    app.stop().await;
+    let scene = with_two_projects().await;
     let pool = scene.pool.clone();
     let checkpoints = PostgresCheckpoints::new(pool.clone());
     let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
@@ -165,11 +171,7 @@ async fn what_an_admin_wants_tried_comes_before_everything_that_is_due() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_parked_of_another_log_is_forgotten_and_nothing_waits_for_it() {
     const READER: &str = "a_reader";
-    let scene = Scene::at("2031-06-02T08:00:00Z").await;
-    let app = scene.node().await;
-    scene.project(&app, "UTC").await;
-    scene.project(&app, "UTC").await;
-    app.stop().await;
+    let scene = with_two_projects().await;
     let (pool, checkpoints) = (scene.pool.clone(), PostgresCheckpoints::new(scene.pool.clone()));
     let events: Vec<(i64, String, String)> =
         sqlx::query_as("SELECT position, aggregate_id, event_type FROM milepost.events ORDER BY position LIMIT 2")
