@@ -110,7 +110,10 @@ impl Known {
         let lost = asked.newest.filter(|(_, event)| generation == asked.generation && said.known_event != Some(*event));
         if same && lost.is_none() {
             database.proof = Some(said.proof);
-            self.raise(&mut database, said.head, said.newest);
+            // What was asked earlier may have been read before the log lost its end.
+            if generation == asked.generation {
+                self.raise(&mut database, said.head, said.newest);
+            }
             return Some(generation);
         }
         (database.proof, database.newest, database.renewed) = (Some(said.proof), said.newest, Instant::now());
@@ -237,6 +240,15 @@ mod tests {
         assert_eq!(known.heard(&asked(&known), said("b", 4, None)), Some(1));
         assert_eq!(known.heard(&before, said("a", 10, Some(event(10)))), None);
         assert_eq!(known.heard(&before, said("b", 5, None)), Some(1), "the new one, asked for what was known before");
-        assert_eq!(state(&known), (1, 5, Some(WentBack { known: 10, head: 4 })));
+        assert_eq!(state(&known), (1, 4, Some(WentBack { known: 10, head: 4 })), "the next answer tells its head");
+    }
+
+    #[test]
+    fn an_answer_that_was_read_before_the_log_went_back_does_not_raise_the_head_again() {
+        let known = ten();
+        let before = asked(&known);
+        assert_eq!(known.heard(&asked(&known), said("a", 3, None)), Some(1));
+        assert_eq!(known.heard(&before, said("a", 10, Some(event(10)))), Some(1));
+        assert_eq!(state(&known), (1, 3, Some(WentBack { known: 10, head: 3 })));
     }
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// A part of a partition: these offsets.
-#[derive(Clone)]
 pub(super) struct Part<'a> {
     pub topic: &'a str,
     pub partition: i32,
