@@ -13,8 +13,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use uuid::Uuid;
 
+/// A node whose requests may take longer than a test, so that one that hangs stays under way.
 async fn app(change: impl FnOnce(&mut infrastructure::config::Limits) + Send + 'static) -> TestApp {
-    let settings: Change = Box::new(|settings| change(&mut settings.limits));
+    let settings: Change = Box::new(|settings| {
+        settings.limits.timeout_ms = 300_000;
+        change(&mut settings.limits);
+    });
     TestApp::start_with(How { settings: Some(settings), ..How::default() }).await
 }
 
@@ -121,6 +125,7 @@ async fn beyond_the_limit_of_connections_one_is_told_so_and_health_is_answered()
 async fn node(database: &TestDatabase, write_timeout_ms: u32) -> (Process, String) {
     let mut run = Run::serve(&database.url);
     run.environment.push(("MILEPOST_LIMITS_WRITE_TIMEOUT_MS", write_timeout_ms.to_string()));
+    run.environment.push(("MILEPOST_LIMITS_TIMEOUT_MS", "300000".to_owned()));
     run.environment.push(("MILEPOST_LIMITS_ANSWER_VALUES", "10000".to_owned()));
     run.environment.push(("MILEPOST_LIMITS_PRINCIPAL_BYTES", (36 * 1024 * 1024).to_string()));
     let mut node = Process::start(env!("CARGO_BIN_EXE_milepost-under-test"), run);
