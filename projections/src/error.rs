@@ -1,7 +1,6 @@
 //! Why a question was not answered, and what it says of rows that they could not be read or written.
 
-use crate::page::ForeignCursor;
-use crate::reads::TooMuch;
+use crate::querying::page::ForeignCursor;
 use thiserror::Error;
 
 /// A question that was not answered.
@@ -55,6 +54,17 @@ impl From<sqlx::Error> for QueryError {
             _ => Self::Broken(error),
         }
     }
+}
+
+/// More was read for one request than it may have: the limit that is reached, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TooMuch {
+    /// Of one answer.
+    #[error("{limit} is {value}, and {allowed} is allowed")]
+    InAnswer { limit: &'static str, value: usize, allowed: usize },
+    /// Of everything that is under way, for who asks or on the node.
+    #[error("{limit} is at its limit of {allowed}")]
+    Underway { limit: &'static str, allowed: usize, of_node: bool },
 }
 
 /// What an error says of the rows that an event changes.

@@ -1,7 +1,7 @@
 //! What a fuzzer drives: what callers send, on its way into statements. `fuzz/` holds the fuzzers, and says how they are run.
 
-use crate::page::{ForeignCursor, Window};
 use crate::project_overview::ProjectSelection;
+use crate::querying::page::{ForeignCursor, Window};
 use crate::task_list::{TaskFilter, TaskSelection, TaskSort, TaskSortField};
 use crate::{activity, deadline_log, project_overview, schedules, task_comments, task_list};
 use chrono::DateTime;

@@ -1,15 +1,14 @@
 //! Keeps read models up to date, and builds new versions beside the live ones.
 
-use crate::apply::{ApplyError, Batch, Fence, last_of, take_in};
-use crate::builder::{self, BuildError, Comparison, Rebuilt, Returned, Tell};
-use crate::dead_letters::{self, Retried, RetryError, Skip};
-use crate::lifecycle;
-use crate::log::Log;
 use crate::model::ReadModel;
 use crate::models::{ForEach, for_each};
-use crate::progress::Progress;
-use crate::pulse::Pulse;
 use crate::registry::{self, Fit, Version, VersionState};
+use crate::running::apply::{ApplyError, Batch, last_of, take_in};
+use crate::running::works::{Fence, RETRY_PAUSE, Works};
+use crate::versions::builder::{self, Comparison, Rebuilt, Returned, Tell};
+use crate::versions::dead_letters::{self, Retried, RetryError, Skip};
+use crate::versions::error::BuildError;
+use crate::versions::lifecycle;
 use async_trait::async_trait;
 use sqlx::PgPool;
 use std::marker::PhantomData;
@@ -20,8 +19,6 @@ use uuid::Uuid;
 
 /// Most events in one batch of a live version.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
-/// Pause before something is tried again that failed.
-pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How long a position may stay unwritten behind which there is nothing that the read model is about. Other nodes, and those
 /// who list versions, see it so much later.
 pub const NOTE_AFTER: Duration = Duration::from_millis(25);
@@ -46,23 +43,6 @@ impl ForEach for All {
     fn read_model<M: ReadModel>(&mut self) {
         self.0.push(Arc::new(Of::<M>(PhantomData)));
     }
-}
-
-/// What a projection works with.
-#[derive(Clone)]
-pub struct Works {
-    /// Connections that need not wait for the disk: rows and position are lost together, or neither is.
-    pub pool: PgPool,
-    pub log: Arc<dyn Log>,
-    pub progress: Arc<Progress>,
-    /// Most events in one batch.
-    pub batch: usize,
-    /// Most rows of groups that are in memory at once.
-    pub group_rows: usize,
-    /// Where signs of progress are given.
-    pub pulse: Pulse,
-    /// The lease under which rows are written, if it is done under one.
-    pub fence: Option<Fence>,
 }
 
 /// A read model, whatever its rows are.

@@ -15,8 +15,8 @@ use infrastructure::event_store::{
     BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, READ_BYTES_MAX, STEP_EVENTS_MAX, TAIL_BYTES_MAX, TAIL_FACTS_MAX,
 };
 use infrastructure::kafka::relay;
-use projections::builder::BUILD_BATCH_EVENTS_MAX;
 use projections::runner::{self, GROUP_ROWS_MAX};
+use projections::versions::builder::BUILD_BATCH_EVENTS_MAX;
 
 const MIB: usize = 1024 * 1024;
 

@@ -4,7 +4,7 @@ use super::context::{items, uuid};
 use super::scalars::DateTime;
 use async_graphql::{ID, InputObject, Result};
 use domain::values::normalized;
-use projections::filter::{Comparator, TextComparator, TimeComparator};
+use projections::querying::filter::{Comparator, TextComparator, TimeComparator};
 use uuid::Uuid;
 
 /// How an id is compared. Everything given must hold. On a list, `eq` and `in` mean any of its elements, `ne` and `notIn` none.

@@ -28,7 +28,7 @@ macro_rules! connection {
         #[doc = concat!("One of the ", $what, " of a page.")]
         pub struct $edge {
             node: $node,
-            place: projections::page::Place,
+            place: projections::querying::page::Place,
         }
 
         #[doc = concat!("One of the ", $what, " of a page.")]
@@ -74,8 +74,8 @@ macro_rules! connection {
             }
         }
 
-        impl From<projections::page::Page<$node>> for $connection {
-            fn from(page: projections::page::Page<$node>) -> Self {
+        impl From<projections::querying::page::Page<$node>> for $connection {
+            fn from(page: projections::querying::page::Page<$node>) -> Self {
                 let edges = page.rows.into_iter().map(|(node, place)| $edge { node, place }).collect();
                 // Counted only where it was asked for.
                 Self { edges, has_next: page.has_next, has_previous: page.has_previous, total: page.total.unwrap_or_default() }

@@ -17,8 +17,8 @@ use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
 use futures::future::BoxFuture;
 use projections::Pool;
-use projections::page::Window;
-use projections::progress::Progress;
+use projections::querying::page::Window;
+use projections::running::progress::Progress;
 use std::sync::Arc;
 use uuid::Uuid;
 

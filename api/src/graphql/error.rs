@@ -8,7 +8,7 @@ use application::error::CommandError;
 use application::ports::{LogError, RefusedLine};
 use async_graphql::{Error, ErrorExtensions, SimpleObject, Value};
 use projections::error::QueryError;
-use projections::progress::NotReached;
+use projections::running::progress::NotReached;
 use uuid::Uuid;
 
 /// Every code that an error can have, with what it means. `docs/ERRORS.md` is made from it.

@@ -11,7 +11,7 @@ use async_graphql::{Context, ID, Interface, Object, Result, SimpleObject};
 use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
 use projections::activity::find_event;
 use projections::deadline_log::find_firing;
-use projections::node::{NodeKind, kind_of};
+use projections::querying::node::{NodeKind, kind_of};
 use projections::registry;
 use projections::task_comments::find_comment;
 

@@ -2,8 +2,8 @@
 
 use super::summary;
 use crate::error::QueryError;
-use crate::filter::{Conditions, TimeComparator};
-use crate::reads::{Reads, all};
+use crate::querying::filter::{Conditions, TimeComparator};
+use crate::querying::reads::{Reads, all};
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Metadata};
 use domain::ids::WorkspaceId;

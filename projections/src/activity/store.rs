@@ -1,7 +1,7 @@
 //! Rows of `activity`.
 
 use super::ActivityRow;
-use crate::sql::{Column, col, upsert};
+use crate::querying::sql::{Column, col, upsert};
 use sqlx::{Error, PgConnection};
 
 pub(crate) const COLUMNS: &[Column] = &[

@@ -16,7 +16,7 @@ pub use queries::{FIRINGS_OF_MAX, FiringFilter, FiringSelection, FiringView, fin
 pub(crate) use store::{COLUMNS, read as read_row};
 
 use crate::model::ReadModel;
-use crate::sql::fetch_members;
+use crate::querying::sql::fetch_members;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId, derived};

@@ -2,11 +2,11 @@
 
 use super::FiringRow;
 use crate::error::QueryError;
-use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
-use crate::reads::{Reads, all};
+use crate::querying::filter::{Comparator, Conditions, TimeComparator};
+use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::querying::reads::{Reads, all};
+use crate::querying::sql::select_list;
 use crate::schedules::{self, ScheduleRow};
-use crate::sql::select_list;
 use domain::ids::{ScheduleId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Postgres, QueryBuilder};

@@ -1,7 +1,7 @@
 //! Rows of `deadline_log`.
 
 use super::{DeadlineLog, FiringRow, Group};
-use crate::sql::{Column, col, declare_members, select_list, upsert};
+use crate::querying::sql::{Column, col, declare_members, select_list, upsert};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use domain::values::{Threshold, ThresholdUnit};
 use sqlx::postgres::PgRow;

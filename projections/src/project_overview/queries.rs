@@ -2,10 +2,10 @@
 
 use super::ProjectRow;
 use crate::error::QueryError;
-use crate::filter::{Comparator, Conditions, TextComparator};
-use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
-use crate::reads::{Reads, all};
-use crate::sql::select_list_of;
+use crate::querying::filter::{Comparator, Conditions, TextComparator};
+use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::querying::reads::{Reads, all};
+use crate::querying::sql::select_list_of;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};

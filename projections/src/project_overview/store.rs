@@ -1,7 +1,7 @@
 //! Rows of `project_overview`.
 
 use super::{Counts, ProjectRow};
-use crate::sql::{Column, cast, col, select_list, upsert};
+use crate::querying::sql::{Column, cast, col, select_list, upsert};
 use domain::ids::{ProjectId, UserId, WorkspaceId};
 use domain::project::Phase;
 use sqlx::postgres::PgRow;

@@ -20,7 +20,7 @@ pub use queries::{
 pub(crate) use store::{COLUMNS, read as read_row};
 
 use crate::model::ReadModel;
-use crate::sql::fetch_members;
+use crate::querying::sql::fetch_members;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};

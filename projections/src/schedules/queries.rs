@@ -2,11 +2,11 @@
 
 use super::ScheduleRow;
 use crate::error::QueryError;
-use crate::filter::{Comparator, Conditions, TimeComparator};
-use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, Beside, ProjectRow};
-use crate::reads::{Reads, all};
-use crate::sql::select_list;
+use crate::querying::filter::{Comparator, Conditions, TimeComparator};
+use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::querying::reads::{Reads, all};
+use crate::querying::sql::select_list;
 use crate::task_list::{self, TaskRow};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ScheduleId, TaskId, WorkspaceId};

@@ -1,7 +1,7 @@
 //! Rows of `schedules`.
 
 use super::{Group, ScheduleRow, ScheduleState, Schedules};
-use crate::sql::{Column, cast, col, declare_members, select_list, upsert};
+use crate::querying::sql::{Column, cast, col, declare_members, select_list, upsert};
 use crate::task_list::read_due;
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use sqlx::postgres::PgRow;

@@ -2,9 +2,9 @@
 
 use super::CommentRow;
 use crate::error::QueryError;
-use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
-use crate::reads::{Reads, all};
-use crate::sql::select_list;
+use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::querying::reads::{Reads, all};
+use crate::querying::sql::select_list;
 use domain::ids::{CommentId, TaskId, WorkspaceId};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, QueryBuilder, Row};

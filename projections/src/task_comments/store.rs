@@ -1,7 +1,7 @@
 //! Rows of `task_comments`.
 
 use super::CommentRow;
-use crate::sql::{Column, col, upsert};
+use crate::querying::sql::{Column, col, upsert};
 use domain::ids::{CommentId, TaskId, UserId, WorkspaceId};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};

@@ -15,7 +15,7 @@ pub use store::priority_number;
 pub(crate) use store::{COLUMNS, due as read_due, read as read_row};
 
 use crate::model::ReadModel;
-use crate::sql::fetch_members;
+use crate::querying::sql::fetch_members;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};

@@ -2,12 +2,12 @@
 
 use super::TaskRow;
 use crate::error::QueryError;
-use crate::filter::{Comparator, Conditions, TextComparator, TimeComparator};
-use crate::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::project_overview::{self, Beside, ProjectRow, ProjectSelection};
-use crate::reads::{Reads, all};
+use crate::querying::filter::{Comparator, Conditions, TextComparator, TimeComparator};
+use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
+use crate::querying::reads::{Reads, all};
+use crate::querying::sql::{select_list, select_list_of};
 use crate::schedules::{self, ScheduleRow};
-use crate::sql::{select_list, select_list_of};
 use chrono::{DateTime, Utc};
 use domain::ids::{TaskId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};

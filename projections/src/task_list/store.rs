@@ -1,7 +1,7 @@
 //! Rows of `task_list`.
 
 use super::{TaskList, TaskRow};
-use crate::sql::{Column, array_literal, cast, col, declare_members, select_list, upsert};
+use crate::querying::sql::{Column, array_literal, cast, col, declare_members, select_list, upsert};
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::task::Status;

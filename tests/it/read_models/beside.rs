@@ -2,7 +2,8 @@
 
 use super::{content, core, live, plant, projection};
 use projections::registry::{VersionState, versions};
-use projections::runner::{Works, all};
+use projections::runner::all;
+use projections::running::works::Works;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use super::rows::{CATEGORIES, List, Names, TAGS, TITLES, moments};
 use domain::task::Status;
-use projections::filter::{Comparator, TextComparator, TimeComparator};
-use projections::page::{Page, Window};
+use projections::querying::filter::{Comparator, TextComparator, TimeComparator};
+use projections::querying::page::{Page, Window};
 use projections::task_list::{TaskFilter, TaskRow, TaskSort, TaskSortField, TaskView};
 use tests::dice::Dice;
 

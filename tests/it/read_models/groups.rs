@@ -2,7 +2,7 @@
 
 use super::{core, live, plant, projection};
 use application::commands::{Command, ProjectInput};
-use projections::runner::Works;
+use projections::running::works::Works;
 use tests::builders::{project, send, somebody, task};
 use tests::database::TestDatabase;
 

@@ -5,7 +5,7 @@ use super::rows::{List, order};
 use chrono::{DateTime, Utc};
 use domain::ids::{TaskId, WorkspaceId};
 use projections::error::QueryError;
-use projections::page::Window;
+use projections::querying::page::Window;
 use projections::task_list::{TaskFilter, TaskRow, TaskSelection, TaskSort, TaskSortField, list_tasks};
 use serde_json::{Value, json};
 use std::cmp::Ordering;

@@ -1,7 +1,7 @@
 //! A poison event parks its own aggregate in the read models that cannot take it; everything else goes on.
 
 use super::{content, live, plant, projection};
-use projections::dead_letters::{DeadLetter, Retried, RetryError, Skip, list};
+use projections::versions::dead_letters::{DeadLetter, Retried, RetryError, Skip, list};
 use serde_json::json;
 use sqlx::PgPool;
 use tests::app::TestApp;

@@ -7,7 +7,7 @@ use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::task::Status;
 use domain::values::{Due, Priority};
 use projections::model::ReadModel;
-use projections::page::{Page, Window};
+use projections::querying::page::{Page, Window};
 use projections::task_list::{
     TaskFilter, TaskList, TaskRow, TaskSelection, TaskSort, TaskSortField, TaskView, list_tasks, priority_number,
 };
@@ -175,7 +175,7 @@ pub(super) fn order(sort: &[TaskSort], a: &TaskRow, b: &TaskRow) -> Ordering {
     directed(a.id.cmp(&b.id), sort[sort.len() - 1].descending)
 }
 
-use projections::filter::{Comparator, TextComparator, TimeComparator};
+use projections::querying::filter::{Comparator, TextComparator, TimeComparator};
 
 fn one<T: PartialEq>(by: &Comparator<T>, value: Option<&T>) -> bool {
     by.eq.iter().all(|eq| value == Some(eq))

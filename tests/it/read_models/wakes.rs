@@ -3,8 +3,9 @@
 use super::runner::{a_project, grant, reached};
 use super::{core, live, plant, projection};
 use domain::event::Fact;
-use projections::log::{Log, ReadError, Stretch};
-use projections::runner::{BATCH_GAP, Works};
+use projections::runner::BATCH_GAP;
+use projections::running::log::{Log, ReadError, Stretch};
+use projections::running::works::Works;
 use server::wire::Core;
 use sqlx::PgPool;
 use std::sync::Arc;

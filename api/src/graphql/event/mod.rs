@@ -8,7 +8,7 @@ use crate::graphql::scalars::{DateTime, Json, Position, version};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use projections::activity::{Activity, EventFilter as Filter, EventPage, EventRow, history, list_events};
 use projections::model::ReadModel;
-use projections::progress::NotReached;
+use projections::running::progress::NotReached;
 
 /// One fact in the log. The cursor of an event is its position.
 #[derive(Clone)]

@@ -11,9 +11,9 @@ use async_graphql::{Context, Enum, ID, InputObject, Lookahead, Object, Result};
 use domain::ids::{ProjectId, TaskId};
 use domain::task::Status;
 use domain::values::{Priority, normalized};
-use projections::filter::Comparator;
 use projections::model::ReadModel;
 use projections::project_overview::ProjectOverview;
+use projections::querying::filter::Comparator;
 use projections::schedules::Schedules;
 use projections::task_list::{self, TaskList, TaskSelection, find_task, list_tasks, priority_number, task_by_key};
 

@@ -7,8 +7,9 @@ use crate::exit::Failure;
 use crate::wire::Core;
 use application::ports::EventLog;
 use async_trait::async_trait;
-use projections::dead_letters::{DeadLetter, Retried, RetryError, Skip, list};
-use projections::runner::{Works, all};
+use projections::runner::all;
+use projections::running::works::Works;
+use projections::versions::dead_letters::{DeadLetter, Retried, RetryError, Skip, list};
 use uuid::Uuid;
 
 pub(super) struct ReadModels;

@@ -2,9 +2,9 @@
 
 use crate::error::{RowsClass, class};
 use crate::model::{Keyed, Needs, ReadModel, Rows};
+use crate::querying::sql::close_members;
 use crate::registry::{OF_THIS_LOG, RATE_OVER_SECONDS, shape};
-use crate::runner::{RETRY_PAUSE, Works};
-use crate::sql::close_members;
+use crate::running::works::{Fence, RETRY_PAUSE, Works};
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection};
 use std::any::Any;
@@ -32,14 +32,6 @@ pub(crate) struct Batch<'a> {
 /// The last of some facts, as a batch proves it.
 pub(crate) fn last_of(facts: &[Arc<Fact>]) -> Option<(i64, Uuid)> {
     facts.last().map(|fact| (fact.position, fact.event_id))
-}
-
-/// The lease under which a batch is taken in. A node that lost it changes nothing any more, and what it has left open is ended
-/// by the next holder, which finds it by an advisory lock on the lease's name.
-#[derive(Debug, Clone)]
-pub struct Fence {
-    pub lease: String,
-    pub epoch: i64,
 }
 
 /// Why a batch was not taken in. Nothing of it was.

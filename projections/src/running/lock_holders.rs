@@ -1,55 +1,10 @@
-//! Who holds the locks that something waits for, and waiting for them a moment at a time.
+//! Who holds the locks that something waits for.
 
-use crate::runner::Works;
 use sqlx::{Error, Executor, PgConnection, PgPool};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// Longest look at who holds locks: it is only for the log.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
-/// Pause after locks were not had in the time there was, and the longest: it doubles each time. While they are waited for, for at
-/// most 50 ms, queries wait behind that; so they do so for less than a tenth of the time.
-const PAUSE: Duration = Duration::from_millis(600);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-
-/// Waits for locks for which queries queue up: each try is short, and the pauses in between grow.
-pub(crate) struct LockWait {
-    model: &'static str,
-    /// What is waited for, as the log says it.
-    what: &'static str,
-    pause: Duration,
-}
-
-impl LockWait {
-    pub(crate) fn new(model: &'static str, what: &'static str) -> Self {
-        Self { model, what, pause: PAUSE }
-    }
-
-    /// Pauses after a try that failed for want of locks, because transactions that take long hold them, or because this one took
-    /// too long itself. Names those. Any other error is given back.
-    pub(crate) async fn pause_after(&mut self, works: &Works, error: Error) -> Result<(), Error> {
-        if !error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "55P03" | "25P03")) {
-            return Err(error);
-        }
-        let blocked_by = look(holders(&works.pool, self.model)).await;
-        tracing::warn!(
-            projection.name = self.model,
-            ?blocked_by,
-            pause_ms = self.pause.as_millis() as u64,
-            "{}; it is tried again after a pause",
-            self.what
-        );
-        works.pulse.idle(tokio::time::sleep(around(self.pause))).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-        Ok(())
-    }
-}
-
-/// A time that differs by up to a quarter, so that those who wait for the same thing do not come at once.
-fn around(pause: Duration) -> Duration {
-    let quarters = f64::from(u8::try_from(RandomState::new().build_hasher().finish() >> 56).unwrap_or(0)) / 255.0;
-    pause.mul_f64(0.75 + quarters / 2.0)
-}
 
 /// What these server processes are doing: one line for each; one that says why where that is unknown.
 pub(crate) async fn described(pool: &PgPool, pids: &[i32]) -> Vec<String> {
@@ -60,6 +15,11 @@ pub(crate) async fn described(pool: &PgPool, pids: &[i32]) -> Vec<String> {
         Ok(lines)
     })
     .await
+}
+
+/// Who holds locks on what belongs to a read model: one line for each.
+pub(crate) async fn of(pool: &PgPool, model: &str) -> Vec<String> {
+    look(holders(pool, model)).await
 }
 
 async fn look(look: impl Future<Output = Result<Vec<String>, Error>>) -> Vec<String> {

@@ -2,12 +2,13 @@
 //!
 //! The events of an aggregate stay in order: the first one failed, the others wait behind it.
 
-use crate::apply::{ApplyError, fold_and_save};
-use crate::builder::{self, BuildError, Tell};
-use crate::lifecycle;
 use crate::model::ReadModel;
 use crate::registry::{self, VersionState};
-use crate::runner::Works;
+use crate::running::apply::{ApplyError, fold_and_save};
+use crate::running::works::Works;
+use crate::versions::builder::{self, Tell};
+use crate::versions::error::BuildError;
+use crate::versions::lifecycle;
 use chrono::{DateTime, Utc};
 use domain::event::Recorded;
 use sqlx::{Error, PgPool};

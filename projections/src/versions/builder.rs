@@ -1,16 +1,16 @@
 //! Builds versions of a read model beside the live one, compares them with it, and switches.
 
-use crate::apply::{ApplyError, Batch, last_of, take_in};
-use crate::lifecycle;
-use crate::locks::LockWait;
-use crate::log::{ReadError, Stretch};
 use crate::model::ReadModel;
 use crate::registry::{self, VersionState};
-use crate::runner::Works;
+use crate::running::apply::{ApplyError, Batch, last_of, take_in};
+use crate::running::locks::LockWait;
+use crate::running::log::Stretch;
+use crate::running::works::Works;
+use crate::versions::error::BuildError;
+use crate::versions::lifecycle;
 use sqlx::{PgPool, Postgres, Transaction};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
-use thiserror::Error;
 
 /// Most events in one batch of a version that is built: the more, the more of what happens to a row is one write.
 pub const BUILD_BATCH_EVENTS_MAX: usize = 10_000;
@@ -69,49 +69,6 @@ pub struct Comparison {
     pub live_rows: i64,
     pub built_rows: i64,
     pub equal: bool,
-}
-
-/// Why a build stopped. It goes on from there when it is started again.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    #[error("the log could not be read: {0}")]
-    Log(ReadError),
-    #[error("event {position} cannot be taken in: {error}")]
-    Poison { position: i64, error: String },
-    #[error("somebody else has moved this version")]
-    Busy,
-    #[error("the version that was being built was dropped")]
-    Dropped,
-    #[error("what is live was built by other rules than this program's (number {live}, here {ours}); only `rebuild` helps")]
-    OtherRules { live: i32, ours: i32 },
-    #[error("what is live was not built from this log, but from another one or from events that were lost; only `rebuild` helps")]
-    OtherLog,
-    #[error("no version is kept to go back to")]
-    NothingKept,
-    #[error("nothing of this read model is live yet")]
-    NothingLive,
-    #[error(transparent)]
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for BuildError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            // Its table has gone with it.
-            sqlx::Error::Database(refused) if refused.code().as_deref() == Some("42P01") => Self::Dropped,
-            _ => Self::Database(error),
-        }
-    }
-}
-
-impl From<ApplyError> for BuildError {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::Fenced => Self::Busy,
-            ApplyError::Data(error) | ApplyError::Database(error) => error.into(),
-            ApplyError::Poison { position, error } => Self::Poison { position, error },
-        }
-    }
 }
 
 /// Who wants to know how far a build is.

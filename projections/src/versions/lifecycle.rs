@@ -1,11 +1,11 @@
 //! The life of a version: begun, switched to, kept, gone back to, dropped.
 
-use crate::apply::Fence;
-use crate::builder::BuildError;
-use crate::locks::LockWait;
 use crate::model::ReadModel;
 use crate::registry::{COLUMNS, Fit, Version, VersionState, live, read, rules, shape, versions_of};
-use crate::runner::Works;
+use crate::running::locks::LockWait;
+use crate::running::works::Fence;
+use crate::running::works::Works;
+use crate::versions::error::BuildError;
 use sqlx::{Error, Executor, PgConnection, PgPool};
 
 /// Longest wait for a lock for which queries would queue up: those of the view, and of tables, that queries read. Whoever does

@@ -1,7 +1,7 @@
 //! A version of a read model without a database: what versions in the database are compared with.
 
-use crate::apply::{ApplyError, fold, sort};
 use crate::model::{Needs, ReadModel};
+use crate::running::apply::{ApplyError, fold, sort};
 use domain::event::Fact;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! Progress is: a batch was taken in; there is nothing to do; or the server works on a transaction of ours, however long it
 //! takes. A statement that is not answered and an error that comes again are not.
 
-use crate::locks;
+use crate::running::lock_holders;
 use sqlx::PgPool;
 use std::future::Future;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Pulse {
             self.beat();
         }
         if !waits_for.is_empty() && waits_for != *said {
-            let blocked_by = locks::described(pool, &waits_for).await;
+            let blocked_by = lock_holders::described(pool, &waits_for).await;
             tracing::warn!(projection.name = name, ?blocked_by, "a read model waits for the locks of other transactions");
             *said = waits_for;
         }

@@ -1,11 +1,10 @@
 //! Reading many rows, within what whoever asks may have.
 
-use crate::error::QueryError;
+use crate::error::{QueryError, TooMuch};
 use futures::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row};
-use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// About what a row takes beside its values.
@@ -30,17 +29,6 @@ impl Reads for PgPool {
     fn pool(&self) -> &PgPool {
         self
     }
-}
-
-/// More was read for one request than it may have: the limit that is reached, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum TooMuch {
-    /// Of one answer.
-    #[error("{limit} is {value}, and {allowed} is allowed")]
-    InAnswer { limit: &'static str, value: usize, allowed: usize },
-    /// Of everything that is under way, for who asks or on the node.
-    #[error("{limit} is at its limit of {allowed}")]
-    Underway { limit: &'static str, allowed: usize, of_node: bool },
 }
 
 /// All rows of a statement, counted one by one.

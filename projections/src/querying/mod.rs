@@ -1,0 +1,7 @@
+//! What the queries of read models share: conditions, pages, and how much one may read.
+
+pub mod filter;
+pub mod node;
+pub mod page;
+pub mod reads;
+pub(crate) mod sql;

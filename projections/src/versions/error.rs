@@ -1,0 +1,48 @@
+//! Why a build stopped.
+
+use crate::running::apply::ApplyError;
+use crate::running::log::ReadError;
+use thiserror::Error;
+
+/// Why a build stopped. It goes on from there when it is started again.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error("the log could not be read: {0}")]
+    Log(ReadError),
+    #[error("event {position} cannot be taken in: {error}")]
+    Poison { position: i64, error: String },
+    #[error("somebody else has moved this version")]
+    Busy,
+    #[error("the version that was being built was dropped")]
+    Dropped,
+    #[error("what is live was built by other rules than this program's (number {live}, here {ours}); only `rebuild` helps")]
+    OtherRules { live: i32, ours: i32 },
+    #[error("what is live was not built from this log, but from another one or from events that were lost; only `rebuild` helps")]
+    OtherLog,
+    #[error("no version is kept to go back to")]
+    NothingKept,
+    #[error("nothing of this read model is live yet")]
+    NothingLive,
+    #[error(transparent)]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for BuildError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            // Its table has gone with it.
+            sqlx::Error::Database(refused) if refused.code().as_deref() == Some("42P01") => Self::Dropped,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<ApplyError> for BuildError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Fenced => Self::Busy,
+            ApplyError::Data(error) | ApplyError::Database(error) => error.into(),
+            ApplyError::Poison { position, error } => Self::Poison { position, error },
+        }
+    }
+}
