@@ -8,57 +8,57 @@ use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Event-sourced project management: projects, tasks and schedules, every change an event, every event on Kafka once.
+/// Event-sourced project management: every change to projects, tasks and schedules is an event, published to Kafka exactly once.
 #[derive(Debug, Parser)]
 #[command(
     name = "milepost",
     version,
-    after_help = "Settings come from flags, then the environment, then the TOML file named by MILEPOST_CONFIG; see `milepost config show`.\nExit status: 0 done, 1 the answer is no, 2 wrong use or settings, 3 a server that is needed is not there."
+    after_help = "Settings come from flags, then the environment, then the TOML file named by MILEPOST_CONFIG; see `milepost config show`.\nExit status: 0 success, 1 a check failed or was refused, 2 invalid usage or settings, 3 a required server is not available."
 )]
 pub struct Cli {
-    /// PostgreSQL, such as postgres://user:password@host:5432/name [env: DATABASE_URL]
+    /// PostgreSQL connection URL, such as postgres://user:password@host:5432/name [env: DATABASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// Kafka brokers, such as host:9092 [env: KAFKA_BOOTSTRAP_SERVERS]
+    /// Kafka bootstrap servers, such as host:9092 [env: KAFKA_BOOTSTRAP_SERVERS]
     #[arg(long, global = true, value_name = "SERVERS")]
     kafka_bootstrap_servers: Option<String>,
-    /// File with the topic catalogue [env: MILEPOST_TOPICS]
+    /// TOML file with the topic catalogue [env: MILEPOST_TOPICS]
     #[arg(long, global = true, value_name = "FILE")]
     catalogue: Option<String>,
-    /// Which log lines are written, such as info,sqlx=warn [env: MILEPOST_LOG]
+    /// Log filter, such as info,sqlx=warn [env: MILEPOST_LOG]
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
-    /// human or json [env: MILEPOST_LOG_FORMAT]
+    /// Log format: human or json [env: MILEPOST_LOG_FORMAT]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What there is to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start everything on this machine, with a private PostgreSQL, a demo Kafka and demo data
     Dev(Dev),
-    /// Serve, on a PostgreSQL of yours and, if configured, a Kafka of yours
+    /// Run a node on your PostgreSQL and, if configured, your Kafka
     Serve(Serve),
-    /// Create or update the tables
+    /// Create or update the database schema
     Migrate,
-    /// Carry out commands from a file of JSON lines
+    /// Execute commands from a file of JSON lines
     Import(Import),
-    /// Look after the read models
+    /// Manage read models
     Projections(Projections),
-    /// See what is parked, try it again, or skip it
+    /// List, retry or skip parked events
     DeadLetters(DeadLetters),
-    /// Look after the Kafka topics
+    /// Manage Kafka topics
     Topics(Topics),
-    /// See where the relay to Kafka is, and say where it continues
+    /// Show the position of the relay to Kafka, or set it
     Relay(Relay),
-    /// Prove that what was published is what happened
+    /// Compare what was published with the log
     Verify(Verify),
-    /// Read the log of events
+    /// Read the event log
     Events(Events),
-    /// Make an access token
+    /// Create an access token
     Token(Token),
     /// Check or show the settings
     Config(Config),
@@ -66,47 +66,47 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// Where the data are kept between runs [default: /var/lib/milepost/dev for root, else ~/.local/share/milepost/dev]
+    /// Data folder, kept between runs [default: /var/lib/milepost/dev for root, else ~/.local/share/milepost/dev]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
-    /// Address and port for HTTP; if it is taken, another port is used [default: 127.0.0.1:8080]
+    /// HTTP address and port; if the port is in use, another one is chosen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// Begin with nothing: deletes what is in the data folder
+    /// Delete the contents of the data folder first
     #[arg(long)]
     pub fresh: bool,
-    /// No demo data
+    /// Do not create demo data
     #[arg(long)]
     pub no_seed: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Address and port for HTTP [env: MILEPOST_LISTEN] [default: 127.0.0.1:8080]
+    /// HTTP address and port [env: MILEPOST_LISTEN] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// Do not create or update the tables at the start
+    /// Do not create or update the database schema at startup
     #[arg(long)]
     pub no_migrate: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Import {
-    /// The file; - for standard input
+    /// File to import; - for standard input
     pub file: PathBuf,
-    /// The workspace to import into
+    /// Workspace to import into
     #[arg(long, value_name = "UUID")]
     pub workspace: Uuid,
-    /// Who imports; lines may name others
+    /// User ID of the importer; lines may name other actors
     #[arg(long, value_name = "UUID")]
     pub actor: Option<Uuid>,
-    /// Where lines go that were not carried out [default: FILE.rejects.ndjson]
+    /// File for rejected lines [default: FILE.rejects.ndjson]
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
-    /// Decide lines anew that an earlier import rejected; otherwise they are rejected again as they were
+    /// Execute lines again that an earlier import rejected; by default they are rejected again with the same error
     #[arg(long)]
     pub retry_rejected: bool,
-    /// Print the outcome as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -119,45 +119,45 @@ pub struct Projections {
 
 #[derive(Debug, Subcommand)]
 pub enum ProjectionsCommand {
-    /// Every version of every read model
+    /// List all versions of all read models
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Build new versions beside the live ones, compare, and switch; goes on where one was interrupted
+    /// Build new versions beside the live ones and switch to them; resumes an interrupted rebuild
     Rebuild {
-        /// Which read models
+        /// Names of read models
         #[arg(value_name = "NAME", required_unless_present = "all")]
         names: Vec<String>,
-        /// All of them
+        /// All read models
         #[arg(long, conflicts_with = "names")]
         all: bool,
     },
-    /// Go back to the version that was live before the last switch
+    /// Switch back to the version that was live before the last switch
     Rollback {
-        /// Which read model
+        /// Name of the read model
         name: String,
     },
-    /// Drop what an interrupted rebuild has built so far; one that runs stops
+    /// Cancel a running or interrupted rebuild and drop the version it was building
     Cancel {
-        /// Which read model
+        /// Name of the read model
         name: String,
     },
-    /// Drop the version that is kept for going back
+    /// Drop the version that is retained for rollback
     DropOld {
-        /// Which read model
+        /// Name of the read model
         name: String,
     },
-    /// Build a version and compare it with the live one; nothing is switched
+    /// Build a version, compare it with the live one, and drop it
     Verify {
-        /// Which read model; all if none is named
+        /// Name of a read model; all if omitted
         name: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Events that a read model could not take in: the same as `milepost dead-letters --source projections`
+    /// Events that a read model could not apply; alias of `milepost dead-letters --source projections`
     DeadLetters {
         #[command(subcommand)]
         what: OfReadModelsCommand,
@@ -166,26 +166,26 @@ pub enum ProjectionsCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum OfReadModelsCommand {
-    /// Every parked event
+    /// List parked events
     List {
-        /// Which read model; all if none is named
+        /// Name of a read model; all if omitted
         name: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Take in what is parked of an aggregate, if that works by now, by a rebuild
+    /// Retry the parked events of an aggregate and rebuild the read model
     Retry {
-        /// Which read model
+        /// Name of the read model
         name: String,
-        /// Whose events
+        /// ID of the aggregate
         aggregate: Uuid,
     },
-    /// Skip the first parked event of an aggregate for good, and take in the rest
+    /// Skip the first parked event of an aggregate permanently and apply the others
     Skip {
-        /// Which read model
+        /// Name of the read model
         name: String,
-        /// Whose events
+        /// ID of the aggregate
         aggregate: Uuid,
         #[command(flatten)]
         why: Why,
@@ -200,19 +200,19 @@ pub struct DeadLetters {
 
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersCommand {
-    /// Every parked event
+    /// List parked events
     List {
-        /// Only those of one source
+        /// Only events parked by this source
         #[arg(long)]
         source: Option<Source>,
-        /// Only those of one read model or reaction
+        /// Only events parked by this read model or reaction
         #[arg(long)]
         name: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// One parked event with all that is known of it
+    /// Show one parked event in full
     Show {
         #[command(flatten)]
         which: WhichLetter,
@@ -220,12 +220,12 @@ pub enum DeadLettersCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Try a parked event again, and what waits behind it in its aggregate
+    /// Retry a parked event and those that wait behind it in its aggregate
     Retry {
         #[command(flatten)]
         which: WhichLetter,
     },
-    /// Skip a parked event for good, on the record, and go on with what waits behind it in its aggregate
+    /// Skip a parked event permanently, record why, and retry those that wait behind it in its aggregate
     Skip {
         #[command(flatten)]
         which: WhichLetter,
@@ -239,31 +239,31 @@ pub enum DeadLettersCommand {
 pub enum Source {
     /// Read models
     Projections,
-    /// Reactions, which answer events with commands
+    /// Reactions, which issue commands in response to events
     Reactions,
-    /// The relay to Kafka: the event before which it stands, since it cannot be sent. A dead letter is sent for one that is skipped
+    /// The relay to Kafka: the event at which it is stuck, because it cannot be sent. Skipping it sends a dead letter instead
     Relay,
 }
 
 #[derive(Debug, Args)]
 pub struct WhichLetter {
-    /// What has parked it
+    /// Source that parked the event
     #[arg(long)]
     pub source: Source,
-    /// Which read model or reaction, where several have parked it
+    /// Name of the read model or reaction, if several have parked the event
     #[arg(long)]
     pub name: Option<String>,
-    /// Its position in the log
+    /// Position of the event in the log
     #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     pub position: i64,
 }
 
 #[derive(Debug, Args)]
 pub struct Why {
-    /// Why it is skipped; kept with it for good, up to 500 characters
+    /// Reason, recorded permanently; at most 500 characters
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
-    /// Who skips it, up to 100 characters [default: the user of the operating system]
+    /// Name of the person who skips it, at most 100 characters [default: the operating system user]
     #[arg(long, value_name = "WHO", value_parser = who)]
     by: Option<String>,
 }
@@ -297,22 +297,22 @@ pub struct Topics {
 
 #[derive(Debug, Subcommand)]
 pub enum TopicsCommand {
-    /// The topics of the catalogue, and whether they are there
+    /// List the topics of the catalogue and whether they exist
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// What differs between the catalogue and the brokers
+    /// Compare the catalogue with the topics on the brokers; exit status 1 if they differ
     Diff {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Create the topics that are missing, set what differs, then check all
+    /// Create missing topics and correct their settings, then compare again
     Apply {
-        /// Give topics as many partitions as the catalogue says. Keys move to other partitions: a consumer may see later
-        /// events of a key before earlier ones, and `verify kafka` reports such keys. Stop all nodes first
+        /// Also add partitions to topics that have fewer than the catalogue says. Keys move to other partitions: a consumer
+        /// may see later events of a key before earlier ones, and `verify kafka` reports such keys. Stop all nodes first
         #[arg(long)]
         reorder_keys: bool,
     },
@@ -326,31 +326,31 @@ pub struct Relay {
 
 #[derive(Debug, Subcommand)]
 pub enum RelayCommand {
-    /// The log, the relay's record on Kafka, and whether the two agree; exit status 1 if the relay refuses to send
+    /// Show the log's end, the relay's record on Kafka, and whether they match; exit status 1 if the relay has stopped
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Continue where you say, whatever the record says; prints what is sent again and what is left out
+    /// Set the position from which the relay continues; prints what will be repeated or left out
     Resume {
-        /// Continue with the event after this position of the log; those up to it count as sent
+        /// Continue after this position of the log; events up to it count as sent
         #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(i64).range(0..), required_unless_present = "from_start")]
         from: Option<i64>,
-        /// Send everything again, from the first event on; the same as --from 0
+        /// Send all events again; the same as --from 0
         #[arg(long, conflicts_with = "from")]
         from_start: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Continue after the last event of this log that the topics hold
+    /// Set the position to the last event of this log that the topics contain
     ///
     /// Reads all committed records of the catalogue's topics and compares them with the log. The last event of the log that
-    /// is found there proves that everything before it was sent, since events are sent in order. What retention has removed
-    /// counts as sent. Nothing is adopted, and the exit status is 1, if no event of this log is there, if an event before the
-    /// last is missing and was not removed by retention, or if records of another log are among those of this one. Records
-    /// of events that the log has lost, behind the last that it has, are told and left alone.
+    /// is found proves that all events before it were sent, because events are sent in order. Records that retention has
+    /// removed count as sent. Fails with exit status 1, without a change, if the topics contain no event of this log, if an
+    /// event before the last one is missing and was not removed by retention, or if records of another log are mixed with
+    /// those of this one. Records of events that the log has lost, after its last event, are reported and left in place.
     Adopt {
         /// Print JSON
         #[arg(long)]
@@ -366,9 +366,9 @@ pub struct Verify {
 
 #[derive(Debug, Subcommand)]
 pub enum VerifyCommand {
-    /// Read the topics back and compare them with the log: every position once, in order per key, no stranger
+    /// Read the topics and compare them with the log: each event exactly once, in order per key, and no unknown records
     Kafka {
-        /// How long to wait for the relay to reach the end of the log, such as 10s
+        /// Maximum time to wait for the relay to reach the end of the log, such as 10s
         #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
         wait: Duration,
         /// Print JSON
@@ -385,19 +385,19 @@ pub struct Events {
 
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
-    /// Print events, in order
+    /// Print events in order
     Tail(Tail),
 }
 
 #[derive(Debug, Args)]
 pub struct Tail {
-    /// Only events after this position; without it the last twenty
+    /// Only events after this position; by default the last twenty events
     #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(i64).range(0..))]
     pub after: Option<i64>,
-    /// Go on with new events until interrupted
+    /// Continue with new events until interrupted
     #[arg(long)]
     pub follow: bool,
-    /// Only events of this type, such as task_created; may be given several times
+    /// Only events of this type, such as task_created; can be repeated
     #[arg(long = "type", value_name = "TYPE")]
     pub types: Vec<String>,
     /// Only events of this aggregate
@@ -406,23 +406,23 @@ pub struct Tail {
     /// Only events of this workspace
     #[arg(long, value_name = "UUID")]
     pub workspace: Option<Uuid>,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Token {
-    /// Who it is for
+    /// User ID (the token's `sub`)
     #[arg(long, value_name = "UUID")]
     pub actor: Uuid,
-    /// In which workspace
+    /// Workspace of the user
     #[arg(long, value_name = "UUID")]
     pub workspace: Uuid,
-    /// viewer, member, admin, owner or service
+    /// Role in the workspace: viewer, member, admin, owner or service
     #[arg(long)]
     pub role: Role,
-    /// How long it is valid, such as 1h or 30days; at most ten years
+    /// Validity, such as 1h or 30days; at most ten years
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
     pub ttl: Duration,
 }
@@ -434,7 +434,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
     let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     match (1..=TTL_MAX.as_secs()).contains(&ttl.as_secs()) {
         true => Ok(ttl),
-        false => Err("a token is valid for one second to ten years".to_owned()),
+        false => Err("must be between 1 second and 10 years".to_owned()),
     }
 }
 
@@ -446,9 +446,9 @@ pub struct Config {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Whether the settings can be used
+    /// Check the settings
     Check,
-    /// Every setting, its value and where it came from; secrets are hidden
+    /// Show all settings with their values and sources; secrets are masked
     Show {
         /// Print JSON
         #[arg(long)]

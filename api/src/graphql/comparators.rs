@@ -7,20 +7,21 @@ use domain::values::normalized;
 use projections::querying::filter::{Comparator, TextComparator, TimeComparator};
 use uuid::Uuid;
 
-/// How an id is compared. Everything given must hold. On a list, `eq` and `in` mean any of its elements, `ne` and `notIn` none.
+/// Conditions on an ID. All given conditions must hold. For a list, `eq` and `in` match if any element does, `ne` and
+/// `notIn` if no element does.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "IDComparator")]
 pub struct IDComparator {
-    /// It is this one.
+    /// Equals this value.
     eq: Option<ID>,
-    /// It is another one, or none.
+    /// Differs from this value, or is null.
     ne: Option<ID>,
-    /// It is one of these.
+    /// Equals one of these values.
     #[graphql(name = "in")]
     within: Option<Vec<ID>>,
-    /// It is none of these, or there is none.
+    /// Equals none of these values, or is null.
     not_in: Option<Vec<ID>>,
-    /// There is none (true) or some (false).
+    /// Whether the value is null.
     is_null: Option<bool>,
 }
 
@@ -47,23 +48,24 @@ impl IDComparator {
     }
 }
 
-/// How a text is compared, in normalization form C. Case counts; texts are ordered by Unicode code point. Everything given must hold.
+/// Conditions on a text, in Unicode normalization form C. Comparison is case-sensitive and by code point. All given
+/// conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct StringComparator {
-    /// It is this one.
+    /// Equals this value.
     eq: Option<String>,
-    /// It is another one, or none.
+    /// Differs from this value, or is null.
     ne: Option<String>,
-    /// It is one of these.
+    /// Equals one of these values.
     #[graphql(name = "in")]
     within: Option<Vec<String>>,
-    /// It is none of these, or there is none.
+    /// Equals none of these values, or is null.
     not_in: Option<Vec<String>>,
-    /// This occurs in it.
+    /// Contains this text.
     contains: Option<String>,
-    /// It begins with this.
+    /// Starts with this text.
     starts_with: Option<String>,
-    /// There is none (true) or some (false).
+    /// Whether the value is null.
     is_null: Option<bool>,
 }
 
@@ -88,18 +90,18 @@ impl StringComparator {
     }
 }
 
-/// How a moment is compared. Everything given must hold.
+/// Conditions on an instant. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct DateTimeComparator {
-    /// Before this.
+    /// Earlier than this instant.
     lt: Option<DateTime>,
-    /// Before this, or at it.
+    /// This instant or earlier.
     lte: Option<DateTime>,
-    /// After this.
+    /// Later than this instant.
     gt: Option<DateTime>,
-    /// After this, or at it.
+    /// This instant or later.
     gte: Option<DateTime>,
-    /// There is none (true) or some (false).
+    /// Whether the value is null.
     is_null: Option<bool>,
 }
 

@@ -2,16 +2,16 @@
 
 use async_graphql::SimpleObject;
 
-/// Where a page is in its list.
+/// Position of a page in its list.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PageInfo {
-    /// Whether rows follow.
+    /// Whether more items follow.
     pub has_next_page: bool,
-    /// Whether rows come before.
+    /// Whether there are items before this page.
     pub has_previous_page: bool,
-    /// Cursor of the first row, to page backward with `before`.
+    /// Cursor of the first item, to page backward with `before`.
     pub start_cursor: Option<String>,
-    /// Cursor of the last row, to page forward with `after`.
+    /// Cursor of the last item, to page forward with `after`.
     pub end_cursor: Option<String>,
 }
 
@@ -25,21 +25,21 @@ macro_rules! connection {
             total: i64,
         }
 
-        #[doc = concat!("One of the ", $what, " of a page.")]
+        #[doc = concat!("An item of a page of ", $what, ".")]
         pub struct $edge {
             node: $node,
             place: projections::querying::page::Place,
         }
 
-        #[doc = concat!("One of the ", $what, " of a page.")]
+        #[doc = concat!("An item of a page of ", $what, ".")]
         #[async_graphql::Object]
         impl $edge {
-            /// The row itself.
+            /// The item.
             async fn node(&self) -> &$node {
                 &self.node
             }
 
-            /// Its place in the list, for `after` and `before`.
+            /// Cursor of the item, for `after` and `before`.
             async fn cursor(&self) -> String {
                 self.place.cursor()
             }
@@ -48,17 +48,17 @@ macro_rules! connection {
         #[doc = concat!("A page of ", $what, ".")]
         #[async_graphql::Object]
         impl $connection {
-            /// The rows with their cursors.
+            /// The items with their cursors.
             async fn edges(&self) -> &Vec<$edge> {
                 &self.edges
             }
 
-            /// The rows.
+            /// The items.
             async fn nodes(&self) -> Vec<&$node> {
                 self.edges.iter().map(|edge| &edge.node).collect()
             }
 
-            /// Where the page is in the list.
+            /// Position of the page in the list.
             async fn page_info(&self) -> $crate::graphql::connection::PageInfo {
                 $crate::graphql::connection::PageInfo {
                     has_next_page: self.has_next,
@@ -68,7 +68,7 @@ macro_rules! connection {
                 }
             }
 
-            /// How many rows the whole list has.
+            /// Number of items in the whole list.
             async fn total_count(&self) -> i32 {
                 $crate::graphql::scalars::count(self.total)
             }

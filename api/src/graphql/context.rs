@@ -34,7 +34,7 @@ pub struct Services {
 
 /// How the relay to Kafka is doing, on whatever node it runs.
 pub trait RelayWatch: Send + Sync {
-    /// `exactly_once`, or `off` where Kafka is not configured.
+    /// `exactly_once`, or `off` if Kafka is not configured.
     fn mode(&self) -> &'static str;
 
     /// How far it is.

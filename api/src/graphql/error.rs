@@ -105,14 +105,14 @@ pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
     }
 }
 
-/// A wish refused by a business rule or a limit of a value.
+/// Why a command was refused: a business rule or a value limit.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct UserError {
-    /// Upper snake case, from the closed list in `docs/ERRORS.md`.
+    /// Code in upper snake case, from the closed list in `docs/ERRORS.md`.
     code: String,
-    /// One sentence for people.
+    /// Human-readable explanation, one sentence.
     message: String,
-    /// Points into `input`.
+    /// Path of the field in `input`.
     path: Vec<String>,
 }
 

@@ -48,11 +48,11 @@ use schedule::{ScheduleMutations, ScheduleQueries};
 use status::StatusQueries;
 use task::{TaskMutations, TaskQueries};
 
-/// Every question.
+/// Queries.
 #[derive(MergedObject, Default)]
 pub struct Query(StatusQueries, ProjectQueries, TaskQueries, ScheduleQueries, EventQueries);
 
-/// Every wish. Each is one command; where several stand in one request they are carried out in order.
+/// Mutations. Each is one command; several mutations in one request are executed in order.
 #[derive(MergedObject, Default)]
 pub struct Mutation(ProjectMutations, TaskMutations, ScheduleMutations);
 

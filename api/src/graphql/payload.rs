@@ -69,25 +69,25 @@ pub(crate) fn refused<P: Payload>(user_errors: Vec<UserError>) -> P {
 
 macro_rules! payload {
     ($payload:ident, $field:ident, $entity:ty, $what:literal) => {
-        #[doc = concat!("What became of a command about a ", $what, ". Where it was refused, `", $what, "`, `position` and `version` are null.")]
+        #[doc = concat!("Result of a command on a ", $what, ". If the command was refused, `", $what, "`, `position` and `version` are null.")]
         #[derive(async_graphql::SimpleObject)]
         #[graphql(complex)]
         pub struct $payload {
             #[graphql(skip)]
             $field: async_graphql::Result<Option<$entity>>,
-            /// Why the command was refused; empty if it was not.
+            /// Why the command was refused; empty if it was accepted.
             user_errors: Vec<UserError>,
-            /// The place of the last event among all events: give it as `minPosition` to read what was written.
+            /// Position of the command's last event in the log. Pass it as `minPosition` to read your own write.
             position: Option<Position>,
-            /// The version after the command.
+            /// Version of the object after the command.
             version: Option<i32>,
-            /// Whether this is the answer to an earlier sending of the same command.
+            /// Whether the command was executed before and this is its recorded result.
             replayed: bool,
         }
 
         #[async_graphql::ComplexObject]
         impl $payload {
-            #[doc = concat!("The ", $what, " after the command. Null with an error where the command is stored and the ", $what, " cannot be read.")]
+            #[doc = concat!("The ", $what, " after the command. Null with an error if the command was stored but the ", $what, " cannot be read.")]
             async fn $field(&self) -> async_graphql::Result<Option<&$entity>> {
                 self.$field.as_ref().map(Option::as_ref).map_err(Clone::clone)
             }

@@ -9,7 +9,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-/// RFC 3339 instant, UTC, milliseconds. What is finer is cut off, and a second 60 is second 0 of the next minute.
+/// RFC 3339 instant in UTC with milliseconds. Finer fractions are truncated; a leap second (60) becomes second 0 of the
+/// next minute.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -86,7 +87,7 @@ impl Position {
     }
 }
 
-/// Place in the one total order of all events; a decimal string, since it exceeds Int.
+/// Position in the log, which orders all events; a decimal string, because it can exceed Int.
 #[Scalar(name = "Position")]
 impl ScalarType for Position {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -113,7 +114,7 @@ pub struct Long(pub i64);
 /// The highest number that JSON readers keep exactly.
 const SAFE_MAX: i64 = 1 << 53;
 
-/// A whole number beyond 32 bits, as a JSON number up to 2^53.
+/// An integer that may exceed 32 bits, as a JSON number up to 2^53.
 #[Scalar(name = "Long")]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {

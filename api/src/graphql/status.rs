@@ -15,9 +15,9 @@ use projections::querying::node::{NodeKind, kind_of};
 use projections::registry;
 use projections::task_comments::find_comment;
 
-/// Anything that has an id.
+/// An object with an ID.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Its id, a UUID, unique across all kinds of things."))]
+#[graphql(field(name = "id", ty = "ID", desc = "ID of the object, a UUID, unique across all types."))]
 pub enum Node {
     Project(Project),
     Task(Task),
@@ -27,51 +27,52 @@ pub enum Node {
     Event(Event),
 }
 
-/// Who is asking.
+/// The caller.
 #[derive(SimpleObject)]
 pub struct Viewer {
-    /// The actor of the token.
+    /// User ID of the token (`sub`).
     actor_id: ID,
-    /// The workspace of the token: everything is asked of it.
+    /// Workspace of the token; everything is scoped to it.
     workspace_id: ID,
-    /// The role in that workspace: viewer, member, admin, owner or service.
+    /// Role in the workspace: viewer, member, admin, owner or service.
     role: String,
 }
 
-/// How the service is doing.
+/// Status of the service.
 #[derive(SimpleObject)]
 pub struct ServiceStatus {
-    /// Where the log ends.
+    /// Position of the last event in the log.
     position: Position,
-    /// The read models of which a version answers queries. One that is being built anew, since its rows were of another log, is left out.
+    /// The read models that serve queries. A read model that is being rebuilt because its rows belong to another log is
+    /// not listed.
     projections: Vec<ProjectionStatus>,
-    /// The way to Kafka.
+    /// The relay to Kafka.
     relay: RelayStatus,
 }
 
-/// How a read model is doing.
+/// Status of a read model.
 #[derive(SimpleObject)]
 pub struct ProjectionStatus {
-    /// Its name.
+    /// Name of the project.
     name: String,
-    /// The version that answers queries.
+    /// Version of the read model that serves queries.
     version: i32,
-    /// Every event up to here is in it.
+    /// Position of the last event that the read model has applied.
     position: Position,
-    /// How many events it is behind the log.
+    /// Number of events by which the read model is behind the log.
     lag_events: Long,
 }
 
-/// How the way to Kafka is doing.
+/// Status of the relay to Kafka.
 #[derive(SimpleObject)]
 pub struct RelayStatus {
-    /// `exactly_once`, or `off` where Kafka is not configured.
+    /// `exactly_once`, or `off` if Kafka is not configured.
     mode: String,
-    /// Every event up to here is on Kafka. Null where that is not known.
+    /// Position of the last event that is on Kafka. Null if unknown.
     position: Option<Position>,
-    /// How many events it is behind the log. Null where that is not known.
+    /// Number of events by which Kafka is behind the log. Null if unknown.
     lag_events: Option<Long>,
-    /// Why nothing is sent, where the relay refuses to because its record on Kafka and the log do not agree.
+    /// Why the relay has stopped: its record on Kafka does not match the log.
     refusal: Option<String>,
 }
 
@@ -82,7 +83,7 @@ pub struct StatusQueries;
 /// Who asks, how the service is doing, and what an id names.
 #[Object]
 impl StatusQueries {
-    /// Who is asking.
+    /// The caller.
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
         let caller = &ctx.asked().caller;
         Viewer {
@@ -92,12 +93,12 @@ impl StatusQueries {
         }
     }
 
-    /// The thing with an id, whatever it is. Null if there is none.
+    /// The object with this ID, of any type. Null if it does not exist.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id.")] id: ID,
-        #[graphql(desc = "Waits, bounded, until all read models have seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "ID of the object.")] id: ID,
+        #[graphql(desc = "Waits, up to a limit, until all read models have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<Option<Node>> {
         let id = uuid("id", &id)?;
         let (pool, workspace, position) = (ctx.pool(), ctx.workspace(), wanted(ctx, min_position));
@@ -122,7 +123,7 @@ impl StatusQueries {
         })
     }
 
-    /// How the service is doing.
+    /// Status of the service.
     async fn service_status(&self, ctx: &Context<'_>) -> Result<ServiceStatus> {
         let services = ctx.services();
         let versions = registry::versions(&services.pool).await.map_err(unanswered)?;

@@ -10,82 +10,82 @@ use projections::activity::{Activity, EventFilter as Filter, EventPage, EventRow
 use projections::model::ReadModel;
 use projections::running::progress::NotReached;
 
-/// One fact in the log. The cursor of an event is its position.
+/// An event of the log. The cursor of an event is its position.
 #[derive(Clone)]
 pub struct Event {
     pub(crate) row: EventRow,
 }
 
-/// One fact in the log. The cursor of an event is its position.
+/// An event of the log. The cursor of an event is its position.
 #[Object]
 impl Event {
-    /// Its id, a UUID; on Kafka it is `event_id`.
+    /// ID of the event, a UUID; `event_id` on Kafka.
     pub(crate) async fn id(&self) -> ID {
         ID(self.row.event_id.to_string())
     }
 
-    /// Its place in the one order of all events.
+    /// Position of the event in the log, which orders all events.
     async fn position(&self) -> Position {
         Position(self.row.position)
     }
 
-    /// What happened, such as `task_created`.
+    /// Type of the event, such as `task_created`.
     #[graphql(name = "type")]
     async fn event_type(&self) -> &str {
         &self.row.event_type
     }
 
-    /// `project`, `task` or `schedule`.
+    /// Type of the aggregate: `project`, `task` or `schedule`.
     async fn aggregate_type(&self) -> &str {
         &self.row.aggregate_type
     }
 
-    /// The thing that it happened to.
+    /// The aggregate that the event belongs to.
     async fn aggregate_id(&self) -> ID {
         ID(self.row.aggregate_id.to_string())
     }
 
-    /// The version of that thing after the event.
+    /// Version of the aggregate after the event.
     async fn aggregate_version(&self) -> i32 {
         version(self.row.version)
     }
 
-    /// When it happened in the world.
+    /// When the event occurred.
     async fn occurred_at(&self) -> DateTime {
         DateTime(self.row.metadata.occurred_at.utc())
     }
 
-    /// When the log took it. It never goes back along positions.
+    /// When the event was stored. Never decreases with increasing position.
     async fn recorded_at(&self) -> DateTime {
         DateTime(self.row.recorded_at)
     }
 
-    /// Who did it.
+    /// The user or service that caused the event.
     async fn actor(&self) -> ID {
         ID(self.row.metadata.actor.to_string())
     }
 
-    /// Shared by all that belongs to one request or process.
+    /// Shared by all events of one request or process.
     async fn correlation_id(&self) -> ID {
         ID(self.row.metadata.correlation_id.to_string())
     }
 
-    /// The event that caused it, if an event did.
+    /// The event that caused this one, if any.
     async fn causation_id(&self) -> Option<ID> {
         self.row.metadata.causation_id.map(|id| ID(id.to_string()))
     }
 
-    /// The id of the command that caused it, if it had one.
+    /// ID of the command that caused the event, if the command had one.
     async fn command_id(&self) -> Option<ID> {
         self.row.metadata.command_id.map(|id| ID(id.to_string()))
     }
 
-    /// What happened, in words for people, without saying who did it.
+    /// Human-readable summary of the event, without the actor.
     async fn summary(&self) -> &str {
         &self.row.summary
     }
 
-    /// What happened, in the fields of its type.
+    /// Fields of the event, which depend on its type.
     async fn data(&self) -> Json {
         Json(self.row.data.clone())
     }
@@ -97,12 +97,12 @@ pub struct EventConnection {
     page_info: PageInfo,
 }
 
-/// One of the events of a page.
+/// An item of a page of events.
 #[derive(SimpleObject)]
 pub struct EventEdge {
-    /// The event itself.
+    /// The event.
     node: Event,
-    /// Its position, for `after`.
+    /// Position of the event, for `after`.
     cursor: String,
 }
 
@@ -119,7 +119,7 @@ impl EventConnection {
         self.edges.iter().map(|edge| &edge.node).collect()
     }
 
-    /// Where the page is in the list.
+    /// Position of the page in the list.
     async fn page_info(&self) -> &PageInfo {
         &self.page_info
     }
@@ -139,19 +139,19 @@ impl EventConnection {
     }
 }
 
-/// Which events are wanted. Everything given must hold.
+/// Filter for events. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct EventFilter {
-    /// Of one of these types, such as `task_created`.
+    /// Events of these types, such as `task_created`.
     #[graphql(name = "type")]
     types: Option<Vec<String>>,
-    /// About one of these kinds of thing: `project`, `task`, `schedule`.
+    /// Events of aggregates of these types: `project`, `task`, `schedule`.
     aggregate_type: Option<Vec<String>>,
-    /// About this thing.
+    /// Events of this aggregate.
     aggregate_id: Option<ID>,
-    /// Done by this actor.
+    /// Events caused by this actor.
     actor: Option<ID>,
-    /// When the log took it.
+    /// When the event was stored.
     recorded_at: Option<DateTimeComparator>,
 }
 
@@ -177,21 +177,21 @@ impl EventFilter {
     }
 }
 
-/// Questions about events.
+/// Queries on events.
 #[derive(Default)]
 pub struct EventQueries;
 
-/// Questions about events.
+/// Queries on events.
 #[Object]
 impl EventQueries {
-    /// The events of the workspace, in order. They are read from the log itself, which is never behind.
+    /// The events of the workspace, in order. They are read from the log, so they are never stale.
     async fn events(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only events after this position.")] after: Option<Position>,
-        #[graphql(desc = "At most this many events.")] first: Option<i32>,
-        #[graphql(desc = "Only events for which all of this holds.")] filter: Option<EventFilter>,
-        #[graphql(desc = "Waits, bounded, until the log has reached this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Maximum number of events.")] first: Option<i32>,
+        #[graphql(desc = "Filter.")] filter: Option<EventFilter>,
+        #[graphql(desc = "Waits, up to a limit, until the log has reached this position.")] min_position: Option<Position>,
     ) -> Result<EventConnection> {
         let window = Paging { first, ..Paging::default() }.window(&ctx.look_ahead())?;
         let filter = filter.unwrap_or_default().checked()?;
@@ -207,14 +207,14 @@ impl EventQueries {
         Ok(EventConnection::of(page, after))
     }
 
-    /// What happened to one project, task or schedule, the oldest first.
+    /// The events of one project, task or schedule, oldest first.
     async fn history(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of the thing.")] subject_id: ID,
+        #[graphql(desc = "ID of the aggregate.")] subject_id: ID,
         #[graphql(desc = "Only events after this position.")] after: Option<Position>,
-        #[graphql(desc = "At most this many events.")] first: Option<i32>,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Maximum number of events.")] first: Option<i32>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<EventConnection> {
         let window = Paging { first, ..Paging::default() }.window(&ctx.look_ahead())?;
         let subject = uuid("subjectId", &subject_id)?;

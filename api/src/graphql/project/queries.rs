@@ -1,4 +1,4 @@
-//! Questions about projects.
+//! Queries on projects.
 
 use super::types::{Project, ProjectConnection, ProjectStatus};
 use crate::graphql::comparators::{IDComparator, StringComparator};
@@ -13,18 +13,18 @@ use projections::model::ReadModel;
 use projections::project_overview::{self, ProjectOverview, ProjectSelection, find_project, list_projects, phase_word, project_by_key};
 use projections::task_list::TaskList;
 
-/// Which projects are wanted. Everything given must hold.
+/// Filter for projects. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct ProjectFilter {
-    /// In one of these states. Not given: all but the deleted ones.
+    /// In one of these lifecycle states. If omitted, all except deleted projects.
     status: Option<Vec<ProjectStatus>>,
-    /// Somebody who works in it.
+    /// Has this user as a collaborator.
     collaborator_id: Option<IDComparator>,
-    /// The key.
+    /// Key of the project.
     key: Option<StringComparator>,
-    /// The name.
+    /// Name of the project.
     name: Option<StringComparator>,
-    /// Every word occurs in name, description or key, whatever its case.
+    /// Every word occurs in the name, description or key, ignoring case.
     text: Option<String>,
 }
 
@@ -71,20 +71,20 @@ fn models(selection: ProjectSelection) -> Vec<&'static str> {
     [ProjectOverview::NAME].into_iter().chain(tasks).collect()
 }
 
-/// Questions about projects.
+/// Queries on projects.
 #[derive(Default)]
 pub struct ProjectQueries;
 
-/// Questions about projects.
+/// Queries on projects.
 #[Object]
 impl ProjectQueries {
-    /// A project by id or by key, also a deleted one. Null if there is none.
+    /// A project by ID or key, including deleted ones. Null if it does not exist.
     async fn project(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: Option<ID>,
-        #[graphql(desc = "Its key, such as `PRJ`.")] key: Option<String>,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "ID of the object.")] id: Option<ID>,
+        #[graphql(desc = "Key of the project, such as `PRJ`.")] key: Option<String>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<Option<Project>> {
         let selection = selection(&ctx.look_ahead());
         let id = optional_uuid("id", id.as_ref())?;
@@ -101,17 +101,17 @@ impl ProjectQueries {
         Ok(found.map_err(unanswered)?.map(|view| Project { view, seen: position }))
     }
 
-    /// The projects of the workspace, by key.
+    /// The projects of the workspace, ordered by key.
     #[allow(clippy::too_many_arguments)]
     async fn projects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only projects for which all of this holds.")] filter: Option<ProjectFilter>,
-        #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Filter.")] filter: Option<ProjectFilter>,
+        #[graphql(desc = "Maximum number of items, from the start of the list or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<ProjectConnection> {
         let look = ctx.look_ahead();
         let selection = any_node(&look, |node| selection(&node), ProjectSelection::or);

@@ -9,49 +9,49 @@ use domain::values::CollaboratorRole as Role;
 use projections::model::ReadModel;
 use projections::project_overview::{Counts, ProjectOverview, ProjectView};
 
-/// Where a project is in its life.
+/// Lifecycle state of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::project::Phase")]
 pub enum ProjectStatus {
-    /// It is worked on.
+    /// Active.
     Active,
-    /// It rests: nothing in it changes, none of its schedules fires.
+    /// Read-only; its schedules do not fire.
     Archived,
-    /// It is gone for good. Its key stays reserved.
+    /// Permanently deleted. Its key stays reserved.
     Deleted,
 }
 
-/// What somebody may do in a project.
+/// A user's role in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::values::CollaboratorRole")]
 pub enum CollaboratorRole {
-    /// Reads.
+    /// Can read.
     Viewer,
-    /// Changes tasks.
+    /// Can also create and change tasks and schedules.
     Editor,
-    /// Changes the project and its people.
+    /// Can also change the project and its collaborators.
     Manager,
-    /// Answers for the project. A project always has one.
+    /// Can do everything. A project always has at least one owner.
     Owner,
 }
 
-/// Somebody who works in a project.
+/// A member of a project.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Collaborator {
-    /// The person.
+    /// The user.
     user_id: ID,
-    /// What they may do.
+    /// The user's role in the project.
     role: CollaboratorRole,
-    /// Since when they are in the project.
+    /// When the user was added to the project.
     since: DateTime,
 }
 
-/// How many tasks of a project are in each status. Deleted tasks are in none.
+/// Number of tasks of a project by status. Deleted tasks do not count.
 #[derive(Debug, Clone, Copy, SimpleObject)]
 pub struct TaskCounts {
-    /// All tasks, whatever their status.
+    /// All tasks.
     total: i32,
-    /// Tasks to do.
+    /// Tasks with status TODO.
     todo: i32,
     /// Tasks in progress.
     in_progress: i32,
@@ -63,7 +63,7 @@ pub struct TaskCounts {
     done: i32,
     /// Cancelled tasks.
     cancelled: i32,
-    /// Open tasks whose due moment has passed, by the clock at the moment of asking.
+    /// Open tasks whose due instant has passed at the time of the query.
     overdue: i32,
 }
 
@@ -82,7 +82,7 @@ impl TaskCounts {
     }
 }
 
-/// The frame that tasks and schedules live in, and the people who work in it.
+/// A project: a set of tasks and schedules, and its collaborators.
 #[derive(Clone)]
 pub struct Project {
     pub(crate) view: ProjectView,
@@ -90,50 +90,50 @@ pub struct Project {
     pub(crate) seen: i64,
 }
 
-/// The frame that tasks and schedules live in, and the people who work in it.
+/// A project: a set of tasks and schedules, and its collaborators.
 #[Object]
 impl Project {
-    /// Its id, a UUID.
+    /// ID of the object, a UUID.
     pub(crate) async fn id(&self) -> ID {
         ID(self.view.project.id.to_string())
     }
 
-    /// The short name that its task keys begin with. It never changes.
+    /// Short name that prefixes the keys of the project's tasks. It never changes.
     async fn key(&self) -> &str {
         &self.view.project.key
     }
 
-    /// Its name.
+    /// Name of the project.
     async fn name(&self) -> &str {
         &self.view.project.name
     }
 
-    /// What it is about; empty if nothing was said.
+    /// Description of the project; empty if none was given.
     async fn description(&self) -> &str {
         &self.view.project.description
     }
 
-    /// Where it is in its life.
+    /// Lifecycle state of the project.
     async fn status(&self) -> ProjectStatus {
         self.view.project.phase.into()
     }
 
-    /// Its planned first day.
+    /// Planned first day.
     async fn start_on(&self) -> Option<Date> {
         self.view.project.start_on.map(Date)
     }
 
-    /// Its planned last day.
+    /// Planned last day.
     async fn due_on(&self) -> Option<Date> {
         self.view.project.due_on.map(Date)
     }
 
-    /// Where its dates end, unless they name a zone of their own.
+    /// Time zone of due dates that do not name one.
     async fn time_zone(&self) -> TimeZone {
         TimeZone(self.view.project.time_zone.name().to_owned())
     }
 
-    /// The people who work in it, in the order in which they joined.
+    /// The collaborators, in the order in which they were added.
     async fn collaborators(&self) -> Vec<Collaborator> {
         let people = self.view.project.collaborators.iter();
         people
@@ -141,7 +141,7 @@ impl Project {
             .collect()
     }
 
-    /// How many tasks it has, by status.
+    /// Number of tasks by status.
     async fn task_counts(&self, ctx: &Context<'_>) -> Result<TaskCounts> {
         let (project, mut overdue) = (&self.view.project, self.view.overdue);
         if overdue.is_none() && ctx.look_ahead().field("overdue").exists() {
@@ -151,37 +151,37 @@ impl Project {
         Ok(TaskCounts::new(project.counts, overdue.unwrap_or_default()))
     }
 
-    /// Who created it.
+    /// The user who created the project.
     async fn created_by(&self) -> ID {
         ID(self.view.project.created_by.to_string())
     }
 
-    /// When it was created.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.view.project.created_at)
     }
 
-    /// When it last changed. Its tasks do not count.
+    /// When the project last changed. Changes to its tasks do not count.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.view.project.updated_at)
     }
 
-    /// How often it has changed, from 1. For `expectedVersion`.
+    /// Version of the object: the number of its events, from 1. For `expectedVersion`.
     async fn version(&self) -> i32 {
         version(self.view.project.version)
     }
 
-    /// Its tasks.
+    /// The tasks of the project.
     #[allow(clippy::too_many_arguments)]
     async fn tasks(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only tasks for which all of this holds.")] filter: Option<TaskFilter>,
-        #[graphql(desc = "The order. Not given: by creation. Ties are ordered by id.")] sort: Option<Vec<TaskSort>>,
-        #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
+        #[graphql(desc = "Filter.")] filter: Option<TaskFilter>,
+        #[graphql(desc = "Sort order; by creation if omitted. Ties are broken by ID.")] sort: Option<Vec<TaskSort>>,
+        #[graphql(desc = "Maximum number of items, from the start of the list or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
     ) -> Result<TaskConnection> {
         let paging = Paging { first, after, last, before };
         list(ctx, filter, sort, paging, self.seen, Some(self.view.project.id)).await

@@ -1,4 +1,4 @@
-//! Questions about schedules and firings.
+//! Queries on schedules and firings.
 
 use super::types::{DeadlineFiring, DeadlineFiringConnection, DeadlineKind, Schedule, ScheduleConnection, ScheduleState};
 use crate::graphql::comparators::{DateTimeComparator, IDComparator};
@@ -13,12 +13,12 @@ use projections::project_overview::ProjectOverview;
 use projections::schedules::{self, ScheduleSelection, Schedules, find_schedule, list_schedules};
 use projections::task_list::TaskList;
 
-/// Which schedules are wanted. Everything given must hold.
+/// Filter for schedules. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct ScheduleFilter {
-    /// In one of these states. Not given: all but the deleted ones.
+    /// In one of these lifecycle states. If omitted, all except deleted projects.
     state: Option<Vec<ScheduleState>>,
-    /// The project, also of a task's schedule.
+    /// The project of the schedule or of its task.
     project_id: Option<IDComparator>,
     /// The task.
     task_id: Option<IDComparator>,
@@ -26,14 +26,14 @@ pub struct ScheduleFilter {
     due_at: Option<DateTimeComparator>,
 }
 
-/// Which firings are wanted. Everything given must hold.
+/// Filter for deadline events. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct DeadlineFilter {
     /// The schedule.
     schedule_id: Option<IDComparator>,
-    /// What fired.
+    /// Kind of deadline event.
     kind: Option<DeadlineKind>,
-    /// When it fired.
+    /// When the event fired.
     fired_at: Option<DateTimeComparator>,
 }
 
@@ -91,19 +91,19 @@ fn models(selection: ScheduleSelection) -> Vec<&'static str> {
     [Schedules::NAME].into_iter().chain(project).chain(task).collect()
 }
 
-/// Questions about schedules and firings.
+/// Queries on schedules and firings.
 #[derive(Default)]
 pub struct ScheduleQueries;
 
-/// Questions about schedules and firings.
+/// Queries on schedules and firings.
 #[Object]
 impl ScheduleQueries {
-    /// A schedule by id, also a deleted one. Null if there is none, or if its project or its task is deleted.
+    /// A schedule by ID, including deleted ones. Null if it does not exist or if its project or task is deleted.
     async fn schedule(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: ID,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "ID of the object.")] id: ID,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<Option<Schedule>> {
         let selection = selection(&ctx.look_ahead());
         let id = ScheduleId(uuid("id", &id)?);
@@ -113,17 +113,17 @@ impl ScheduleQueries {
         Ok(found.filter(|view| !view.schedule.hidden).map(|view| Schedule { view, seen: position }))
     }
 
-    /// The schedules of the workspace, by due moment.
+    /// The schedules of the workspace, ordered by due instant.
     #[allow(clippy::too_many_arguments)]
     async fn schedules(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only schedules for which all of this holds.")] filter: Option<ScheduleFilter>,
-        #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Filter.")] filter: Option<ScheduleFilter>,
+        #[graphql(desc = "Maximum number of items, from the start of the list or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<ScheduleConnection> {
         let look = ctx.look_ahead();
         let both =
@@ -137,17 +137,17 @@ impl ScheduleQueries {
         Ok(page.map(|view| Schedule { view, seen: position }).into())
     }
 
-    /// What fired in the workspace, the oldest first.
+    /// The deadline events of the workspace, oldest first.
     #[allow(clippy::too_many_arguments)]
     async fn deadlines(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only firings for which all of this holds.")] filter: Option<DeadlineFilter>,
-        #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Filter.")] filter: Option<DeadlineFilter>,
+        #[graphql(desc = "Maximum number of items, from the start of the list or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<DeadlineFiringConnection> {
         let look = ctx.look_ahead();
         let schedule = any_node(&look, |node| node.field("schedule").exists(), |a, b| a || b);

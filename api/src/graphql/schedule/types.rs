@@ -15,49 +15,49 @@ use projections::project_overview::ProjectView;
 use projections::schedules::{ScheduleRow, ScheduleView, Schedules};
 use projections::task_list::TaskView;
 
-/// Where a schedule stands.
+/// State of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "projections::schedules::ScheduleState")]
 pub enum ScheduleState {
-    /// Nothing of its due revision has fired.
+    /// No deadline event of the current due revision has fired.
     Pending,
     /// A threshold was reached.
     Approaching,
-    /// The due moment passed.
+    /// The due instant has passed.
     Overdue,
-    /// It was met, in time or late.
+    /// Marked as met, in time or late.
     Met,
-    /// It is gone for good.
+    /// Permanently deleted.
     Deleted,
 }
 
-/// What fired.
+/// Kind of deadline event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum DeadlineKind {
-    /// A threshold before the due moment.
+    /// A threshold before the due instant was reached.
     Approaching,
-    /// The due moment itself.
+    /// The due instant has passed.
     Overdue,
 }
 
-/// The unit of a threshold.
+/// Unit of a threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::values::ThresholdUnit")]
 pub enum ThresholdUnit {
-    /// Sixty seconds.
+    /// 60 seconds.
     Minutes,
-    /// Sixty minutes.
+    /// 60 minutes.
     Hours,
-    /// Days of the calendar in the schedule's zone.
+    /// Calendar days in the time zone of the schedule.
     Days,
 }
 
-/// A lead before the due moment.
+/// A time before the due instant.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Threshold {
-    /// How many units.
+    /// Number of units.
     amount: i32,
-    /// Of what.
+    /// Unit.
     unit: ThresholdUnit,
 }
 
@@ -67,7 +67,7 @@ impl From<domain::values::Threshold> for Threshold {
     }
 }
 
-/// One deadline with its warnings: of a project, of a task, or standing alone as a milestone.
+/// A deadline with warnings: of a project, of a task, or on its own as a milestone.
 #[derive(Clone)]
 pub struct Schedule {
     pub(crate) view: ScheduleView,
@@ -75,20 +75,20 @@ pub struct Schedule {
     pub(crate) seen: i64,
 }
 
-/// One deadline with its warnings: of a project, of a task, or standing alone as a milestone.
+/// A deadline with warnings: of a project, of a task, or on its own as a milestone.
 #[Object]
 impl Schedule {
-    /// Its id, a UUID.
+    /// ID of the object, a UUID.
     pub(crate) async fn id(&self) -> ID {
         ID(self.view.schedule.id.to_string())
     }
 
-    /// What is due, in a line.
+    /// Title of the schedule, one line.
     async fn title(&self) -> &str {
         &self.view.schedule.title
     }
 
-    /// Where it stands, by what has fired.
+    /// State of the schedule.
     async fn state(&self) -> ScheduleState {
         self.view.schedule.state.into()
     }
@@ -98,23 +98,23 @@ impl Schedule {
         self.view.schedule.due.into()
     }
 
-    /// How often the due moment was set, from 1. Each threshold fires at most once in each revision.
+    /// How often the due instant has been set, from 1. Each threshold fires at most once in each revision.
     async fn due_revision(&self) -> i32 {
         self.view.schedule.due_revision
     }
 
-    /// When it warns, the earliest first.
+    /// Thresholds at which it warns, earliest first.
     async fn thresholds(&self) -> Vec<Threshold> {
         self.view.schedule.thresholds.iter().map(|threshold| threshold.lead().into()).collect()
     }
 
-    /// The next moment that fires; null if nothing will, or while its project rests.
+    /// Instant at which the schedule fires next; null if none is left or the project is archived.
     async fn next_fire_at(&self) -> Option<DateTime> {
         let schedule = &self.view.schedule;
         schedule.next_fire_at.filter(|_| !schedule.is_silenced()).map(DateTime)
     }
 
-    /// The project it is about, or that its task is in.
+    /// The project of the schedule or of its task; null for a milestone.
     async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         match (&self.view.project, self.view.schedule.project_id) {
             (Some(project), _) => {
@@ -125,7 +125,7 @@ impl Schedule {
         }
     }
 
-    /// The task it is about.
+    /// The task of the schedule, if any.
     async fn task(&self, ctx: &Context<'_>) -> Result<Option<Task>> {
         let view = |task| TaskView { task, project: None, project_overdue: None, schedule: None };
         match (&self.view.task, self.view.schedule.task_id) {
@@ -135,7 +135,8 @@ impl Schedule {
         }
     }
 
-    /// What has fired, the oldest first: the latest 25, of whatever due revision. All are in `deadlines`, by `scheduleId`.
+    /// The latest 25 deadline events, oldest first, of any due revision. `deadlines` with `scheduleId` lists all of
+    /// them.
     async fn firings(&self, ctx: &Context<'_>) -> Result<Vec<DeadlineFiring>> {
         seen(ctx, &[DeadlineLog::NAME], self.seen).await?;
         let rows = ctx.loaders().load_one(FiringsOf(self.view.schedule.id)).await?.unwrap_or_default();
@@ -143,17 +144,17 @@ impl Schedule {
         Ok(rows.into_iter().map(|row| DeadlineFiring { row, schedule: Some(schedule.clone()), seen: self.seen }).collect())
     }
 
-    /// When it was created.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.view.schedule.created_at)
     }
 
-    /// When it last changed or fired.
+    /// When the schedule last changed or fired.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.view.schedule.updated_at)
     }
 
-    /// How often it has changed or fired, from 1. For `expectedVersion`.
+    /// Version of the object: the number of its events, from 1. For `expectedVersion`.
     async fn version(&self) -> i32 {
         version(self.view.schedule.version)
     }
@@ -171,7 +172,7 @@ impl Schedule {
     }
 }
 
-/// One deadline event. Each (schedule, due revision, threshold) has at most one; OVERDUE has no threshold.
+/// A deadline event. There is at most one for each schedule, due revision and threshold; OVERDUE has no threshold.
 #[derive(Clone)]
 pub struct DeadlineFiring {
     pub(crate) row: FiringRow,
@@ -180,10 +181,10 @@ pub struct DeadlineFiring {
     pub(crate) seen: i64,
 }
 
-/// One deadline event. Each (schedule, due revision, threshold) has at most one; OVERDUE has no threshold.
+/// A deadline event. There is at most one for each schedule, due revision and threshold; OVERDUE has no threshold.
 #[Object]
 impl DeadlineFiring {
-    /// Its id, a UUID made from the schedule, the due revision and the moment.
+    /// ID of the object, a UUID derived from the schedule, the due revision and the instant.
     pub(crate) async fn id(&self) -> ID {
         ID(self.row.id.to_string())
     }
@@ -196,41 +197,41 @@ impl DeadlineFiring {
         }
     }
 
-    /// What fired.
+    /// Kind of deadline event.
     async fn kind(&self) -> DeadlineKind {
         if self.row.threshold.is_some() { DeadlineKind::Approaching } else { DeadlineKind::Overdue }
     }
 
-    /// The threshold that was reached.
+    /// The threshold that was reached; null for OVERDUE.
     async fn threshold(&self) -> Option<Threshold> {
         self.row.threshold.map(Threshold::from)
     }
 
-    /// The due revision it belongs to.
+    /// The due revision that the event belongs to.
     async fn due_revision(&self) -> i32 {
         self.row.due_revision
     }
 
-    /// The due moment of that revision.
+    /// The due instant of that revision.
     async fn due_at(&self) -> DateTime {
         DateTime(self.row.due_at)
     }
 
-    /// When it fired.
+    /// When the event fired.
     async fn fired_at(&self) -> DateTime {
         DateTime(self.row.fired_at)
     }
 
-    /// Milliseconds from the moment that was to fire until it did.
+    /// Milliseconds between the instant at which the event should have fired and the instant at which it did.
     async fn late_by_ms(&self) -> Long {
         Long(self.row.late_by_ms)
     }
 
-    /// The place of the event in the log.
+    /// Position of the event in the log.
     async fn position(&self) -> Position {
         Position(self.row.position)
     }
 }
 
 connection!(ScheduleConnection, ScheduleEdge, Schedule, "schedules");
-connection!(DeadlineFiringConnection, DeadlineFiringEdge, DeadlineFiring, "firings");
+connection!(DeadlineFiringConnection, DeadlineFiringEdge, DeadlineFiring, "deadline events");

@@ -1,4 +1,4 @@
-//! Questions about tasks.
+//! Queries on tasks.
 
 use super::types::{Task, TaskConnection, TaskPriority, TaskStatus};
 use crate::graphql::comparators::{DateTimeComparator, IDComparator, StringComparator};
@@ -17,42 +17,42 @@ use projections::querying::filter::Comparator;
 use projections::schedules::Schedules;
 use projections::task_list::{self, TaskList, TaskSelection, find_task, list_tasks, priority_number, task_by_key};
 
-/// How a status is compared. Everything given must hold.
+/// Conditions on a status. All given conditions must hold.
 #[derive(Debug, InputObject)]
 pub struct TaskStatusComparator {
-    /// It is this one.
+    /// Equals this value.
     eq: Option<TaskStatus>,
-    /// It is another one.
+    /// Differs from this value.
     ne: Option<TaskStatus>,
-    /// It is one of these.
+    /// Equals one of these values.
     #[graphql(name = "in")]
     within: Option<Vec<TaskStatus>>,
-    /// It is none of these.
+    /// Equals none of these values.
     not_in: Option<Vec<TaskStatus>>,
 }
 
-/// How a priority is compared. Everything given must hold.
+/// Conditions on a priority. All given conditions must hold.
 #[derive(Debug, InputObject)]
 pub struct TaskPriorityComparator {
-    /// It is this one.
+    /// Equals this value.
     eq: Option<TaskPriority>,
-    /// It is another one.
+    /// Differs from this value.
     ne: Option<TaskPriority>,
-    /// It is one of these.
+    /// Equals one of these values.
     #[graphql(name = "in")]
     within: Option<Vec<TaskPriority>>,
-    /// It is none of these.
+    /// Equals none of these values.
     not_in: Option<Vec<TaskPriority>>,
 }
 
-/// Which tasks are wanted. Everything given must hold.
+/// Filter for tasks. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct TaskFilter {
-    /// All of these hold.
+    /// All of these filters match.
     and: Option<Vec<TaskFilter>>,
-    /// At least one of these holds.
+    /// At least one of these filters matches.
     or: Option<Vec<TaskFilter>>,
-    /// This does not hold.
+    /// This filter does not match.
     not: Option<Box<TaskFilter>>,
     /// The project.
     project_id: Option<IDComparator>,
@@ -60,7 +60,7 @@ pub struct TaskFilter {
     status: Option<TaskStatusComparator>,
     /// The priority.
     priority: Option<TaskPriorityComparator>,
-    /// Those who work on it.
+    /// The assignees.
     assignee_id: Option<IDComparator>,
     /// The category.
     category: Option<StringComparator>,
@@ -70,48 +70,48 @@ pub struct TaskFilter {
     title: Option<StringComparator>,
     /// When it is due.
     due_at: Option<DateTimeComparator>,
-    /// When it was created.
+    /// When the object was created.
     created_at: Option<DateTimeComparator>,
-    /// When it last changed.
+    /// When the task last changed.
     updated_at: Option<DateTimeComparator>,
-    /// Whether it is overdue, by the clock at the moment of asking.
+    /// Whether the task is open and its due instant has passed at the time of the query.
     is_overdue: Option<bool>,
-    /// Every word occurs in title, description or key, whatever its case.
+    /// Every word occurs in the title, description or key, ignoring case.
     text: Option<String>,
 }
 
-/// What tasks are sorted by.
+/// Fields that tasks can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum TaskSortField {
-    /// The number in the project.
+    /// Number of the task in its project.
     Number,
-    /// When it was created.
+    /// When the object was created.
     Created,
-    /// When it last changed.
+    /// When the task last changed.
     Updated,
-    /// When it is due; tasks without a due moment come last.
+    /// Due instant; tasks without one come last.
     Due,
-    /// How pressing it is; ascending is most urgent first.
+    /// Priority; ascending is most urgent first.
     Priority,
-    /// The title, by Unicode code point.
+    /// Title, by Unicode code point.
     Title,
 }
 
-/// Which way a list is sorted.
+/// Direction of a sort order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum SortDirection {
-    /// Smallest first.
+    /// Ascending.
     Asc,
-    /// Greatest first.
+    /// Descending.
     Desc,
 }
 
-/// One level of an order of tasks.
+/// One sort key of tasks.
 #[derive(Debug, InputObject)]
 pub struct TaskSort {
-    /// What to sort by.
+    /// Field to sort by.
     field: TaskSortField,
-    /// Which way. Not given: ascending.
+    /// Direction; ascending if omitted.
     direction: Option<SortDirection>,
 }
 
@@ -237,20 +237,20 @@ pub(crate) async fn list(
     Ok(page.map(|view| Task { view, seen: position }).into())
 }
 
-/// Questions about tasks.
+/// Queries on tasks.
 #[derive(Default)]
 pub struct TaskQueries;
 
-/// Questions about tasks.
+/// Queries on tasks.
 #[Object]
 impl TaskQueries {
-    /// A task by id, or by a key that it has or had. Null if there is none, also where it or its project is deleted.
+    /// A task by ID or by a current or former key. Null if it does not exist or if the task or its project is deleted.
     async fn task(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: Option<ID>,
-        #[graphql(desc = "A key that it has or had, such as `PRJ-12`.")] key: Option<String>,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "ID of the object.")] id: Option<ID>,
+        #[graphql(desc = "Current or former key of the task, such as `PRJ-12`.")] key: Option<String>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<Option<Task>> {
         let selection = selection(&ctx.look_ahead());
         let id = optional_uuid("id", id.as_ref())?;
@@ -272,13 +272,13 @@ impl TaskQueries {
     async fn tasks(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only tasks for which all of this holds.")] filter: Option<TaskFilter>,
-        #[graphql(desc = "The order. Not given: by creation. Ties are ordered by id.")] sort: Option<Vec<TaskSort>>,
-        #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many rows, from the end or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor; alone, the last of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, bounded, until what the answer reads has seen this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Filter.")] filter: Option<TaskFilter>,
+        #[graphql(desc = "Sort order; by creation if omitted. Ties are broken by ID.")] sort: Option<Vec<TaskSort>>,
+        #[graphql(desc = "Maximum number of items, from the start of the list or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
     ) -> Result<TaskConnection> {
         let paging = Paging { first, after, last, before };
         list(ctx, filter, sort, paging, wanted(ctx, min_position), None).await

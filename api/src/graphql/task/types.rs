@@ -16,46 +16,46 @@ use projections::task_comments::{CommentRow, TaskComments, list_comments};
 use projections::task_list::{TaskList, TaskView};
 use std::sync::Arc;
 
-/// Where a task is in its work.
+/// Status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::task::Status")]
 pub enum TaskStatus {
-    /// Not begun.
+    /// Not started.
     Todo,
-    /// Being worked on.
+    /// In progress.
     InProgress,
-    /// Being looked at by others.
+    /// In review.
     InReview,
-    /// It cannot go on, for a reason.
+    /// Blocked, for a given reason.
     Blocked,
-    /// It is done. Left only by `taskReopen`.
+    /// Done. Only `taskReopen` leaves this status.
     Done,
-    /// It will not be done. Left only by `taskReopen`.
+    /// Cancelled. Only `taskReopen` leaves this status.
     Cancelled,
 }
 
-/// How pressing a task is. Ascending: most urgent first.
+/// Priority of a task. Ascending order is most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::values::Priority")]
 pub enum TaskPriority {
-    /// Drop everything else.
+    /// Needs immediate attention.
     Critical,
-    /// Before the ordinary.
+    /// Above normal.
     High,
-    /// The ordinary.
+    /// Normal.
     Medium,
-    /// When there is time.
+    /// Below normal.
     Low,
 }
 
-/// The moment something is due.
+/// When something is due.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Due {
-    /// The instant.
+    /// The due instant.
     at: DateTime,
-    /// The day, if it was given as a day; `at` is then the end of that day in `timeZone`.
+    /// The due date, if a date was given; `at` is then the end of that day in `timeZone`.
     date: Option<Date>,
-    /// The zone in which days are counted.
+    /// The time zone of the due date.
     time_zone: TimeZone,
 }
 
@@ -65,7 +65,7 @@ impl From<domain::values::Due> for Due {
     }
 }
 
-/// One piece of work in a project.
+/// A task of a project.
 #[derive(Clone)]
 pub struct Task {
     pub(crate) view: TaskView,
@@ -73,25 +73,25 @@ pub struct Task {
     pub(crate) seen: i64,
 }
 
-/// One piece of work in a project.
+/// A task of a project.
 #[Object]
 impl Task {
-    /// Its id, a UUID. It stays the same when the task moves.
+    /// ID of the object, a UUID. It stays the same when the task moves to another project.
     pub(crate) async fn id(&self) -> ID {
         ID(self.view.task.id.to_string())
     }
 
-    /// The key of its project and its number there, such as `PRJ-12`. Keys it had before still lead to it.
+    /// Key of the project and number of the task, such as `PRJ-12`. Former keys still resolve to the task.
     async fn key(&self) -> String {
         self.view.task.key()
     }
 
-    /// Its number in its project, never given twice.
+    /// Number of the task in its project; never reused.
     async fn number(&self) -> i32 {
         self.view.task.number
     }
 
-    /// The project it is in.
+    /// The project of the task.
     async fn project(&self, ctx: &Context<'_>) -> Result<Project> {
         match &self.view.project {
             Some(project) => {
@@ -102,47 +102,47 @@ impl Task {
         }
     }
 
-    /// What is to be done, in a line.
+    /// Title of the task, one line.
     async fn title(&self) -> &str {
         &self.view.task.title
     }
 
-    /// What it is about; empty if nothing was said.
+    /// Description of the project; empty if none was given.
     async fn description(&self) -> &str {
         &self.view.task.description
     }
 
-    /// Where it is in its work.
+    /// Status of the task.
     async fn status(&self) -> TaskStatus {
         self.view.task.status.into()
     }
 
-    /// Why it cannot go on, where it is blocked.
+    /// Why the task is blocked; null unless it is.
     async fn blocked_reason(&self) -> Option<&str> {
         self.view.task.blocked_reason.as_deref()
     }
 
-    /// How pressing it is.
+    /// Priority of the task.
     async fn priority(&self) -> TaskPriority {
         self.view.task.priority.into()
     }
 
-    /// A free word that groups tasks.
+    /// Category of the task, free text.
     async fn category(&self) -> Option<&str> {
         self.view.task.category.as_deref()
     }
 
-    /// Its labels, in alphabetical order.
+    /// Tags of the task, in alphabetical order.
     async fn tags(&self) -> &[String] {
         &self.view.task.tags
     }
 
-    /// Who works on it, in the order in which they were assigned.
+    /// The assignees, in the order in which they were assigned.
     async fn assignee_ids(&self) -> Vec<ID> {
         self.view.task.assignee_ids.iter().map(|person| ID(person.to_string())).collect()
     }
 
-    /// How long it should take, in minutes.
+    /// Estimated duration in minutes.
     async fn estimate_minutes(&self) -> Option<i32> {
         self.view.task.estimate_minutes
     }
@@ -152,12 +152,12 @@ impl Task {
         self.view.task.due.map(Due::from)
     }
 
-    /// Whether its due moment has passed and it is neither done nor cancelled, by the clock at the moment of asking.
+    /// Whether the task is open and its due instant has passed at the time of the query.
     async fn is_overdue(&self, ctx: &Context<'_>) -> bool {
         self.view.task.is_overdue(ctx.now())
     }
 
-    /// The schedule that follows its due date.
+    /// The schedule that follows the task's due date.
     async fn schedule(&self, ctx: &Context<'_>) -> Result<Option<Schedule>> {
         let row = match &self.view.schedule {
             Some(row) => row.clone(),
@@ -169,42 +169,42 @@ impl Task {
         Ok(row.map(|schedule| Schedule { view: ScheduleView { schedule, project: None, task: None }, seen: self.seen }))
     }
 
-    /// Who created it.
+    /// The user who created the project.
     async fn created_by(&self) -> ID {
         ID(self.view.task.created_by.to_string())
     }
 
-    /// When it was created.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.view.task.created_at)
     }
 
-    /// When it last changed.
+    /// When the task last changed.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.view.task.updated_at)
     }
 
-    /// When it was done, where it is done.
+    /// When the task was completed; null unless it is done.
     async fn completed_at(&self) -> Option<DateTime> {
         self.view.task.completed_at.map(DateTime)
     }
 
-    /// Milliseconds from its creation until it was done, where it is done.
+    /// Milliseconds from creation to completion; null unless the task is done.
     async fn time_to_complete_ms(&self) -> Option<Long> {
         self.view.task.time_to_complete_ms.map(Long)
     }
 
-    /// How often it has changed, from 1. For `expectedVersion`.
+    /// Version of the object: the number of its events, from 1. For `expectedVersion`.
     async fn version(&self) -> i32 {
         version(self.view.task.version)
     }
 
-    /// What was said about it, the oldest first.
+    /// Comments on the task, oldest first.
     async fn comments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many rows, from the beginning or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of items, from the start of the list or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
     ) -> Result<CommentConnection> {
         let window = Paging { first, after, ..Paging::default() }.window(&ctx.look_ahead())?;
         seen(ctx, &[TaskComments::NAME], self.seen).await?;
@@ -231,31 +231,31 @@ impl Task {
     }
 }
 
-/// Something that was said about a task.
+/// A comment on a task.
 #[derive(Clone)]
 pub struct Comment {
     pub(crate) row: CommentRow,
 }
 
-/// Something that was said about a task.
+/// A comment on a task.
 #[Object]
 impl Comment {
-    /// Its id, a UUID.
+    /// ID of the object, a UUID.
     pub(crate) async fn id(&self) -> ID {
         ID(self.row.id.to_string())
     }
 
-    /// Who said it.
+    /// The user who wrote the comment.
     async fn author(&self) -> ID {
         ID(self.row.author.to_string())
     }
 
-    /// What was said.
+    /// Text of the comment.
     async fn body(&self) -> &str {
         &self.row.body
     }
 
-    /// When it was said.
+    /// When the comment was added.
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
