@@ -79,7 +79,7 @@ impl fmt::Display for Overload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, allowed, of_node } = *self;
         let whose = if of_node { "this node" } else { "you" };
-        write!(f, "too much is under way for {whose}: {limit} is at its limit of {allowed}; wait for answers, or try again later")
+        write!(f, "too many requests in progress for {whose}: {limit} is at its limit of {allowed}; wait for responses, or try again later")
     }
 }
 

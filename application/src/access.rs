@@ -133,7 +133,7 @@ fn role_in(project: &Project, user: UserId) -> Option<CollaboratorRole> {
 pub(crate) fn may_send(caller: &Caller, command: &str) -> Result<(), CommandError> {
     match caller.role {
         Role::Viewer => {
-            Err(CommandError::Forbidden(format!("{command} needs the role member or higher in the workspace; you are a viewer")))
+            Err(CommandError::Forbidden(format!("{command} requires the role member or higher in the workspace; you are a viewer")))
         }
         Role::Member | Role::Admin | Role::Owner | Role::Service => Ok(()),
     }
@@ -147,12 +147,12 @@ pub(crate) fn may_do(caller: &Caller, asks: Asks, standing: Standing) -> Result<
         (Need::Service, _) => match caller.role {
             Role::Service => Ok(()),
             Role::Viewer | Role::Member | Role::Admin | Role::Owner => {
-                Err(CommandError::Forbidden(format!("{command} is sent by the service only")))
+                Err(CommandError::Forbidden(format!("only the service may send {command}")))
             }
         },
         (Need::Membership | Need::ProjectOrMilestone(_), Standing::NoProject) => Ok(()),
         (Need::Project(_) | Need::ProjectOrOwn(_), Standing::NoProject) => {
-            Err(CommandError::Forbidden(format!("{command} needs a role in a project, and this is in none")))
+            Err(CommandError::Forbidden(format!("{command} requires a role in a project, but this object belongs to none")))
         }
         (Need::Membership, Standing::InProject(here)) => enough(caller, command, None, here),
         (Need::ProjectOrOwn(_), Standing::InProject(here)) if here.own => enough(caller, command, None, here),
@@ -175,7 +175,7 @@ fn enough(caller: &Caller, command: &str, needed: Option<CollaboratorRole>, here
     }
     let needed = needed.map_or("viewer", CollaboratorRole::word);
     let has = has.map_or("you have none".to_owned(), |role| format!("you are {}", role.word()));
-    Err(CommandError::Forbidden(format!("{command} needs the role {needed} or higher in the project; {has} there")))
+    Err(CommandError::Forbidden(format!("{command} requires the role {needed} or higher in the project; {has} there")))
 }
 
 /// History is given by those who look after the workspace: they may say when something happened and who did it.

@@ -58,7 +58,7 @@ impl FromStr for Role {
     type Err = String;
     fn from_str(word: &str) -> Result<Self, String> {
         let words = || Self::ALL.map(Self::word).join(", ");
-        Self::ALL.into_iter().find(|role| role.word() == word).ok_or_else(|| format!("{word:?} is none of {}", words()))
+        Self::ALL.into_iter().find(|role| role.word() == word).ok_or_else(|| format!("{word:?} is not one of {}", words()))
     }
 }
 

@@ -22,28 +22,28 @@ pub enum CommandError {
     #[error("{}", refusal.message)]
     RefusedLine { refusal: RefusedLine, before: bool },
     /// The caller, after looking again: a field that the command sets has changed since the expected version.
-    #[error("the version is {current_version} by now, and what changed meanwhile meets the command: {}", conflicting_fields.join(", "))]
+    #[error("version conflict: the current version is {current_version}, and these fields have changed since: {}", conflicting_fields.join(", "))]
     Conflict { current_version: i64, conflicting_fields: Vec<&'static str> },
     /// The caller, with a new command id.
-    #[error("this commandId was used for another request; give every new request an id of its own")]
+    #[error("this commandId was used for another request; generate a new one for each request")]
     CommandIdReused,
     /// The caller, again in a moment.
     #[error("too many commands are waiting; try again in {} ms", retry_after.as_millis())]
     Overloaded { retry_after: Duration },
     /// Us. Sending it again with the same commandId is safe.
-    #[error("the service cannot reach its database at the moment")]
+    #[error("the service cannot reach its database")]
     Unavailable(#[source] LogError),
     /// Us, until somebody makes room. Nothing was stored; sending it again with the same commandId is safe.
-    #[error("the service cannot store anything at the moment, since the disk of its database is full; try again later")]
+    #[error("the service cannot store anything because the disk of its database is full; try again later")]
     NoRoom(#[source] LogError),
     /// Us. Whether it was carried out is not known; sending it again with the same commandId tells.
-    #[error("the answer of the database was lost; send the command again with the same commandId to learn its outcome")]
+    #[error("the response of the database was lost; send the command again with the same commandId to learn its result")]
     OutcomeUnknown,
     /// The caller, again: others changed the same thing all the time.
-    #[error("others are changing the same thing; try again")]
+    #[error("other commands are changing the same object; try again")]
     Contended,
     /// Us: stored facts or the program are wrong.
-    #[error("the service met something it cannot handle")]
+    #[error("internal error")]
     Broken(#[source] LogError),
 }
 

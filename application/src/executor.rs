@@ -394,7 +394,7 @@ pub(crate) fn refused(rule: &impl Rule) -> CommandError {
 }
 
 fn id_taken() -> Refusal {
-    let message = "this id names something already; leave it out or choose a new UUID".to_owned();
+    let message = "this id is already in use; omit it or choose a new UUID".to_owned();
     Refusal { code: ID_TAKEN, message, path: vec!["id".to_owned()] }
 }
 

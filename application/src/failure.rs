@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_causes() {
         let error = CommandError::from(LogError::Corrupt(Arc::new(io::Error::other("event 7 does not read"))));
-        let told = "the service met something it cannot handle: the event log holds what cannot be read: event 7 does not read";
+        let told = "internal error: the event log contains data that cannot be read: event 7 does not read";
         assert_eq!(with_causes(&error), told);
     }
 }

@@ -97,7 +97,7 @@ pub enum LineOutcome {
 /// The import cannot go on. Importing the file again goes on where it stopped.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    #[error("line {line}: the service does not carry out commands at the moment")]
+    #[error("line {line}: the service cannot execute commands now")]
     Unavailable {
         line: u64,
         #[source]
@@ -169,7 +169,7 @@ pub(crate) fn parse(bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>
         Box::new(Reject { line, command_id: None, code, message, path, replayed: false, record })
     };
     if bytes.len() > LINE_BYTES_MAX {
-        return Err(reject(format!("a line has at most {LINE_BYTES_MAX} bytes; this one has more"), Value::Null));
+        return Err(reject(format!("a line must have at most {LINE_BYTES_MAX} bytes; this one has more"), Value::Null));
     }
     let text = text_of(bytes);
     let lossy = || Value::String(String::from_utf8_lossy(text).into_owned());
@@ -211,7 +211,7 @@ fn asked(line: ImportLine) -> Result<Command, serde_json::Error> {
     let ImportLine { command, command_id, input, .. } = line;
     let mut command: Command = serde_json::from_value(serde_json::json!({ "command": command, "input": input }))?;
     if command.command_id().is_some_and(|id| id != command_id) {
-        return Err(serde::de::Error::custom("input.commandId differs from commandId; leave it out of the input"));
+        return Err(serde::de::Error::custom("input.commandId differs from commandId; omit it from the input"));
     }
     command.set_command_id(command_id);
     Ok(command)
@@ -224,7 +224,7 @@ fn history(
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, RefusedLine> {
     if (actor.is_some() || at.is_some()) && !access::may_give_history(caller) {
-        let message = "actor and at are for those who look after the workspace: admin, owner or service";
+        let message = "only the roles admin, owner and service may set actor and at";
         return Err(refused("FORBIDDEN", message.to_owned(), &[]));
     }
     at.map(|at| past(at, now)).transpose().map_err(|InvalidValue { code, message }| refused(code, message, &["at"]))
@@ -234,7 +234,7 @@ fn history(
 fn past(at: Instant, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
     let at = valid_instant(at)?.utc();
     match at > now + AT_AHEAD_MAX {
-        true => Err(InvalidValue::new(format!("at is {at:?}, and it is {now:?} only: what has not happened yet cannot be imported"))),
+        true => Err(InvalidValue::new(format!("at is {at:?}, which is in the future (now: {now:?})"))),
         false => Ok(at),
     }
 }
@@ -281,7 +281,7 @@ async fn carry_out(
     let (RefusedLine { code, message, path }, replayed) = match error {
         CommandError::RefusedLine { refusal, before } => (refusal, before),
         CommandError::Contended => {
-            let message = format!("others changed the same thing during each of {} tries; import the line again", tries + 1);
+            let message = format!("other commands changed the same object during all {} attempts; import the line again", tries + 1);
             (self::refused(error.code(), message, &[]), false)
         }
         error => (self::refused(error.code(), error.to_string(), &[]), false),

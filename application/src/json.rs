@@ -90,7 +90,7 @@ impl<'de> Visitor<'de> for Reader {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format!("the name {name:?} is given twice in one object")));
+                return Err(A::Error::custom(format!("the name {name:?} occurs twice in an object")));
             }
             object.insert(name, members.next_value::<Strict>()?.0);
         }
@@ -151,7 +151,7 @@ mod tests {
             [r#"{"name":1,"name":1}"#, r#"{"a":{"name":1,"b":2,"name":3}}"#, r#"[[{"name":{},"name":{}}]]"#, r#"{"name":1,"n\u0061me":2}"#]
         {
             let error = strict(text.as_bytes()).expect_err("two of one name").to_string();
-            assert!(error.starts_with("the name \"name\" is given twice in one object at line 1 column"), "{text}: {error}");
+            assert!(error.starts_with("the name \"name\" occurs twice in an object at line 1 column"), "{text}: {error}");
         }
         strict(br#"[{"name":1},{"name":{"name":2}}]"#).expect("one name in several objects");
     }

@@ -214,13 +214,13 @@ pub enum LogError {
     Overloaded { retry_after: Duration },
     #[error("the event log cannot be reached")]
     Unreachable(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    #[error("the database of the event log has no room left on its disk")]
+    #[error("the database of the event log has no disk space left")]
     NoRoom(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    #[error("the connection to the event log was lost, and whether the command was taken is not known yet")]
+    #[error("the connection to the event log was lost, and it is unknown whether the command was stored")]
     OutcomeUnknown,
-    #[error("the event log holds what cannot be read")]
+    #[error("the event log contains data that cannot be read")]
     Corrupt(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    #[error("the database does not let the event log be used")]
+    #[error("the database denies access to the event log")]
     Unfit(#[source] Arc<dyn std::error::Error + Send + Sync>),
     #[error("the unit cannot be stored: {0}")]
     Rejected(String),

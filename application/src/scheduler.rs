@@ -52,7 +52,7 @@ pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease
         let generation = application.log().generation();
         tokio::select! {
             Err(error) = tick_on(application, deadlines, &mut aside, signs) => {
-                tracing::warn!(%error, "the scheduler was interrupted; going on");
+                tracing::warn!(%error, "the scheduler was interrupted and continues");
                 tell_nothing(application);
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
@@ -162,7 +162,8 @@ async fn fire(
         through += ticked.iter().filter(|(_, came)| !matches!(came, Came::NotNow)).count();
         for (due, came) in &ticked {
             if aside.put(due, *came, read_at) {
-                tracing::error!(schedule.id = %due.id, fire_at = %due.fire_at, "the schedule {} is due in the read model and not by its events", due.id);
+                tracing::error!(schedule.id = %due.id, fire_at = %due.fire_at, "the schedule {} is due according to the read model but \
+                    not according to its events", due.id);
             }
         }
         // Wait until the read model knows, or the same schedules would be read again.
@@ -182,8 +183,8 @@ async fn fire(
 
 fn disagreement(count: usize, id: Uuid) -> Notice {
     let message = format!(
-        "{count} schedules, such as {id}, are due in the read model schedules and not by their events; they are left alone until \
-         their rows change: run milepost projections rebuild schedules, and report it if that does not help"
+        "{count} schedules, such as {id}, are due according to the read model schedules but not according to their events; they are \
+             ignored until their rows change: run milepost projections rebuild schedules, and report it if that does not help"
     );
     Notice::new(NoticeName::SchedulesDisagree, message)
 }
@@ -224,11 +225,12 @@ async fn tick(application: &Application, due: &DueSchedule, within: Duration) ->
         Class::MayPass | Class::Stays => true,
     };
     if !is_about_the_schedule {
-        tracing::debug!(schedule.id = %due.id, error, "a tick did not get through; it is sent again");
+        tracing::debug!(schedule.id = %due.id, error, "a tick failed; retrying");
         return Came::NotNow;
     }
     metrics::counter!("milepost_scheduler_failed_ticks_total").increment(1);
-    tracing::warn!(schedule.id = %due.id, error, "the tick of the schedule {} failed; others fire, and it is sent again, each time later", due.id);
+    tracing::warn!(schedule.id = %due.id, error, "the tick of the schedule {} failed; other schedules fire, and it is retried with \
+        increasing delays", due.id);
     Came::Failed
 }
 

@@ -37,9 +37,9 @@ pub enum DecodeError {
     UnknownAggregate(String),
     #[error("event {event_type:?} version {event_version:?} is unknown to this version of Milepost")]
     UnknownVersion { event_type: String, event_version: String },
-    #[error("the payload does not read as {event_type:?}: {reason}")]
+    #[error("the payload is not a valid {event_type:?}: {reason}")]
     Payload { event_type: String, reason: String },
-    #[error("the metadata does not read: {0}")]
+    #[error("the metadata is not valid: {0}")]
     Metadata(String),
 }
 
@@ -224,7 +224,7 @@ impl Event {
         match event {
             Ok(event) if event.name() == event_type => Ok(event),
             Ok(event) => {
-                Err(DecodeError::Payload { event_type: event_type.to_owned(), reason: format!("it holds {:?} instead", event.name()) })
+                Err(DecodeError::Payload { event_type: event_type.to_owned(), reason: format!("found {:?} instead", event.name()) })
             }
             Err(error) => Err(DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() }),
         }

@@ -133,7 +133,7 @@ const PRIORITY_CHANGED: &str = r#"{"task_priority_changed":{"from":"low","to":"h
 fn payload_error(result: Result<Event, DecodeError>) -> (String, String) {
     match result {
         Err(DecodeError::Payload { event_type, reason }) => (event_type, reason),
-        other => panic!("not a payload that does not read: {other:?}"),
+        other => panic!("not a payload that cannot be parsed: {other:?}"),
     }
 }
 
@@ -180,7 +180,7 @@ fn a_payload_that_does_not_fit_is_not_read() {
 #[test]
 fn a_payload_of_another_event_is_not_read() {
     let (event_type, reason) = payload_error(decoded("task", "task_assigned", "1", PRIORITY_CHANGED));
-    assert_eq!((event_type.as_str(), reason.as_str()), ("task_assigned", r#"it holds "task_priority_changed" instead"#));
+    assert_eq!((event_type.as_str(), reason.as_str()), ("task_assigned", r#"found "task_priority_changed" instead"#));
     payload_error(decoded("project", "task_priority_changed", "1", PRIORITY_CHANGED));
 }
 

@@ -62,7 +62,7 @@ async fn drop_of_other_logs(tx: &mut PgConnection, name: &str) -> Result<(), Err
     tracing::error!(
         reaction.name = name,
         events,
-        "{events} parked events of {name}, such as {first}, are of another log than this one; they were dropped"
+        "{events} parked events of {name}, such as {first}, belong to another log; they were dropped"
     );
     let aggregates: Vec<Uuid> = dropped.into_iter().map(|(_, aggregate)| aggregate).collect();
     begin_with_first(tx, name, &aggregates, None).await

@@ -183,7 +183,7 @@ impl LeaseKeeper {
         }
         self.tell(&HashMap::new());
         if let Err(error) = in_time(self.hand_back()).await {
-            tracing::warn!(%error, "leases could not be handed back; they run out by themselves");
+            tracing::warn!(%error, "failed to release leases; they will expire");
         }
     }
 
@@ -211,7 +211,7 @@ impl LeaseKeeper {
             // Not so long that the next renewal is late.
             let looked = tokio::time::timeout(RENEW_EVERY, self.look_at_checkpoints()).await.unwrap_or_else(|_| Err(no_answer()));
             if let Err(error) = looked {
-                tracing::debug!(%error, "checkpoints could not be read");
+                tracing::debug!(%error, "failed to read checkpoints");
             }
             tokio::select! {
                 () = tokio::time::sleep(RENEW_EVERY) => {}
@@ -244,7 +244,7 @@ impl LeaseKeeper {
 
     /// Says why leases were not renewed, here and to whoever asks for the health of the node.
     async fn not_renewed(&self, error: &sqlx::Error) {
-        tracing::warn!(%error, "leases could not be renewed");
+        tracing::warn!(%error, "failed to renew leases");
         let code = match error {
             sqlx::Error::Database(refused) => refused.code(),
             _ => None,
@@ -319,7 +319,7 @@ impl LeaseKeeper {
         for (name, wanted) in &mut self.wanted {
             let held = wanted.epoch.borrow().is_some();
             if wanted.progress.as_mut().is_some_and(|progress| progress.is_missing(held, now)) {
-                tracing::warn!(lease.name = name, "there is work and no progress; the lease is released, and the connections are closed");
+                tracing::warn!(lease.name = name, "no progress although there is work; releasing the lease and closing the connections");
                 metrics::counter!("milepost_leases_released_total").increment(1);
                 wanted.epoch.send_replace(None);
                 stuck.push(name);
@@ -337,7 +337,7 @@ impl LeaseKeeper {
         .bind(&stuck)
         .execute(&self.pool);
         if let Err(error) = in_time(release).await {
-            tracing::warn!(%error, "leases could not be released; they run out by themselves");
+            tracing::warn!(%error, "failed to release leases; they will expire");
         }
     }
 
@@ -350,9 +350,9 @@ impl LeaseKeeper {
         }
         match in_time(end_transactions(&self.pool, &taken)).await {
             Ok(ended) if ended.is_empty() => {}
-            Ok(ended) => tracing::warn!(pids = ?ended, "transactions that the last holder of a lease had left open were ended"),
+            Ok(ended) => tracing::warn!(pids = ?ended, "open transactions of the previous lease holder were ended"),
             Err(error) => {
-                tracing::warn!(%error, "transactions of the last holder of a lease could not be ended; the server ends them after a while");
+                tracing::warn!(%error, "failed to end transactions of the previous lease holder; the server ends them after a timeout");
             }
         }
     }
@@ -369,7 +369,7 @@ impl LeaseKeeper {
 fn tell_epoch(name: &str, told: &watch::Sender<Option<i64>>, epoch: Option<i64>) {
     told.send_if_modified(|now| {
         if *now != epoch {
-            tracing::debug!(lease.name = name, lease.epoch = epoch, "a lease changed hands");
+            tracing::debug!(lease.name = name, lease.epoch = epoch, "a lease changed its holder");
         }
         std::mem::replace(now, epoch) != epoch
     });

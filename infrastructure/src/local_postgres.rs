@@ -42,18 +42,15 @@ pub struct LocalPostgres {
 #[derive(Debug, Error)]
 pub enum LocalPostgresError {
     #[error(
-        "no PostgreSQL server of version {MAJOR_MIN} or newer is on this machine; install it (Debian: apt-get install postgresql) or name its folder in MILEPOST_POSTGRES_BIN"
+        "PostgreSQL {MAJOR_MIN} or newer is not installed; install it (Debian: apt-get install postgresql) or name its folder in \
+            MILEPOST_POSTGRES_BIN"
     )]
     NoBinaries,
-    #[error("the data in {folder} were made by PostgreSQL {made_by}, which is not on this machine; install it, or start anew with --fresh")]
+    #[error("the data in {folder} were created by PostgreSQL {made_by}, which is not installed; install it, or start over with --fresh")]
     OtherVersion { folder: PathBuf, made_by: String },
-    #[error(
-        "{folder} cannot be entered by the user {user}, which PostgreSQL must run as; choose another --data-dir, such as one below /var/lib"
-    )]
+    #[error("the user {user}, as which PostgreSQL must run, cannot access {folder}; choose another --data-dir, such as one below /var/lib")]
     Unreachable { folder: PathBuf, user: String },
-    #[error(
-        "PostgreSQL must not run as root, and neither the user postgres nor nobody is on this machine; add one with `useradd --system postgres`"
-    )]
+    #[error("PostgreSQL must not run as root, and neither the user postgres nor nobody exists; add one with `useradd --system postgres`")]
     NoUser,
     #[error("{what} failed: {output}")]
     Failed { what: &'static str, output: String },

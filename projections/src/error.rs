@@ -10,7 +10,7 @@ pub enum QueryError {
     #[error(transparent)]
     Cursor(#[from] ForeignCursor),
     /// The caller: a value that no row can have, so that the database does not even compare.
-    #[error("a text of the question holds the character U+0000, which no stored text has")]
+    #[error("a text of the query contains the character U+0000, which no stored text has")]
     Value(#[source] sqlx::Error),
     /// The caller: what the answer is made of is more than one request may have.
     #[error(transparent)]
@@ -19,13 +19,13 @@ pub enum QueryError {
     #[error("the database cannot be reached")]
     Unavailable(#[source] sqlx::Error),
     /// Us, for a moment: the database ended the question, since it took too long.
-    #[error("the database took too long; ask for less, or try again")]
+    #[error("the database took too long; request less, or try again")]
     TooSlow(#[source] sqlx::Error),
     /// Us, until a new version is live: what is there has other columns, or nothing is there yet.
     #[error("the read model is being built for this version of Milepost; try again")]
     Building(#[source] sqlx::Error),
     /// Us: the question or the rows are wrong.
-    #[error("the database could not answer")]
+    #[error("the database query failed")]
     Broken(#[source] sqlx::Error),
 }
 

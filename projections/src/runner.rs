@@ -124,7 +124,7 @@ impl<M: ReadModel> Projection for Of<M> {
             tokio::select! {
                 result = tend::<M>(&works, now) => {
                     if let Err(error) = result {
-                        tracing::warn!(projection.name = M::NAME, %error, "a read model could not be kept up to date; trying again");
+                        tracing::warn!(projection.name = M::NAME, %error, "failed to update a read model; retrying");
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
                 }
@@ -184,7 +184,7 @@ async fn tend<M: ReadModel>(works: &Works, generation: u64) -> Result<(), BuildE
     match lifecycle::fit::<M>(works).await? {
         Fit::Ours(live) => keep_up::<M>(works, &live, generation).await,
         Fit::ToBuild => {
-            tracing::info!(projection.name = M::NAME, "a version is built by this program's rules");
+            tracing::info!(projection.name = M::NAME, "building a version with the rules of this program");
             let built = match builder::rebuild::<M>(works, &|_| {}).await {
                 Err(BuildError::Busy) => {
                     works.pulse.idle(tokio::time::sleep(LOOK_AGAIN)).await;
@@ -196,7 +196,7 @@ async fn tend<M: ReadModel>(works: &Works, generation: u64) -> Result<(), BuildE
             Ok(())
         }
         Fit::NotOurs(live) => {
-            tracing::debug!(projection.name = M::NAME, projection.version = live.version, "the live version is of other rules");
+            tracing::debug!(projection.name = M::NAME, projection.version = live.version, "the live version was built by other rules");
             works.pulse.idle(tokio::time::sleep(LOOK_AGAIN)).await;
             Ok(())
         }

@@ -146,7 +146,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// Why a node on a database that can be read, and accepts no writes, is of no use.
 fn no_writes(refused: &WritesRefused) -> Option<Notice> {
     let seconds = refused.since.elapsed().as_secs();
-    let read_only = |why: &str| Notice::new(NoticeName::DatabaseReadOnly, format!("PostgreSQL accepts no writes: {why}"));
+    let read_only = |why: &str| Notice::new(NoticeName::DatabaseReadOnly, format!("PostgreSQL does not accept writes: {why}"));
     match &refused.cause {
         RefusalCause::Standby => {
             Some(read_only("the server is a standby in recovery; name its primary in DATABASE_URL, or promote it with pg_promote()"))
@@ -159,8 +159,8 @@ fn no_writes(refused: &WritesRefused) -> Option<Notice> {
         RefusalCause::Other(why) => Some(Notice::new(
             NoticeName::LeasesNotRenewed,
             format!(
-                "PostgreSQL has accepted no statement about this node's leases for {seconds} s: {why}; remove the cause: until then this node \
-                 does no background work"
+                "PostgreSQL has accepted no statement about this node's leases for {seconds} s: {why}; until the cause is removed, this \
+                     node does no background work"
             ),
         )),
     }
@@ -185,7 +185,7 @@ impl NodeHealth {
     /// Why the database is of no use at the moment.
     fn unreachable(&self, why: &str) -> Notice {
         let place = place(&self.pool.connect_options());
-        let fix = "start it, or correct DATABASE_URL and what is between; this node goes on by itself once it answers";
+        let fix = "start it, or correct DATABASE_URL or the network; this node continues when it answers";
         Notice::new(NoticeName::DatabaseUnreachable, format!("PostgreSQL at {place} {why}; {fix}"))
     }
 
@@ -194,7 +194,7 @@ impl NodeHealth {
         let mut stuck = vec![];
         for (name, trouble) in &self.reactions {
             if let Some(trouble) = trouble.borrow().clone() {
-                let message = format!("the reaction {name} waits, and goes on by itself once this is over: {trouble}");
+                let message = format!("the reaction {name} is waiting and continues when this is over: {trouble}");
                 stuck.push(Notice::new(NoticeName::ReactionStuck, message));
                 continue;
             }
@@ -204,8 +204,8 @@ impl NodeHealth {
             let stands = self.standstills.at(&format!("reaction {name}"), position, head);
             if stands >= STANDSTILL {
                 let message = format!(
-                    "the reaction {name} has stood at position {position} for {} s, {} events behind the log; the log of the node that \
-                     reacts says why",
+                    "the reaction {name} has stood at position {position} for {} s, {} events behind the log; see the log of the node \
+                         that runs it",
                     stands.as_secs(),
                     head - position
                 );
@@ -234,7 +234,8 @@ impl Health for NodeHealth {
                         let stands = self.standstills.at(&live.name, live.position, head);
                         if stands >= STANDSTILL {
                             let message = format!(
-                                "the read model {} has stood at position {} for {} s, {} events behind the log; the log of the node that keeps it says why",
+                                "the read model {} has stood at position {} for {} s, {} events behind the log; see the log of the node \
+                                    that maintains it",
                                 live.name,
                                 live.position,
                                 stands.as_secs(),
@@ -256,14 +257,12 @@ impl Health for NodeHealth {
             let versions = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool));
             let (trouble, stuck_reactions, versions) = tokio::join!(self.log.trouble(), self.stuck_reactions(), versions);
             if let Some(trouble) = trouble {
-                notices.push(Notice::new(NoticeName::AppendsRefused, format!("the database takes no events: {trouble}")));
+                notices.push(Notice::new(NoticeName::AppendsRefused, format!("the database does not accept events: {trouble}")));
             }
             let trouble = self.relay.as_ref().and_then(|relay| relay.borrow().trouble.clone());
             notices.extend(trouble.map(|trouble| match trouble {
                 Trouble::Stuck(reason) => Notice::new(NoticeName::RelayStuck, format!("the relay to Kafka is stuck: {reason}")),
-                Trouble::Refuses(refusal) => {
-                    Notice::new(NoticeName::RelayRefuses, format!("the relay to Kafka refuses to send: {refusal}"))
-                }
+                Trouble::Refuses(refusal) => Notice::new(NoticeName::RelayRefuses, format!("the relay to Kafka has stopped: {refusal}")),
                 Trouble::StoppedBefore { sentence, .. } => {
                     Notice::new(NoticeName::RelayStopped, format!("the relay to Kafka is stopped: {sentence}"))
                 }
@@ -277,7 +276,8 @@ impl Health for NodeHealth {
             if let Ok(Ok(versions)) = versions {
                 for live in versions.iter().filter(|version| version.state == VersionState::Live && !version.of_this_log) {
                     let message = format!(
-                        "version {} of the read model {} is at position {}, and the log has another event there or none; it is dropped and built anew",
+                        "version {} of the read model {} is at position {}, where the log has another event or none; it is dropped and \
+                            rebuilt",
                         live.version, live.name, live.position
                     );
                     notices.push(Notice::new(NoticeName::ReadModelOfOtherLog, message));

@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
         Ok(()) => run_to_the_end(cli.command, configuration).err(),
         Err(failure) => Some(failure),
     };
-    let lost = || output::lost().map(|reason| Failure::wrong_use(format!("the answer could not be written: {reason}")));
+    let lost = || output::lost().map(|reason| Failure::wrong_use(format!("the output could not be written: {reason}")));
     match failure.or_else(lost) {
         None => ExitCode::SUCCESS,
         Some(failure) => {

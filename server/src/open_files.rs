@@ -18,8 +18,8 @@ pub fn make_room(settings: &Settings) {
         tracing::warn!(
             wanted,
             allowed = if raised { allowed.max(soft) } else { soft },
-            "limits.connections is {}, but this process may not have so many files open: raise the limit of open files \
-             (LimitNOFILE in systemd, --ulimit nofile in Docker), or lower limits.connections",
+            "limits.connections is {}, but the limit of open files of this process is lower: raise it of open files (LimitNOFILE in \
+                 systemd, --ulimit nofile in Docker), or lower limits.connections",
             settings.limits.connections
         );
     }

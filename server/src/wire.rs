@@ -96,7 +96,7 @@ impl Core {
     /// Makes the read models of a log that holds nothing yet. Those of a longer one are built once a node serves.
     pub async fn prepare(&self) -> Result<(), Failure> {
         for projection in runner::all() {
-            projection.prepare(&self.works).await.map_err(|error| Failure::of_database("a read model could not be prepared", &error))?;
+            projection.prepare(&self.works).await.map_err(|error| Failure::of_database("failed to prepare a read model", &error))?;
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ impl Node {
         let told = Instant::now();
         self.stops.doors.send_replace(true);
         if tokio::time::timeout_at(told + FINISH_WITHIN, &mut self.http).await.is_err() {
-            tracing::warn!("requests that took too long were given up");
+            tracing::warn!("requests that took too long were cancelled");
             self.http.abort();
         }
         self.stops.relay.send_replace(true);

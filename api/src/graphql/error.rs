@@ -14,27 +14,30 @@ use uuid::Uuid;
 /// Every code that an error can have, with what it means. `docs/ERRORS.md` is made from it.
 pub const CODES: [(&str, &str); 13] = [
     ("BAD_USER_INPUT", "The request or a value in it is malformed; `path` points to it where that is known."),
-    ("UNAUTHENTICATED", "There is no token, or it is not accepted; the message says why."),
-    ("FORBIDDEN", "The role in the workspace or in the project does not allow it; `schemas/access.txt` has the table."),
-    ("NOT_FOUND", "A mutation names something that is not in the workspace. Queries answer null instead."),
+    ("UNAUTHENTICATED", "The token is missing or not accepted; the message says why."),
+    ("FORBIDDEN", "The role in the workspace or in the project does not allow it; see `schemas/access.txt`."),
+    ("NOT_FOUND", "A mutation refers to an object that does not exist in the workspace. Queries return null instead."),
     (
         "VERSION_CONFLICT",
         "A field that the command sets has changed since `expectedVersion`; see `currentVersion` and `conflictingFields`.",
     ),
     ("COMMAND_ID_REUSED", "The `commandId` was used for another request."),
-    ("LIMIT_EXCEEDED", "The request, or its answer, goes beyond the limit named in `limit`; see `value` and `allowed`."),
+    ("LIMIT_EXCEEDED", "The request or its response exceeds the limit named in `limit`; see `value` and `allowed`."),
     ("POSITION_NOT_REACHED", "Read models did not reach `minPosition` in time; try again."),
     (
         "OVERLOADED",
-        "Too much is under way: commands that wait, or what `limit` names, of the caller (status 429) or of the node (status 503). Try again after `retryAfterMs`.",
+        "Too many requests or commands in progress, or another limit named in `limit`, for the caller (status 429) or for the node \
+            (status 503). Retry after `retryAfterMs`.",
     ),
     (
         "UNAVAILABLE",
-        "Something the service needs is not there, took too long, or has no room left on its disk; the message says which. Sending a command again with the same `commandId` is safe. At the entity of a payload: the command is stored, and only the entity cannot be read. `stored` lists commands of the request that are stored though their payloads are missing.",
+        "A server that Milepost depends on is not available, timed out, or has no disk space left; the message says which. Sending a \
+            command again with the same `commandId` is safe. On the entity of a payload: the command is stored, only the entity cannot \
+            be read. `stored` lists the commands of the request that are stored although their payloads are missing.",
     ),
-    ("REQUEST_TIMEOUT", "The body of the request did not arrive in time. Nothing was executed; send it again."),
-    ("METHOD_NOT_ALLOWED", "Mutations are taken by POST only."),
-    ("INTERNAL", "A fault of ours; `errorId` finds it in the log."),
+    ("REQUEST_TIMEOUT", "The request body did not arrive in time. Nothing was executed; retry."),
+    ("METHOD_NOT_ALLOWED", "Mutations require POST."),
+    ("INTERNAL", "An internal error; `errorId` identifies it in the log."),
 ];
 
 /// A failure with a code for programs.
@@ -70,9 +73,9 @@ pub(crate) fn overloaded(overload: Overload) -> Error {
 /// A failure of ours. The caller gets an id by which it is found in the log, and nothing else.
 pub(crate) fn internal(error: &dyn std::error::Error) -> Error {
     let id = Uuid::now_v7();
-    tracing::error!(error.id = %id, error = chain(error), "a request met something it cannot handle");
+    tracing::error!(error.id = %id, error = chain(error), "internal error while handling a request");
     metrics::counter!("milepost_api_internal_errors_total").increment(1);
-    failure("INTERNAL", format!("something is wrong on our side; name {id} when you report it"))
+    failure("INTERNAL", format!("internal error; include the ID {id} when you report it"))
         .extend_with(|_, extensions| extensions.set("errorId", id.to_string()))
 }
 
@@ -87,7 +90,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn unavailable(message: String, cause: Option<&dyn std::error::Error>) -> Error {
-    tracing::warn!(error = cause.map(chain), "a request could not be served for now");
+    tracing::warn!(error = cause.map(chain), "a request failed with a temporary error");
     failure("UNAVAILABLE", message)
 }
 
@@ -97,9 +100,7 @@ pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
         QueryError::Cursor(cursor) => bad_input(&[cursor.given_as], cursor.to_string()),
         error @ QueryError::Value(_) => bad_input(&[], error.to_string()),
         QueryError::TooMuch(too_much) => Stopped::from(too_much).error(),
-        error @ QueryError::Unavailable(_) => {
-            unavailable("the service cannot reach its database at the moment; try again".to_owned(), Some(&error))
-        }
+        error @ QueryError::Unavailable(_) => unavailable("the service cannot reach its database; try again".to_owned(), Some(&error)),
         error @ (QueryError::Building(_) | QueryError::TooSlow(_)) => unavailable(error.to_string(), Some(&error)),
         error @ QueryError::Broken(_) => internal(&error),
     }
@@ -155,7 +156,7 @@ pub(crate) fn answer(error: CommandError) -> Result<Vec<UserError>, Error> {
 pub(crate) fn log_failure(error: LogError) -> Error {
     match answer(CommandError::from(error)) {
         Err(error) => error,
-        Ok(_) => failure("UNAVAILABLE", "the service cannot reach its database at the moment; try again"),
+        Ok(_) => failure("UNAVAILABLE", "the service cannot reach its database; try again"),
     }
 }
 

@@ -192,7 +192,7 @@ impl Parsed {
         }
         guard::check_text(query, limits).map_err(refuse)?;
         if let Some(name) = doubled::field(query) {
-            return Err(refuse(bad_input(&[], format!("the field {name:?} is given twice in one object of the query"))));
+            return Err(refuse(bad_input(&[], format!("the field {name:?} occurs twice in an object of the query"))));
         }
         let document = parse_query(query).map_err(|error| Box::new(with_code(ServerError::from(error), "BAD_USER_INPUT")))?;
         let known = guard::check(&document, variables, limits, &self.sizes).map_err(refuse)?;
@@ -220,14 +220,14 @@ pub(super) fn prepare(sent: GraphQLRequest, only_read: bool, limits: &Limits, pa
     let (mut document, known) = parsed.document(&sent.query, &variables, limits)?;
     let Some(operation) = guard::operation(&document, name.as_deref()) else {
         let message = match &name {
-            Some(name) => format!("there is no operation {name:?} in the query"),
-            None => "the query has several operations: name one".to_owned(),
+            Some(name) => format!("the query has no operation {name:?}"),
+            None => "the query has several operations; set operationName".to_owned(),
         };
         return Err(refuse(bad_input(&["operationName"], message)));
     };
     let carries_out = operation.ty != OperationType::Query;
     if only_read && carries_out {
-        return Err(refuse(failure("METHOD_NOT_ALLOWED", "only queries are answered to GET; send mutations by POST")));
+        return Err(refuse(failure("METHOD_NOT_ALLOWED", "GET supports only queries; send mutations with POST")));
     }
     if let Some((variable, message)) = variables::wrong(&document, operation, &variables) {
         return Err(refuse(bad_input(&["variables", &variable], message)));

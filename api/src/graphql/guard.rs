@@ -342,7 +342,7 @@ impl<'a> Counter<'a> {
         match self.fragments.get(&(name, introspection)) {
             Some(Some(weight)) => return Ok(*weight),
             Some(None) => {
-                return Err(bad_input(&["query"], format!("the fragment {name} spreads itself; a fragment may not come back to itself")));
+                return Err(bad_input(&["query"], format!("the fragment {name} spreads itself, directly or through other fragments")));
             }
             None => {}
         }

@@ -135,7 +135,7 @@ pub(crate) async fn entity<T>(
     };
     let (position, version) = (outcome.position, outcome.version);
     error.message = format!(
-        "the command is stored, at position {position} and version {version}, and need not be sent again; only its {field} cannot be read: {}",
+        "the command is stored at position {position} with version {version}, so do not send it again; its {field} cannot be read: {}",
         error.message
     );
     Err(error)

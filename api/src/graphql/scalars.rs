@@ -33,7 +33,7 @@ pub struct Date(pub NaiveDate);
 #[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let expected = "a date of the calendar such as 2031-03-10";
+        let expected = "a calendar date such as 2031-03-10";
         match &value {
             // Only the ten characters of the form: the parser would take 2031-3-1 as well.
             Value::String(text) if text.len() == 10 => match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
@@ -60,7 +60,7 @@ impl ScalarType for TimeZone {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(name) => Ok(Self(name)),
-            _ => Err(InputValueError::custom("expected the name of a time zone such as Europe/Zurich")),
+            _ => Err(InputValueError::custom("expected an IANA time zone name such as Europe/Zurich")),
         }
     }
 
@@ -93,10 +93,10 @@ impl ScalarType for Position {
     fn parse(value: Value) -> InputValueResult<Self> {
         let expected = "a position is a decimal string such as \"42\"";
         match &value {
-            Value::String(text) => Self::parse_text(text).ok_or_else(|| InputValueError::custom(format!("{expected}; {text:?} is none"))),
+            Value::String(text) => Self::parse_text(text).ok_or_else(|| InputValueError::custom(format!("{expected}, got {text:?}"))),
             Value::Number(number) => match number.as_i64() {
                 Some(position) if position >= 0 => Ok(Self(position)),
-                _ => Err(InputValueError::custom(format!("{expected}; {number} is none"))),
+                _ => Err(InputValueError::custom(format!("{expected}, got {number}"))),
             },
             _ => Err(InputValueError::custom(expected)),
         }
@@ -121,9 +121,9 @@ impl ScalarType for Long {
         match &value {
             Value::Number(number) => match number.as_i64() {
                 Some(number) if number.abs() <= SAFE_MAX => Ok(Self(number)),
-                _ => Err(InputValueError::custom(format!("expected a whole number up to 2^53; {number} is none"))),
+                _ => Err(InputValueError::custom(format!("expected an integer up to 2^53, got {number}"))),
             },
-            _ => Err(InputValueError::custom("expected a whole number up to 2^53")),
+            _ => Err(InputValueError::custom("expected an integer up to 2^53")),
         }
     }
 

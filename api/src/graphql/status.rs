@@ -98,7 +98,9 @@ impl StatusQueries {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "ID of the object.")] id: ID,
-        #[graphql(desc = "Waits, up to a limit, until all read models have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until all read models have applied the event at this position.")] min_position: Option<
+            Position,
+        >,
     ) -> Result<Option<Node>> {
         let id = uuid("id", &id)?;
         let (pool, workspace, position) = (ctx.pool(), ctx.workspace(), wanted(ctx, min_position));

@@ -41,10 +41,10 @@ pub(crate) fn wrong(document: &ExecutableDocument, operation: &OperationDefiniti
         let value = variables.get(name).or(definition.default_value.as_ref().map(|value| &value.node));
         let given = value.is_some_and(|value| *value != ConstValue::Null);
         if !given && !definition.var_type.node.nullable {
-            return Some((name.clone(), format!("the variable ${name} is needed and not given")));
+            return Some((name.clone(), format!("the variable ${name} is required")));
         }
         if in_directives.contains(name) && !matches!(value, Some(ConstValue::Boolean(_))) {
-            return Some((name.clone(), format!("the variable ${name} stands in a directive: it must be true or false")));
+            return Some((name.clone(), format!("the variable ${name} is used in a directive and must be true or false")));
         }
         None
     })

@@ -46,9 +46,9 @@ struct Claims {
 /// Why a token is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refused {
-    #[error("sign in: send a token in the header Authorization: Bearer …")]
+    #[error("not authenticated: send a token in the header Authorization: Bearer …")]
     Missing,
-    #[error("the header Authorization must be Bearer and a token")]
+    #[error("the header Authorization must be Bearer followed by a token")]
     NotBearer,
     #[error("a token has at most {TOKEN_BYTES_MAX} bytes")]
     TooLong,
@@ -56,7 +56,7 @@ pub enum Refused {
     Expired,
     #[error("the token is not valid yet")]
     NotYet,
-    #[error("the token is not one of ours: {0}")]
+    #[error("the token is not valid: {0}")]
     Invalid(&'static str),
 }
 
@@ -125,7 +125,7 @@ impl Tokens {
             decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| refusal(error.kind()))?;
         // What it names there must be understood, and none of it is (RFC 7515, 4.1.11).
         if header.crit.is_some() {
-            return Err(Refused::Invalid("its header has crit, and no extension of JWS is understood here"));
+            return Err(Refused::Invalid("its header has crit, but no JWS extension is supported"));
         }
         let caller = Caller { actor: UserId(claims.sub), workspace: WorkspaceId(claims.ws), role: claims.role };
         self.verified.insert(hash, (caller, claims.exp));
@@ -138,15 +138,15 @@ fn refusal(kind: &jsonwebtoken::errors::ErrorKind) -> Refused {
     match kind {
         ErrorKind::ExpiredSignature => Refused::Expired,
         ErrorKind::ImmatureSignature => Refused::NotYet,
-        ErrorKind::InvalidSignature => Refused::Invalid("its signature does not fit"),
-        ErrorKind::InvalidIssuer => Refused::Invalid("it has another issuer"),
-        ErrorKind::InvalidAudience => Refused::Invalid("it is for another audience"),
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Refused::Invalid("it is signed in another way than HS256"),
+        ErrorKind::InvalidSignature => Refused::Invalid("its signature does not match"),
+        ErrorKind::InvalidIssuer => Refused::Invalid("its issuer is not the expected one"),
+        ErrorKind::InvalidAudience => Refused::Invalid("its audience is not the expected one"),
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Refused::Invalid("its algorithm is not HS256"),
         ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => Refused::Invalid(
-            "its claims do not read: sub, ws, role, iss, aud, exp and iat are required; sub and ws are UUIDs, exp and iat are numbers, \
-             role is viewer, member, admin, owner or service",
+            "its claims cannot be read: sub, ws, role, iss, aud, exp and iat are required; sub and ws are UUIDs, exp and iat are numbers, \
+                 role is viewer, member, admin, owner or service",
         ),
-        _ => Refused::Invalid("it does not read"),
+        _ => Refused::Invalid("it cannot be parsed"),
     }
 }
 

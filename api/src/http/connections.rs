@@ -102,6 +102,6 @@ async fn serve_one(stream: TcpStream, router: Router, manners: Manners, mut stop
     };
     // Clients come and go as they like.
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+        tracing::debug!(%error, "a connection was closed early");
     }
 }

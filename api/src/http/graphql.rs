@@ -63,8 +63,8 @@ fn too_large_to_hold(not_held: NotHeld) -> Unfit {
         NotHeld::Never(limit, value, allowed) => {
             let each = json::VALUE_BYTES;
             let message = format!(
-                "{limit} is {value}, and {allowed} is allowed: this request alone takes so much memory, {each} bytes for each JSON value in it; \
-                 send fewer values at once"
+                "{limit} is {value}, and {allowed} is allowed: this request alone needs that much memory ({each} bytes for each JSON \
+                     value); send fewer values at once"
             );
             Unfit { message, ..of_error(StatusCode::PAYLOAD_TOO_LARGE, limit_exceeded(limit, value, allowed)) }
         }
@@ -86,7 +86,7 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
     let (parts, body) = request.into_parts();
     let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let Some(format) = answer(text(header::ACCEPT)) else {
-        let message = "answers are application/graphql-response+json or application/json";
+        let message = "responses are application/graphql-response+json or application/json; accept one of them";
         return refuse(Answer::Json, &unfit(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", message));
     };
     let asked = match asked(&parts.headers, &door.tokens) {
@@ -135,7 +135,7 @@ async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) 
         Method::GET => (from_query(parts.uri.query().unwrap_or_default(), underway), true),
         Method::POST if is_json() => (from_body(body, &parts.headers, Reading { limits: &limits, until, underway }).await, false),
         Method::POST => {
-            let message = "the body must be application/json in UTF-8; say so in the header Content-Type";
+            let message = "the body must be JSON in UTF-8 with the header Content-Type: application/json";
             (Err(unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message)), false)
         }
         _ => (Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "use POST, or GET for queries")), false),
@@ -227,7 +227,7 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
         let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
         let coding = String::from_utf8_lossy(coding.as_bytes()).chars().take(60).collect::<String>();
         let message =
-            format!("the header Content-Encoding is {coding:?}: bodies are not decoded; send the JSON as it is, without that header");
+            format!("the header Content-Encoding is {coding:?}, which is not supported; send the body uncompressed, without that header");
         return Err(Unfit { of_coding: true, ..unfit(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message) });
     }
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -249,7 +249,7 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
             let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
             return Err(too_long(limit + 1));
         }
-        Ok(Err(error)) => return Err(bad_request(format!("the body ended before it was whole: {error}"))),
+        Ok(Err(error)) => return Err(bad_request(format!("the body is incomplete: {error}"))),
         Err(_) => {
             let message = format!("the body did not arrive within {} ms; nothing was executed", limits.timeout.as_millis());
             return Err(unfit(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message));
@@ -257,7 +257,7 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
     };
     let value = json_of("the body", &bytes, underway)?;
     if value.is_array() {
-        return Err(bad_request("several requests in one are not taken; send one object with a query".to_owned()));
+        return Err(bad_request("batched requests are not supported; send one object with a query".to_owned()));
     }
     read(value)
 }
@@ -292,7 +292,7 @@ fn from_query(query: &str, underway: &Underway) -> Result<GraphQLRequest, Unfit>
     let mut value = serde_json::Map::new();
     for (name, text) in form(query) {
         if value.contains_key(&name) {
-            return Err(bad_request(format!("{name} is given twice; leave one out")));
+            return Err(bad_request(format!("{name} occurs twice; remove one")));
         }
         match name.as_str() {
             "query" | "operationName" => {
@@ -314,7 +314,7 @@ fn from_query(query: &str, underway: &Underway) -> Result<GraphQLRequest, Unfit>
 fn json_of(what: &str, text: &[u8], underway: &Underway) -> Result<Value, Unfit> {
     underway.hold(json::values_max(text) * json::VALUE_BYTES).map_err(too_large_to_hold)?;
     json::strict(text).map_err(|error| match error.is_data() {
-        true => bad_request(format!("{what} does not read: {error}")),
+        true => bad_request(format!("{what} cannot be parsed: {error}")),
         false => bad_request(format!("{what} is not JSON: {error}")),
     })
 }
@@ -359,7 +359,7 @@ fn read(value: Value) -> Result<GraphQLRequest, Unfit> {
     expect("operationName", Value::is_string, "a string")?;
     expect("variables", Value::is_object, "an object")?;
     expect("extensions", Value::is_object, "an object")?;
-    serde_json::from_value(value).map_err(|error| bad_request(format!("the request does not read: {error}")))
+    serde_json::from_value(value).map_err(|error| bad_request(format!("the request cannot be parsed: {error}")))
 }
 
 fn bad_request(message: String) -> Unfit {

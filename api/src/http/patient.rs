@@ -52,7 +52,7 @@ impl Patient {
                 // Nothing of it stays in the kernel either.
                 let _ = self.stream.set_zero_linger();
                 metrics::counter!("milepost_api_write_timeouts_total").increment(1);
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not take its answer")));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")));
             }
             waiting.before = written;
             waiting.end.as_mut().reset(Instant::now() + patience);

@@ -100,7 +100,7 @@ async fn what_one_may_changes_with_ones_role_in_the_project() {
     let anna_id = Uuid::from_u128(ANNA);
     let create = || json!({ "projectId": project, "title": "A task" });
     let message = forbidden(anna(&node, "taskCreate", create()).await);
-    assert_eq!(message, "taskCreate needs the role editor or higher in the project; you have none there");
+    assert_eq!(message, "taskCreate requires the role editor or higher in the project; you have none there");
     let with = |role: &str| json!({ "id": project, "userId": anna_id, "role": role });
     send(&node, "projectCollaboratorAdd", with("EDITOR")).await.expect("the boss lets her in");
     let task = anna(&node, "taskCreate", create()).await.expect("an editor creates tasks");

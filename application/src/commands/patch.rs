@@ -54,7 +54,7 @@ impl<T> Patch<T> {
     pub(crate) fn required<U>(self, checks: &mut Checks, path: &str, parse: impl FnOnce(T) -> Result<U, InvalidValue>) -> Option<U> {
         match self {
             Self::Absent => None,
-            Self::Null => checks.value(path, Err(InvalidValue::new(format!("{path} cannot be null; leave it out to keep it as it is")))),
+            Self::Null => checks.value(path, Err(InvalidValue::new(format!("{path} cannot be null; omit it to keep the current value")))),
             Self::Value(value) => checks.value(path, parse(value)),
         }
     }

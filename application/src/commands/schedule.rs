@@ -127,7 +127,7 @@ impl ScheduleUpdateInput {
                 Patch::Absent => None,
                 Patch::Null => checks.value(
                     "thresholds",
-                    Err(InvalidValue::new("thresholds cannot be null; leave them out to keep them, or give [] for none")),
+                    Err(InvalidValue::new("thresholds cannot be null; omit them to keep the current ones, or pass [] for none")),
                 ),
                 Patch::Value(given) => thresholds(&mut checks, given),
             },

@@ -189,7 +189,7 @@ impl DueInput {
             }
             (None, Some(at)) if zone.is_none() => checks.value(&format!("{path}.at"), valid_instant(at)).map(DueWish::At),
             (None, Some(_)) => {
-                let message = "timeZone goes with date only; leave it out beside at, which is an instant already";
+                let message = "timeZone applies only to date; omit it with at, which is already an instant";
                 checks.value(&format!("{path}.timeZone"), Err(InvalidValue::new(message)))
             }
             (Some(_), Some(_)) | (None, None) => checks.value(path, Err(InvalidValue::new("give exactly one of date and at"))),

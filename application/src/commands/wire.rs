@@ -63,7 +63,7 @@ impl<'de, T: Word> Deserialize<'de> for Wire<T> {
         let given = String::deserialize(deserializer)?;
         match T::WORDS.iter().find(|(word, _)| *word == given) {
             Some((_, value)) => Ok(Self(*value)),
-            None => Err(serde::de::Error::custom(format!("{given:?} is none of {}", words::<T>().join(", ")))),
+            None => Err(serde::de::Error::custom(format!("{given:?} is not one of {}", words::<T>().join(", ")))),
         }
     }
 }

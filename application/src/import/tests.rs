@@ -350,7 +350,7 @@ fn a_name_given_twice_is_refused_wherever_it_is_and_nothing_is_carried_out() {
     ] {
         let reject = rejected(doubled.as_bytes(), Role::Owner);
         assert_eq!(reject.code, "BAD_USER_INPUT");
-        assert!(reject.message.contains("is given twice in one object"), "{}", reject.message);
+        assert!(reject.message.contains("occurs twice in an object"), "{}", reject.message);
         assert_eq!(reject.record, json!(doubled));
     }
 }

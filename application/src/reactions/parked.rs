@@ -90,7 +90,7 @@ impl Worker<'_> {
     /// Nothing is known of what is parked, for the time being.
     fn look_later<T: Default>(&self, error: &LogError) -> T {
         let (name, error) = (self.reaction.name(), with_causes(error));
-        tracing::warn!(reaction.name = name, error, "parked events of the reaction {name} cannot be looked after; trying again");
+        tracing::warn!(reaction.name = name, error, "failed to manage parked events of the reaction {name}; retrying");
         T::default()
     }
 
@@ -119,7 +119,7 @@ impl Worker<'_> {
         let is_first = |fact: &&Arc<Fact>| (fact.position, fact.aggregate_id) == (first.position, aggregate_id);
         let tried = match facts.first().filter(is_first) {
             Some(fact) => self.attempt(fact).await,
-            None => Err(Failure { class: Class::Stays, error: "the log holds no event of the aggregate at this position".to_owned() }),
+            None => Err(Failure { class: Class::Stays, error: "the log has no event of the aggregate at this position".to_owned() }),
         };
         let Err(Failure { class, error }) = tried else {
             self.checkpoints.release(name, first).await?;

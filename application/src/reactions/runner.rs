@@ -102,8 +102,8 @@ impl Worker<'_> {
     pub(super) fn say(&self, trouble: Trouble) {
         let (name, before) = (self.reaction.name(), self.told.trouble.send_replace(trouble.clone()));
         match (before, trouble) {
-            (None, Some(error)) => tracing::warn!(reaction.name = name, error, "the reaction {name} waits, and goes on as soon as it can"),
-            (Some(_), None) => tracing::info!(reaction.name = name, "the reaction {name} goes on"),
+            (None, Some(error)) => tracing::warn!(reaction.name = name, error, "the reaction {name} is waiting and will retry"),
+            (Some(_), None) => tracing::info!(reaction.name = name, "the reaction {name} continues"),
             (None, None) | (Some(_), Some(_)) => {}
         }
     }
@@ -118,7 +118,7 @@ impl Worker<'_> {
             event.position = position,
             event.aggregate_id = %aggregate_id,
             error,
-            "event {position} is parked: its aggregate waits in the reaction {}, everything else goes on",
+            "event {position} is parked: the reaction {} holds back its aggregate and continues with all others",
             self.reaction.name(),
         );
     }

@@ -9,23 +9,23 @@ use thiserror::Error;
 /// A wish about a project that a rule refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProjectError {
-    #[error("there is no such project")]
+    #[error("project not found")]
     NotFound,
-    #[error("this id names something already; leave it out or choose a new UUID")]
+    #[error("this id is already in use; omit it or choose a new UUID")]
     IdTaken,
-    #[error("the key {0} belongs to another project, now or in the past; choose another")]
+    #[error("the key {0} is or was used by another project; choose another one")]
     KeyTaken(ProjectKey),
     #[error("the project is archived; unarchive it first")]
     ProjectArchived,
     #[error("the project is deleted")]
     ProjectDeleted,
-    #[error("a project always has an owner; make somebody else owner first")]
+    #[error("a project must have an owner; make another user owner first")]
     LastOwner,
     #[error("{0} is not a collaborator of the project")]
     NotACollaborator(UserId),
-    #[error("{0} is a collaborator already; change the role instead")]
+    #[error("{0} is already a collaborator; change the role instead")]
     AlreadyACollaborator(UserId),
-    #[error("a project has at most {0} collaborators")]
+    #[error("a project can have at most {0} collaborators")]
     TooManyCollaborators(usize),
     #[error("the first day {start_on} is after the last day {due_on}")]
     DateRange { start_on: NaiveDate, due_on: NaiveDate },

@@ -7,13 +7,13 @@ use thiserror::Error;
 /// A wish about a schedule that a rule refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScheduleError {
-    #[error("there is no such schedule")]
+    #[error("schedule not found")]
     NotFound,
-    #[error("there is no such project")]
+    #[error("project not found")]
     ProjectNotFound,
-    #[error("there is no such task")]
+    #[error("task not found")]
     TaskNotFound,
-    #[error("this id names something already; leave it out or choose a new UUID")]
+    #[error("this id is already in use; omit it or choose a new UUID")]
     IdTaken,
     #[error("the project is archived; unarchive it first")]
     ProjectArchived,
@@ -21,7 +21,7 @@ pub enum ScheduleError {
     ProjectDeleted,
     #[error("the task is deleted")]
     TaskDeleted,
-    #[error("the task belongs to another project; leave the project out")]
+    #[error("the task belongs to another project; omit the project")]
     OtherProject,
     #[error("the schedule is deleted")]
     ScheduleDeleted,

@@ -7,11 +7,11 @@ use thiserror::Error;
 /// A wish about a task that a rule refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TaskError {
-    #[error("there is no such task")]
+    #[error("task not found")]
     NotFound,
-    #[error("there is no such project")]
+    #[error("project not found")]
     ProjectNotFound,
-    #[error("this id names something already; leave it out or choose a new UUID")]
+    #[error("this id is already in use; omit it or choose a new UUID")]
     IdTaken,
     #[error("the project is archived; unarchive it first")]
     ProjectArchived,
@@ -19,15 +19,15 @@ pub enum TaskError {
     ProjectDeleted,
     #[error("the task is deleted")]
     TaskDeleted,
-    #[error("the task is done; reopen it before planning it anew")]
+    #[error("the task is done; reopen it first")]
     TaskDone,
-    #[error("a task that is {} cannot become {}; {}", from.word(), to.word(), allowed(*from))]
+    #[error("a task with status {} cannot change to {}; {}", from.word(), to.word(), allowed(*from))]
     TransitionNotAllowed { from: Status, to: Status },
     #[error("a blocked task needs a reason of 1 to 1000 characters")]
     ReasonMissing,
-    #[error("a reason for being blocked goes with the status BLOCKED only")]
+    #[error("a reason for being blocked is allowed only with the status BLOCKED")]
     ReasonWithoutBlock,
-    #[error("a task has at most {0} assignees")]
+    #[error("a task can have at most {0} assignees")]
     TooManyAssignees(usize),
 }
 

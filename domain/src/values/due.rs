@@ -89,7 +89,7 @@ pub fn valid_date(date: NaiveDate) -> Result<NaiveDate, InvalidValue> {
     match date.year() {
         YEAR_MIN..=YEAR_MAX => Ok(date),
         year => {
-            Err(InvalidValue::new(format!("a date lies between {YEAR_MIN}-01-01 and {YEAR_MAX}-12-31; this one is in the year {year}")))
+            Err(InvalidValue::new(format!("a date must be between {YEAR_MIN}-01-01 and {YEAR_MAX}-12-31; this one is in the year {year}")))
         }
     }
 }

@@ -20,7 +20,7 @@ impl Tags {
     pub fn new(tags: impl IntoIterator<Item = Tag>) -> Result<Self, InvalidValue> {
         let tags: BTreeSet<Tag> = tags.into_iter().collect();
         match tags.len() {
-            n if n > TAGS_MAX => Err(InvalidValue::too_many("TOO_MANY_TAGS", format!("a task has at most {TAGS_MAX} tags; these are {n}"))),
+            n if n > TAGS_MAX => Err(InvalidValue::too_many("TOO_MANY_TAGS", format!("a task can have at most {TAGS_MAX} tags; got {n}"))),
             _ => Ok(Self(tags)),
         }
     }
@@ -65,7 +65,7 @@ impl Assignees {
     /// These and one more.
     pub fn with(mut self, person: UserId) -> Result<Self, InvalidValue> {
         if self.is_full() {
-            return Err(InvalidValue::too_many("TOO_MANY_ASSIGNEES", format!("a task has at most {ASSIGNEES_MAX} assignees")));
+            return Err(InvalidValue::too_many("TOO_MANY_ASSIGNEES", format!("a task can have at most {ASSIGNEES_MAX} assignees")));
         }
         self.0.push(person);
         Ok(self)

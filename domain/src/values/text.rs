@@ -131,15 +131,17 @@ pub fn line(what: &str, text: String, chars_max: usize) -> Result<String, Invali
     let text = normalized(text);
     let trimmed = text.trim();
     if let Some(found) = trimmed.chars().enumerate().find(|(_, c)| leaves_line(*c)) {
-        let limit = "is one line without control characters, line breaks and overrides of the text's direction";
+        let limit = "must be one line without control characters, line breaks and bidirectional overrides";
         return Err(InvalidValue::new(format!("{what} {limit}; remove {}", Named(found))));
     }
     if shows_nothing(trimmed) {
-        let limit = format!("has 1 to {chars_max} characters, at least one of which can be seen");
+        let limit = format!("must have 1 to {chars_max} characters, at least one of them visible");
         return Err(InvalidValue::new(format!("{what} {limit}; this one {}", Blank(trimmed))));
     }
     match trimmed.chars().count() {
-        n if n > chars_max => Err(InvalidValue::new(format!("{what} has 1 to {chars_max} characters after trimming; this one has {n}"))),
+        n if n > chars_max => {
+            Err(InvalidValue::new(format!("{what} must have 1 to {chars_max} characters after trimming; this one has {n}")))
+        }
         _ if trimmed.len() == text.len() => Ok(text),
         _ => Ok(trimmed.to_owned()),
     }
@@ -148,12 +150,12 @@ pub fn line(what: &str, text: String, chars_max: usize) -> Result<String, Invali
 fn long_text(what: &str, text: String) -> Result<String, InvalidValue> {
     let text = normalized(with_line_feeds(text));
     if let Some(found) = text.chars().enumerate().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\t')) {
-        let limit = "may have line breaks and tabs, and no other control characters";
+        let limit = "can contain line breaks and tabs, but no other control characters";
         return Err(InvalidValue::new(format!("{what} {limit}; remove {}", Named(found))));
     }
     match text.len() {
         n if n > LONG_TEXT_BYTES_MAX => {
-            Err(InvalidValue::new(format!("{what} has at most {LONG_TEXT_BYTES_MAX} bytes of UTF-8; this one has {n}")))
+            Err(InvalidValue::new(format!("{what} must have at most {LONG_TEXT_BYTES_MAX} bytes of UTF-8; this one has {n}")))
         }
         _ => Ok(text),
     }
@@ -162,7 +164,7 @@ fn long_text(what: &str, text: String) -> Result<String, InvalidValue> {
 fn comment(text: String) -> Result<String, InvalidValue> {
     let text = long_text("a comment", text)?;
     match shows_nothing(&text) {
-        true => Err(InvalidValue::new(format!("a comment has at least one character that can be seen; this one {}", Blank(text.trim())))),
+        true => Err(InvalidValue::new(format!("a comment must have at least one visible character; this one {}", Blank(text.trim())))),
         false => Ok(text),
     }
 }
@@ -175,7 +177,9 @@ fn project_key(text: String) -> Result<String, InvalidValue> {
         Some(found) => format!("this one has {}", Named(found)),
     };
     let more = PROJECT_KEY_CHARS_MAX - 1;
-    Err(InvalidValue::new(format!("a project key is a capital letter A to Z followed by 1 to {more} capital letters or digits; {found}")))
+    Err(InvalidValue::new(format!(
+        "a project key must be a capital letter A to Z followed by 1 to {more} capital letters or digits; {found}"
+    )))
 }
 
 /// Whether a character does more than stand in its place in the line.
@@ -245,7 +249,7 @@ impl fmt::Display for Blank<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.chars().next() {
             None => f.write_str("is blank"),
-            Some(first) => write!(f, "is blank: it holds nothing but characters such as U+{:04X}", u32::from(first)),
+            Some(first) => write!(f, "is blank: it contains only characters such as U+{:04X}", u32::from(first)),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Threshold {
         let most = THRESHOLD_DAYS_MAX * unit.per_day();
         match u32::try_from(amount) {
             Ok(amount) if (1..=most).contains(&amount) => Ok(Self { amount, unit }),
-            _ => Err(InvalidValue::new(format!("a threshold is 1 to {most} {}; this one is {amount}", unit.word()))),
+            _ => Err(InvalidValue::new(format!("a threshold must be 1 to {most} {}; got {amount}", unit.word()))),
         }
     }
 
@@ -89,7 +89,7 @@ impl Thresholds {
         match thresholds.len() {
             n if n > THRESHOLDS_MAX => Err(InvalidValue::too_many(
                 "TOO_MANY_THRESHOLDS",
-                format!("a schedule has at most {THRESHOLDS_MAX} thresholds; these are {n}"),
+                format!("a schedule can have at most {THRESHOLDS_MAX} thresholds; got {n}"),
             )),
             _ => Ok(Self(thresholds)),
         }

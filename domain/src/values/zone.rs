@@ -24,9 +24,7 @@ fn rules(zone: Tz) -> &'static TimeZone {
 
 /// A zone by its name in the IANA database, such as `Europe/Zurich`.
 pub fn parse_zone(name: &str) -> Result<Tz, InvalidValue> {
-    name.parse().map_err(|_| {
-        InvalidValue::new(format!("{name:?} is not a time zone of the IANA database; give a name such as Europe/Zurich or UTC"))
-    })
+    name.parse().map_err(|_| InvalidValue::new(format!("{name:?} is not an IANA time zone; use a name such as Europe/Zurich or UTC")))
 }
 
 /// What the clocks of a zone show at an instant.

@@ -235,7 +235,7 @@ impl Worker {
         // What was sent before may have been taken then, so only a next try tells.
         let (again, never_sent): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| is_passing(&code) && job.sent_in_vain.is_some());
         if !never_sent.is_empty() {
-            tracing::error!(units = never_sent.len(), error = %refused, "an append was refused by the database");
+            tracing::error!(units = never_sent.len(), error = %refused, "the database refused an append");
             let error = match log_error(sqlx::Error::Database(refused)) {
                 // A missing right or table says nothing about the unit; what else is not passing does.
                 LogError::Unfit(_) if !code.starts_with("42") && !code.starts_with("3F") => LogError::Rejected(message.clone()),
@@ -255,7 +255,7 @@ impl Worker {
 
     /// The answer was lost: the units go to the front and are sent again, until that has lasted too long.
     async fn lost(&mut self, jobs: Vec<Job>, reason: &str) {
-        tracing::warn!(units = jobs.len(), reason, "the answer to an append was lost; it is sent again");
+        tracing::warn!(units = jobs.len(), reason, "the response to an append was lost; retrying");
         metrics::counter!("milepost_append_lost_total").increment(1);
         let now = Instant::now();
         for mut job in jobs.into_iter().rev() {
@@ -329,7 +329,7 @@ impl Worker {
         }
         self.connection = connection;
         if !again.is_empty() {
-            self.lost(again, "what became of them could not be looked up").await;
+            self.lost(again, "failed to look up the results of appends").await;
         }
     }
 }
@@ -406,6 +406,6 @@ fn drawn_number(drawn: Option<i64>) -> Result<u32, LogError> {
 
 /// The log took a unit or did not, and its answer does not say which.
 fn unreadable(reason: &str) -> LogError {
-    tracing::error!(reason, "the answer of the event log to an append cannot be read");
-    LogError::Corrupt(Arc::new(std::io::Error::other(format!("the answer to an append cannot be read: {reason}"))))
+    tracing::error!(reason, "the response of the event log to an append cannot be read");
+    LogError::Corrupt(Arc::new(std::io::Error::other(format!("the response to an append cannot be read: {reason}"))))
 }

@@ -115,7 +115,10 @@ impl PostgresEventLog {
         let generation = self.known().generation_now();
         let read = within(reads::forward(&self.database.worker, which, position, limit)).await.map_err(log_error)?;
         if self.known().generation_now() != generation {
-            return Err(LogError::Unreachable(Arc::new(std::io::Error::other("the database was found anew while its log was read"))));
+            return Err(LogError::Unreachable(Arc::new(std::io::Error::other(
+                "the database was restarted or replaced while its log was \
+                being read",
+            ))));
         }
         Ok((generation, read))
     }

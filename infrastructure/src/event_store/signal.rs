@@ -40,7 +40,7 @@ pub(super) fn tell(pool: PgPool, mut head: watch::Receiver<i64>) -> JoinHandle<(
             let told = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(position.to_string()).execute(&pool);
             let told = crate::postgres::within(told).await;
             if let Err(error) = told {
-                tracing::debug!(%error, "other nodes could not be told of the log's growth");
+                tracing::debug!(%error, "failed to notify other nodes of new events");
             }
             tokio::time::sleep(TELL_PAUSE).await;
         }
@@ -54,9 +54,9 @@ pub(super) fn listen(database: &Database) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             if let Err(error) = listen_until_lost(&options, &known).await {
-                tracing::debug!(%error, "notifications of other nodes cannot be heard");
+                tracing::debug!(%error, "failed to listen for notifications of other nodes");
                 if let Err(error) = look(&pool, &known).await {
-                    tracing::debug!(%error, "the head of the log could not be read");
+                    tracing::debug!(%error, "failed to read the head of the log");
                 }
             }
             tokio::time::sleep(LISTEN_AGAIN).await;

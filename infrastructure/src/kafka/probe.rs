@@ -24,7 +24,8 @@ pub enum AskError {
     #[error("Kafka at {servers} does not answer: {reason}; start the brokers, or correct KAFKA_BOOTSTRAP_SERVERS")]
     Unreachable { servers: String, reason: String },
     #[error(
-        "Kafka at {servers} refuses the login of the user {user:?}: {reason}; check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM"
+        "Kafka at {servers} rejects the login of the user {user:?}: {reason}; check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and \
+            KAFKA_SASL_MECHANISM"
     )]
     Login { servers: String, user: String, reason: String },
     #[error(
@@ -35,7 +36,7 @@ pub enum AskError {
     Settings(String),
     #[error("{user} is not allowed to {right} of the topic {topic}: let an admin of Kafka grant it")]
     NotAllowed { user: String, right: &'static str, topic: String },
-    #[error("Kafka does not tell about the topic {topic}: {reason}")]
+    #[error("Kafka returned no description of the topic {topic}: {reason}")]
     Topic { topic: String, reason: String },
 }
 

@@ -16,7 +16,7 @@ const POLL_WITHIN: Duration = Duration::from_millis(100);
 pub(super) enum ReadError {
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    #[error("brokers were silent for {} s before the end of a partition", .0.as_secs())]
+    #[error("brokers sent nothing for {} s before the end of a partition", .0.as_secs())]
     Silent(Duration),
 }
 

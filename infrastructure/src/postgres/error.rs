@@ -108,9 +108,11 @@ pub fn refused_for_good(error: &(dyn std::error::Error + 'static)) -> Option<Str
 /// What an admin does about a refusal.
 fn advice(code: &str) -> Option<&'static str> {
     match code {
-        "42501" => Some("the login lacks a right: see deploy/postgres/roles.sql, and run `milepost migrate` once more"),
+        "42501" => Some("the login lacks a privilege: see deploy/postgres/roles.sql, and run `milepost migrate` once more"),
         // A table, a column, a function, a schema that is not there.
-        "42P01" | "42703" | "42883" | "3F000" => Some("the tables are not those of this Milepost: run `milepost migrate`"),
+        "42P01" | "42703" | "42883" | "3F000" => {
+            Some("the database schema does not match this version of Milepost: run `milepost migrate`")
+        }
         _ => None,
     }
 }
@@ -118,7 +120,7 @@ fn advice(code: &str) -> Option<&'static str> {
 /// The same for an error that no statement caused.
 pub(crate) fn refusal_advice(code: &str) -> &'static str {
     advice(code).unwrap_or(match code {
-        DISK_FULL => "make room on the disk of PostgreSQL",
+        DISK_FULL => "free disk space for PostgreSQL",
         READ_ONLY => "name the primary in DATABASE_URL, or turn default_transaction_read_only off",
         _ => "the log of PostgreSQL may say more",
     })

@@ -51,10 +51,10 @@ impl fmt::Display for WentBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { known, head } = self;
         let lost = match known > head {
-            true => format!("positions {} to {known} are not in it any more", head + 1),
-            false => format!("at position {known} it holds another event than before"),
+            true => format!("positions {} to {known} no longer exist", head + 1),
+            false => format!("the event at position {known} is a different one than before"),
         };
-        write!(f, "the log went back: {lost}; PostgreSQL was replaced by an older copy, and this node works with the log as it is")
+        write!(f, "the log went back: {lost}; PostgreSQL was replaced by an older copy, and this node continues with the log as it is now")
     }
 }
 
@@ -90,7 +90,8 @@ impl Known {
         let (head, head_event): (i64, Option<Uuid>) = (row.try_get(1)?, row.try_get(2)?);
         let newest = head_event.map(|event| (head, event));
         let said = Said { proof: row.try_get(0)?, head, newest, known_event: row.try_get(3)? };
-        self.heard(&asked, said).ok_or_else(|| Error::Protocol("the database was found anew while this connection was made".to_owned()))
+        self.heard(&asked, said)
+            .ok_or_else(|| Error::Protocol("the database was restarted or replaced while this connection was being made".to_owned()))
     }
 
     /// Asks a database that is in use where its log ends, and whether it is still the same.
@@ -122,7 +123,7 @@ impl Known {
                 tracing::error!(log.known = lost.known, log.head = lost.head, "{lost}");
                 database.went_back = Some((Instant::now(), lost));
             }
-            None => tracing::warn!(log.head = said.head, "PostgreSQL was restarted or replaced; what this node knew is read again"),
+            None => tracing::warn!(log.head = said.head, "PostgreSQL was restarted or replaced; this node reads its state again"),
         }
         metrics::counter!("milepost_database_renewals_total").increment(1);
         self.head.send_if_modified(|head| std::mem::replace(head, said.head) != said.head);

@@ -29,7 +29,7 @@ fn project(event: &ProjectEvent) -> String {
             format!("changed {}", listed(&parts))
         }
         ProjectEvent::ProjectArchived(archived) => format!("archived project {}", archived.key),
-        ProjectEvent::ProjectUnarchived(unarchived) => format!("took project {} up again", unarchived.key),
+        ProjectEvent::ProjectUnarchived(unarchived) => format!("unarchived project {}", unarchived.key),
         ProjectEvent::ProjectDeleted(deleted) => format!("deleted project {} “{}”", deleted.key, deleted.name),
         ProjectEvent::ProjectCollaboratorAdded(added) => format!("added {} as {}", added.user_id, role(added.role)),
         ProjectEvent::ProjectCollaboratorRemoved(removed) => format!("removed {}, who was {}", removed.user_id, role(removed.role)),
@@ -69,7 +69,7 @@ fn task(event: &TaskEvent) -> String {
         TaskEvent::TaskDeleted(deleted) => format!("deleted “{}”", deleted.title),
         TaskEvent::TaskDueDateChanged(changed) => match &changed.to {
             Some(to) => format!("set it due {}", due(to)),
-            None => "let it be due at no moment".to_owned(),
+            None => "cleared its due date".to_owned(),
         },
         TaskEvent::TaskCommented(commented) => {
             let body = commented.body.as_str();
@@ -97,7 +97,7 @@ fn schedule(event: &ScheduleEvent) -> String {
             format!("changed {}", listed(&parts))
         }
         ScheduleEvent::ScheduleRescheduled(moved) => format!("moved it from {} to {}", due(&moved.from), due(&moved.to)),
-        ScheduleEvent::ScheduleReopened(reopened) => format!("opened “{}” again for {}", reopened.title, due(&reopened.due)),
+        ScheduleEvent::ScheduleReopened(reopened) => format!("rescheduled “{}” for {}", reopened.title, due(&reopened.due)),
         ScheduleEvent::ScheduleDeleted(deleted) => format!("deleted “{}”", deleted.title),
         ScheduleEvent::DeadlineApproaching(fired) => {
             format!("“{}” is due {}, within {}", fired.title, due(&fired.due), lead(fired.threshold))

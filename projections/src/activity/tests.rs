@@ -43,7 +43,7 @@ fn projects_are_told_in_words() {
     } });
     let told = "changed the name to “One”, the first day to 2031-01-01, the last day to none and the time zone to Europe/Zurich";
     assert_eq!(about_project("project_updated", changes), told);
-    assert_eq!(about_project("project_unarchived", json!({ "key": "APOLLO" })), "took project APOLLO up again");
+    assert_eq!(about_project("project_unarchived", json!({ "key": "APOLLO" })), "unarchived project APOLLO");
     assert_eq!(about_project("project_deleted", json!({ "key": "APOLLO", "name": "One" })), "deleted project APOLLO “One”");
     let person = BEN.to_string();
     let added = json!({ "user_id": BEN, "role": "editor" });
@@ -60,7 +60,7 @@ fn schedules_are_told_in_words() {
     let moved = json!({ "from": moment, "to": by_day, "due_revision": 2, "thresholds": [] });
     assert_eq!(about_schedule("schedule_rescheduled", moved), format!("moved it from {told} to 2031-03-10 (Europe/Zurich)"));
     let reopened = json!({ "title": "Opening", "due": moment, "due_revision": 2, "thresholds": [] });
-    assert_eq!(about_schedule("schedule_reopened", reopened), format!("opened “Opening” again for {told}"));
+    assert_eq!(about_schedule("schedule_reopened", reopened), format!("rescheduled “Opening” for {told}"));
     assert_eq!(about_schedule("schedule_deleted", json!({ "title": "Opening" })), "deleted “Opening”");
     let met = json!({ "title": "Opening", "due": moment, "due_revision": 1, "met_at": "2031-03-01T00:00:00Z" });
     assert_eq!(about_schedule("deadline_met", met), format!("met “Opening”, due {told}"));

@@ -45,7 +45,7 @@ fn phase(word: &str) -> Result<Phase, Error> {
         "active" => Ok(Phase::Active),
         "archived" => Ok(Phase::Archived),
         "deleted" => Ok(Phase::Deleted),
-        other => Err(Error::Decode(format!("{other:?} is no phase").into())),
+        other => Err(Error::Decode(format!("{other:?} is not a lifecycle state").into())),
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn read(row: &PgRow, from: usize) -> Result<ProjectRow, Error> {
         phase: phase(row.try_get(from + 5)?)?,
         start_on: row.try_get(from + 6)?,
         due_on: row.try_get(from + 7)?,
-        time_zone: time_zone.parse().map_err(|_| Error::Decode(format!("{time_zone:?} is no time zone").into()))?,
+        time_zone: time_zone.parse().map_err(|_| Error::Decode(format!("{time_zone:?} is not a time zone").into()))?,
         collaborators: row.try_get::<Json<_>, _>(from + 9)?.0,
         counts: Counts {
             todo: row.try_get(from + 10)?,

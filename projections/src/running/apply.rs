@@ -282,7 +282,7 @@ async fn park<M: ReadModel>(tx: &mut PgConnection, version: i32, letters: &[Lett
             event.position = letter.fact.position,
             event.aggregate_id = %letter.fact.aggregate_id,
             error = letter.error.as_deref(),
-            "an event is parked: its aggregate waits in this read model, everything else goes on"
+            "an event is parked: the read model holds back its aggregate and continues with all others"
         );
     }
     sqlx::query(

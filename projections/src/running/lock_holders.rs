@@ -25,8 +25,8 @@ pub(crate) async fn of(pool: &PgPool, model: &str) -> Vec<String> {
 async fn look(look: impl Future<Output = Result<Vec<String>, Error>>) -> Vec<String> {
     match tokio::time::timeout(LOOK_WITHIN, look).await {
         Ok(Ok(lines)) => lines,
-        Ok(Err(error)) => vec![format!("unknown, since PostgreSQL did not tell: {error}")],
-        Err(_) => vec![format!("unknown, since PostgreSQL did not tell within {} s", LOOK_WITHIN.as_secs())],
+        Ok(Err(error)) => vec![format!("unknown, because PostgreSQL returned an error: {error}")],
+        Err(_) => vec![format!("unknown, because PostgreSQL did not answer within {} s", LOOK_WITHIN.as_secs())],
     }
 }
 

@@ -35,7 +35,7 @@ impl LockWait {
             projection.name = self.model,
             ?blocked_by,
             pause_ms = self.pause.as_millis() as u64,
-            "{}; it is tried again after a pause",
+            "{}; retrying after a pause",
             self.what
         );
         works.pulse.idle(tokio::time::sleep(around(self.pause))).await;

@@ -178,8 +178,8 @@ impl Progress {
             let generation = *renewals.borrow_and_update();
             match tokio::time::timeout(ANSWER_WITHIN, registry::live_positions(pool)).await {
                 Ok(Ok(live)) => self.heard(generation, &live),
-                Ok(Err(error)) => tracing::debug!(%error, "the progress of read models could not be read"),
-                Err(_) => tracing::debug!("the progress of read models was not read in time"),
+                Ok(Err(error)) => tracing::debug!(%error, "failed to read the progress of read models"),
+                Err(_) => tracing::debug!("reading the progress of read models timed out"),
             }
             if self.waited_for.borrow().is_empty() {
                 tokio::select! {

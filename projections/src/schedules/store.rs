@@ -48,7 +48,7 @@ impl ScheduleState {
 
     fn from_word(word: &str) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|state| state.word() == word);
-        found.ok_or_else(|| Error::Decode(format!("{word:?} is no state of a schedule").into()))
+        found.ok_or_else(|| Error::Decode(format!("{word:?} is not a state of a schedule").into()))
     }
 }
 

@@ -54,20 +54,20 @@ fn priority(number: i16) -> Result<Priority, Error> {
         2 => Ok(Priority::High),
         3 => Ok(Priority::Medium),
         4 => Ok(Priority::Low),
-        other => Err(Error::Decode(format!("{other} is no priority").into())),
+        other => Err(Error::Decode(format!("{other} is not a priority").into())),
     }
 }
 
 fn status(word: &str) -> Result<Status, Error> {
     let found = Status::ALL.into_iter().find(|status| status.word() == word);
-    found.ok_or_else(|| Error::Decode(format!("{word:?} is no status").into()))
+    found.ok_or_else(|| Error::Decode(format!("{word:?} is not a status").into()))
 }
 
 /// Reads a due moment from three columns.
 pub(crate) fn due(row: &PgRow, from: usize) -> Result<Option<Due>, Error> {
     let (at, date, zone): (Option<DateTime<Utc>>, _, Option<&str>) = (row.try_get(from)?, row.try_get(from + 1)?, row.try_get(from + 2)?);
     let Some((at, zone)) = at.zip(zone) else { return Ok(None) };
-    let time_zone = zone.parse().map_err(|_| Error::Decode(format!("{zone:?} is no time zone").into()))?;
+    let time_zone = zone.parse().map_err(|_| Error::Decode(format!("{zone:?} is not a time zone").into()))?;
     Ok(Some(Due { at: at.into(), date, time_zone }))
 }
 

@@ -47,13 +47,13 @@ pub struct Retried {
 /// Trying again did not work.
 #[derive(Debug, Error)]
 pub enum RetryError {
-    #[error("nothing of this aggregate is parked")]
+    #[error("the aggregate has no parked events")]
     NothingParked,
-    #[error("event {position} still cannot be taken in: {error}")]
+    #[error("event {position} still cannot be applied: {error}")]
     StillPoison { position: i64, error: String },
     #[error("the log could not be read: {0}")]
     Log(String),
-    #[error("the read model could not be built anew: {0}")]
+    #[error("the read model could not be rebuilt: {0}")]
     Build(BuildError),
     #[error(transparent)]
     Database(#[from] Error),
@@ -115,7 +115,7 @@ async fn read_again(works: &Works, positions: &[i64]) -> Result<Vec<Arc<Recorded
     for position in positions {
         let facts = works.log.after(position - 1, 1).await.map_err(|error| RetryError::Log(error.to_string()))?;
         works.pulse.beat();
-        let fact = facts.first().ok_or_else(|| RetryError::Log(format!("there is no event {position}")))?;
+        let fact = facts.first().ok_or_else(|| RetryError::Log(format!("event {position} does not exist")))?;
         match &fact.recorded {
             Ok(recorded) => events.push(Arc::clone(recorded)),
             Err(error) => return Err(RetryError::StillPoison { position: *position, error: error.to_string() }),

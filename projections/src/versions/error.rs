@@ -9,19 +9,19 @@ use thiserror::Error;
 pub enum BuildError {
     #[error("the log could not be read: {0}")]
     Log(ReadError),
-    #[error("event {position} cannot be taken in: {error}")]
+    #[error("event {position} cannot be applied: {error}")]
     Poison { position: i64, error: String },
-    #[error("somebody else has moved this version")]
+    #[error("another process has changed this version")]
     Busy,
     #[error("the version that was being built was dropped")]
     Dropped,
-    #[error("what is live was built by other rules than this program's (number {live}, here {ours}); only `rebuild` helps")]
+    #[error("the live version was built by other rules than this program's (number {live}, here {ours}); run `rebuild`")]
     OtherRules { live: i32, ours: i32 },
-    #[error("what is live was not built from this log, but from another one or from events that were lost; only `rebuild` helps")]
+    #[error("the live version was not built from this log, but from another one or from events that were lost; run `rebuild`")]
     OtherLog,
-    #[error("no version is kept to go back to")]
+    #[error("no version is retained for rollback")]
     NothingKept,
-    #[error("nothing of this read model is live yet")]
+    #[error("this read model has no live version yet")]
     NothingLive,
     #[error(transparent)]
     Database(sqlx::Error),

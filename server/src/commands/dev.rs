@@ -68,13 +68,13 @@ pub async fn run(arguments: Dev, mut configuration: Configuration) -> Result<(),
             let ready = announce(&node, &kafka, &configuration.settings, &about);
             if ready.is_ok() {
                 stop.recv().await;
-                say!("\nstopping: finishing what was accepted; Ctrl-C again ends at once");
+                say!("\nstopping: finishing requests; press Ctrl-C again to stop immediately");
             }
             let _ = fs::remove_file(&about);
             match tokio::time::timeout(STOP_WITHIN, node.stop()).await {
                 Ok(()) => drop(kafka),
                 Err(_) => {
-                    say!("what did not end in time was given up");
+                    say!("requests that did not finish in time were cancelled");
                     // It ends with the process, and would wait for whoever still talks to it.
                     std::mem::forget(kafka);
                 }
@@ -115,11 +115,11 @@ async fn start(
         .map_err(|error| Failure::not_there(format!("the relay's position cannot be reset: {error}")))?;
     core.prepare().await?;
     if !arguments.no_seed {
-        seed::seed(&core.application).await.map_err(|error| Failure::not_there(format!("the demo data could not be made: {error}")))?;
+        seed::seed(&core.application).await.map_err(|error| Failure::not_there(format!("the demo data could not be created: {error}")))?;
     }
     let node = Node::start(core, settings, catalogue, listener).await?;
     if tokio::time::timeout(BUILT_WITHIN, node.built()).await.is_err() {
-        say!("some read models are still being built; until then they do not answer");
+        say!("some read models are still being built and cannot be queried yet");
     }
     Ok((node, kafka))
 }
@@ -158,17 +158,16 @@ fn lock(folder: &Path) -> Result<File, Failure> {
     let empty = fs::read_dir(folder).map_err(|error| file_failure(folder, &error))?.next().is_none();
     if !empty && !path.is_file() {
         return Err(Failure::wrong_use(format!(
-            "{} holds things that `milepost dev` did not make; give it a --data-dir that is empty or not there yet",
+            "{} contains files that `milepost dev` did not create; choose a --data-dir that is empty or does not exist",
             folder.display()
         )));
     }
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| file_failure(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failure::wrong_use(format!(
-            "another `milepost dev` is using {}; stop it, or give this one a --data-dir of its own",
-            folder.display()
-        ))),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::wrong_use(format!("another `milepost dev` is using {}; stop it, or choose another --data-dir", folder.display())))
+        }
         Err(TryLockError::Error(error)) => Err(file_failure(&path, &error)),
     }
 }
@@ -187,15 +186,14 @@ fn remove(path: &Path) -> Result<(), Failure> {
 
 /// The address that was asked for, or another port where it is taken.
 async fn listen(address: &str) -> Result<TcpListener, Failure> {
-    let unusable =
-        |error: std::io::Error| Failure::wrong_use(format!("{address} cannot be listened on: {error}; give another with --listen"));
+    let unusable = |error: std::io::Error| Failure::wrong_use(format!("cannot listen on {address}: {error}; choose another with --listen"));
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             let host = address.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
             let listener = TcpListener::bind(format!("{host}:0")).await.map_err(unusable)?;
             let taken = listener.local_addr().map_err(unusable)?;
-            say!("{address} is taken; using {taken} instead");
+            say!("{address} is in use; using {taken} instead");
             Ok(listener)
         }
         Err(error) => Err(unusable(error)),
@@ -260,23 +258,30 @@ Milepost {version} is ready.
   GraphiQL    {graphiql}#token={token}
   GraphQL     {graphql}
   PostgreSQL  {database_url}
-  Kafka       {kafka_bootstrap_servers}   (a demo broker inside this process; gone when it stops)
+  \
+            Kafka       {kafka_bootstrap_servers}   (a demo broker inside this process; gone when it stops)
   Workspace   {workspace}
-  Token       in {path}, with all of the above
+  \
+            Token       in {path}, with all of the above
 
 Three things to try:
 
-  1. Open the GraphiQL address above in a browser and press the play button.
+  1. Open the GraphiQL address above in a browser and \
+            press the play button.
 
   2. Create a project from a shell:
-     TOKEN=$(sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p' {path})
-     curl -s {graphql} -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d '{{\"query\":\"mutation {{ projectCreate(input: {{key: \\\"TRY\\\", name: \\\"Try it\\\"}}) {{ project {{ id key }} position }} }}\"}}'
+     TOKEN=$(sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p' \
+            {path})
+     curl -s {graphql} -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d \
+            '{{\"query\":\"mutation {{ projectCreate(input: {{key: \\\"TRY\\\", name: \\\"Try it\\\"}}) {{ project {{ id key }} position \
+            }} }}\"}}'
 
   3. Watch the log, or the topics:
      DATABASE_URL='{database_url}' {program} events tail --follow
-     kcat -b {kafka_bootstrap_servers} -t task-events -C -o beginning -e
+     kcat \
+            -b {kafka_bootstrap_servers} -t task-events -C -o beginning -e
 
-Ctrl-C stops all of it; the data stay in {folder}.
+Press Ctrl-C to stop. The data are kept in {folder}.
 ",
         folder = Path::new(&path.to_string()).parent().map(|folder| folder.display().to_string()).unwrap_or_default()
     )

@@ -36,7 +36,7 @@ fn known_type(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let meant = nearest(name, known.iter().copied()).map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
-    Err(Failure::wrong_use(format!("there are no events of the type {name:?}{meant}")))
+    Err(Failure::wrong_use(format!("{name:?} is not an event type{meant}")))
 }
 
 async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {

@@ -44,7 +44,7 @@ pub async fn run(arguments: Import, configuration: &Configuration) -> Result<(),
     } else {
         let all = summary.done + summary.replayed + summary.nothing_to_do + summary.rejected;
         say!(
-            "{} lines in {:.1} s: {} carried out, {} imported before, {} with nothing to do, {} rejected{}",
+            "{} lines in {:.1} s: {} executed, {} imported before, {} without effect, {} rejected{}",
             thousands(all as i64),
             summary.seconds,
             thousands(summary.done as i64),
@@ -65,7 +65,7 @@ impl Summary {
     fn told_of_before(&self) -> String {
         match self.rejected_before {
             0 => String::new(),
-            before => format!(", {} of them as before (--retry-rejected decides them anew)", thousands(before as i64)),
+            before => format!(", {} of them before (--retry-rejected executes them again)", thousands(before as i64)),
         }
     }
 }
@@ -100,11 +100,11 @@ fn forget_old_rejects(arguments: &Import) -> Result<(), Failure> {
     if let (Ok(input), Ok(output)) = (arguments.file.canonicalize(), rejects.canonicalize())
         && input == output
     {
-        return Err(Failure::wrong_use(format!("--rejects: {} is the file to be imported; name another", rejects.display())));
+        return Err(Failure::wrong_use(format!("--rejects: {} is the file to be imported; choose another", rejects.display())));
     }
     match rejects.is_file() {
         true => std::fs::remove_file(&rejects)
-            .map_err(|error| Failure::wrong_use(format!("{} cannot be written anew: {error}", rejects.display()))),
+            .map_err(|error| Failure::wrong_use(format!("{} cannot be overwritten: {error}", rejects.display()))),
         false => Ok(()),
     }
 }
@@ -131,11 +131,11 @@ async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Opti
             }
             Err(ImportError::File(error)) => return Err(Failure::wrong_use(format!("the file cannot be read: {error}"))),
             Err(unavailable @ ImportError::Unavailable { .. }) => {
-                return Err(Failure::not_there(format!("{}; importing the file again goes on from here", with_causes(&unavailable))));
+                return Err(Failure::not_there(format!("{}; import the file again to continue from here", with_causes(&unavailable))));
             }
         }
         let Summary { done, rejected, rejected_before, .. } = summary;
-        bar.set_message(format!("{done} carried out, {rejected} rejected, {rejected_before} of them as before"));
+        bar.set_message(format!("{done} executed, {rejected} rejected, {rejected_before} of them before"));
     }
     bar.finish_and_clear();
     rejects.finish()?;

@@ -7,7 +7,7 @@ use infrastructure::postgres;
 /// Runs the migrations that are missing.
 pub async fn run(configuration: &Configuration) -> Result<(), Failure> {
     let ran = migrate(&configuration.settings).await?;
-    say!("{}", if ran == 0 { "the tables are up to date".to_owned() } else { format!("{ran} migrations were run") });
+    say!("{}", if ran == 0 { "the database schema is up to date".to_owned() } else { format!("{ran} migrations were run") });
     Ok(())
 }
 

@@ -42,12 +42,12 @@ pub async fn run(arguments: Projections, configuration: &Configuration) -> Resul
 pub(super) fn named(name: &str) -> Result<Arc<dyn Projection>, Failure> {
     let projections = all();
     let names: Vec<_> = projections.iter().map(|projection| projection.name()).collect();
-    let known = format!("there is no read model {name:?}; there are {}", names.join(", "));
+    let known = format!("{name:?} is not a read model; the read models are {}", names.join(", "));
     projections.into_iter().find(|projection| projection.name() == name).ok_or_else(|| Failure::wrong_use(known))
 }
 
 pub(super) fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::of_database("the read models cannot be looked after", error)
+    Failure::of_database("failed to manage read models", error)
 }
 
 async fn list(core: &Core, json: bool) -> Result<(), Failure> {
@@ -140,9 +140,9 @@ pub(super) fn build_failed(error: BuildError) -> Failure {
         | BuildError::OtherLog
         | BuildError::NothingKept
         | BuildError::NothingLive) => Failure::no(error.to_string()),
-        BuildError::Database(error) => Failure::of_database("the build stopped, and goes on from there when it is started again", &error),
+        BuildError::Database(error) => Failure::of_database("the build stopped; run it again to resume", &error),
         error @ (BuildError::Log(_) | BuildError::Poison { .. }) => {
-            Failure::not_there(format!("the build stopped: {error}; started again, it goes on from there"))
+            Failure::not_there(format!("the build stopped: {error}; run it again to resume"))
         }
     }
 }
@@ -160,13 +160,12 @@ pub(super) async fn alone<T>(core: &Core, name: &str, work: impl AsyncFnOnce(Wor
             biased;
             _ = held.wait_for(|now| *now != Some(epoch)) => Err(Failure::not_there(format!(
                 "{name}: stopped, since its lease was lost: PostgreSQL did not answer, there was no progress for {} s, or another process \
-                 took it; a rebuild or a rollback goes on from there when it is started again",
+                     took it; run the rebuild or rollback again to resume",
                 PROGRESS_WITHIN.as_secs()
             ))),
             done = work(Works { pulse: Pulse::of(signs), fence: Some(Fence { lease, epoch }), ..core.works.clone() }) => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::no(format!(
-                "{name}: interrupted; a rebuild or a rollback goes on from there when it is started again, and `milepost projections cancel \
-                 {name}` gives it up"
+                "{name}: interrupted; run the rebuild or rollback again to resume, and `milepost projections cancel {name}` cancels it"
             ))),
         },
         None => Err(Failure::no(format!("another process is building {name}"))),
@@ -195,17 +194,19 @@ async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure
     bar.finish_and_clear();
     let compared = match &rebuilt.compared {
         Compared::With(same) if same.equal => {
-            format!("equal to the one before in all {} rows; that one is kept", thousands(same.live_rows))
+            format!("equal to the previous version in all {} rows; that one is retained", thousands(same.live_rows))
         }
         Compared::With(other) => format!(
-            "DIFFERENT from the one before: {} rows here, {} there, at position {}; that one is kept",
+            "DIFFERENT from the previous version: {} rows here, {} there, at position {}; that one is retained",
             thousands(other.built_rows),
             thousands(other.live_rows),
             thousands(other.position)
         ),
-        Compared::OtherRules => "the one before was built by other rules, and is kept".to_owned(),
-        Compared::Ahead => "not compared, since it was begun earlier and was ahead of the one before, which is kept".to_owned(),
-        Compared::NothingLive => "there was none before".to_owned(),
+        Compared::OtherRules => "the previous version was built by other rules and is retained".to_owned(),
+        Compared::Ahead => {
+            "not compared, because it was started earlier and was ahead of the previous version, which is retained".to_owned()
+        }
+        Compared::NothingLive => "there was no previous version".to_owned(),
     };
     say!(
         "{name}: version {} is live, at position {}, from {} events; {compared}",
@@ -221,15 +222,15 @@ async fn rollback(core: &Core, name: &str) -> Result<(), Failure> {
     let bar = bar(name, *core.log.head().borrow());
     let back = alone(core, name, async |works: Works| projection.go_back(&works, &show(&bar)).await.map_err(build_failed)).await?;
     bar.finish_and_clear();
-    say!("{name}: version {} is live again, at position {}; the other one is kept", back.version, thousands(back.position));
+    say!("{name}: version {} is live again, at position {}; the other one is retained", back.version, thousands(back.position));
     Ok(())
 }
 
 async fn cancel(core: &Core, name: &str) -> Result<(), Failure> {
     match named(name)?.cancel(&core.works.pool).await.map_err(|error| refused(&error))? {
-        0 => Err(Failure::no(format!("{name}: nothing is being built"))),
+        0 => Err(Failure::no(format!("{name}: no version is being built"))),
         _ => {
-            say!("{name}: what was being built is dropped; what was on its way back is kept as before");
+            say!("{name}: the version that was being built is dropped; a version that was being restored is retained");
             Ok(())
         }
     }
@@ -237,9 +238,9 @@ async fn cancel(core: &Core, name: &str) -> Result<(), Failure> {
 
 async fn drop_old(core: &Core, name: &str) -> Result<(), Failure> {
     match named(name)?.drop_old(&core.works.pool).await.map_err(|error| refused(&error))? {
-        0 => Err(Failure::no(format!("{name}: no version is kept"))),
+        0 => Err(Failure::no(format!("{name}: no version is retained"))),
         _ => {
-            say!("{name}: the version that was kept is dropped");
+            say!("{name}: the retained version is dropped");
             Ok(())
         }
     }
@@ -278,6 +279,6 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
     }
     match different {
         0 => Ok(()),
-        different => Err(Failure::no(format!("{different} read models differ from what the events say; rebuild them"))),
+        different => Err(Failure::no(format!("{different} read models differ from the log; rebuild them"))),
     }
 }

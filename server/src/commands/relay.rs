@@ -59,7 +59,7 @@ fn printed(json: &Value) {
 
 /// Leaves word in the log of this command.
 fn said(position: i64, event_id: Option<Uuid>) {
-    tracing::warn!(position, event.id = event_id.map(tracing::field::display), "an admin has said where the relay continues");
+    tracing::warn!(position, event.id = event_id.map(tracing::field::display), "an admin has set the position of the relay");
 }
 
 /// What to do where events up to the last that is there are missing and records are open, among which they may be. The database
@@ -105,7 +105,7 @@ impl Desk {
         let policy = match policy {
             Setting::Is(policy) => policy,
             Setting::Unknown(reason) => format!("unknown: {reason}"),
-            Setting::Demo => "unknown: the demo broker does not tell".to_owned(),
+            Setting::Demo => "unknown: the demo broker does not report it".to_owned(),
         };
         if json {
             printed(&json!({
@@ -121,7 +121,7 @@ impl Desk {
             let record = match &evidence.stored {
                 Stored::Record(record) => format!("position {} of the log {}", record.position, record.log_id),
                 Stored::Nothing => "none".to_owned(),
-                Stored::Unreadable(reason) => format!("not to be read: {reason}"),
+                Stored::Unreadable(reason) => format!("unreadable: {reason}"),
             };
             say!("log        {}, up to position {}", log.id, log.head);
             say!("record     {record}");
@@ -136,7 +136,7 @@ impl Desk {
         }
         match verdict {
             Ok(_) => Ok(()),
-            Err(refusal) => Err(Failure::no(format!("the relay refuses to send: {refusal}"))),
+            Err(refusal) => Err(Failure::no(format!("the relay has stopped: {refusal}"))),
         }
     }
 
@@ -176,11 +176,11 @@ impl Desk {
         }
         say!("the relay continues after position {position}: {} events are to be sent", head - position);
         if again > 0 {
-            say!("{again} of them are sent again, up to position {sent}; consumers tell by event_id");
+            say!("{again} of them are sent again, up to position {sent}; consumers recognise them by event_id");
         }
         if left_out > 0 {
             say!(
-                "{left_out} events, after position {sent} and up to {position}, are left out: as far as is known, no consumer has seen them"
+                "{left_out} events, after position {sent} and up to {position}, are skipped: as far as is known, no consumer has seen them"
             );
         }
         Ok(())

@@ -20,7 +20,7 @@ pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), F
     // The port first: a second node on it should find out before it does anything.
     let listener = TcpListener::bind(&settings.listen)
         .await
-        .map_err(|error| Failure::wrong_use(format!("MILEPOST_LISTEN: {} cannot be listened on: {error}", settings.listen)))?;
+        .map_err(|error| Failure::wrong_use(format!("MILEPOST_LISTEN: cannot listen on {}: {error}", settings.listen)))?;
     let mut stop = stop_signals()?;
     let Some(node) = unless_told(&mut stop, start(&arguments, settings, catalogue, listener)).await else {
         tracing::info!("stopped before it served");
@@ -33,10 +33,10 @@ pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), F
         "milepost serves"
     );
     stop.recv().await;
-    tracing::info!("stopping: finishing what was accepted; a second signal ends at once");
+    tracing::info!("stopping: finishing requests; a second signal stops immediately");
     match tokio::time::timeout(STOP_WITHIN, node.stop()).await {
         Ok(()) => tracing::info!("stopped"),
-        Err(_) => tracing::warn!("stopped; what did not end in time was given up"),
+        Err(_) => tracing::warn!("stopped; requests that did not finish in time were cancelled"),
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ async fn start(arguments: &Serve, settings: &Settings, catalogue: Catalogue, lis
     if !arguments.no_migrate {
         let ran = migrate(settings).await?;
         if ran > 0 {
-            tracing::info!(migrations = ran, "the tables were brought up to date");
+            tracing::info!(migrations = ran, "the database schema was updated");
         }
     }
     let core = Core::open(settings).await?;

@@ -17,7 +17,7 @@ pub(super) fn stop_signals() -> Result<Receiver<()>, Failure> {
     let (tell, told) = tokio::sync::mpsc::channel(1);
     let before = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let mut signals = signal(kind).map_err(|error| Failure::not_there(format!("signals cannot be listened to: {error}")))?;
+        let mut signals = signal(kind).map_err(|error| Failure::not_there(format!("failed to listen for signals: {error}")))?;
         let (tell, before) = (tell.clone(), Arc::clone(&before));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
@@ -33,7 +33,7 @@ pub(super) fn stop_signals() -> Result<Receiver<()>, Failure> {
 
 #[expect(clippy::disallowed_methods, reason = "what is given up by it is what somebody asked twice to give up")]
 fn end_at_once(kind: SignalKind) -> ! {
-    output::complain("told to stop twice: ended at once");
+    output::complain("second signal: stopped immediately");
     std::process::exit(128 + kind.as_raw_value())
 }
 

@@ -12,7 +12,7 @@ pub fn run(arguments: &Token, configuration: &Configuration) -> Result<(), Failu
     require_secret(configuration)?;
     let caller = Caller { actor: UserId(arguments.actor), workspace: WorkspaceId(arguments.workspace), role: arguments.role };
     let token = wire::tokens(&configuration.settings).issue(&caller, arguments.ttl);
-    say!("{}", token.map_err(|error| Failure::wrong_use(format!("the token could not be made: {error}")))?);
+    say!("{}", token.map_err(|error| Failure::wrong_use(format!("the token could not be created: {error}")))?);
     Ok(())
 }
 

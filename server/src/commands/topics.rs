@@ -104,7 +104,7 @@ async fn diff(topics: &Topics, json: bool) -> Result<(), Failure> {
     match differences.iter().filter(|(_, difference)| difference.is_drift()).count() {
         0 if json => Ok(()),
         0 => {
-            say!("the topics are as the catalogue says");
+            say!("the topics match the catalogue");
             Ok(())
         }
         count => Err(Failure::no(format!("{count} differences between the catalogue and the brokers"))),
@@ -117,8 +117,8 @@ fn sentence(servers: &str, name: &str, difference: &Difference) -> String {
         Difference::Missing => "missing; create it with `milepost topics apply`".to_owned(),
         Difference::Drift { field, wanted, found } => format!("{field} is {found}, the catalogue says {wanted}"),
         Difference::Partitions { wanted, found } if found > wanted => format!(
-            "partitions is {found}, the catalogue says {wanted}: events go to the first {wanted}, each key where it was, and the others stay empty; \
-             with the catalogue at {found}, keys would move and lose their order"
+            "partitions is {found}, the catalogue says {wanted}: events still go to the first {wanted} partitions and the others stay \
+                 empty; setting the catalogue to {found} would move keys, which breaks their order"
         ),
         Difference::Partitions { wanted, found } => format!(
             "partitions is {found}, the catalogue says {wanted}, and the relay sends nothing: set the catalogue to {found}, or raise the number with \

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// What one should know of a verdict about the demo broker.
-const DEMO: &str = "this is the demo broker of `milepost dev`: it shows records of aborted transactions, keeps 5 MiB of each partition, and lets a relay \
-                    that was replaced go on sending; faults found here after a kill or a pause are the demo broker's, and prove nothing about a real Kafka";
+const DEMO: &str = "this is the demo broker of `milepost dev`: it shows records of aborted transactions, retains 5 MiB per partition, and \
+     lets a replaced relay continue to send; faults found here after a kill or a pause are the demo broker's and say nothing about a \
+     real Kafka";
 
 /// Compares the topics with the log.
 pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(), Failure> {
@@ -43,7 +44,7 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     }
     if let Some(refusal) = refusal {
         return Err(Failure::no(format!(
-            "the relay refuses to send: {refusal}; {} faults up to position {}",
+            "the relay has stopped: {refusal}; {} faults up to position {}",
             report.faults_total, report.until
         )));
     }
@@ -53,19 +54,20 @@ pub async fn run(arguments: Verify, configuration: &Configuration) -> Result<(),
     }
     if report.unchecked > 0 {
         return Err(Failure::no(format!(
-            "{} of {} positions cannot be checked: their records were removed before the time that the catalogue keeps them (retention_ms), and what is gone proves nothing; all else is well",
+            "{} of {} positions cannot be checked: their records were removed before the catalogue's retention_ms had passed; no other \
+                faults",
             thousands(report.unchecked as i64),
             thousands(report.until)
         )));
     }
     if behind > 0 {
-        return Err(Failure::no(format!("the relay is {behind} events behind the log; up to position {} all is well", report.until)));
+        return Err(Failure::no(format!("the relay is {behind} events behind the log; no faults up to position {}", report.until)));
     }
     if !json {
         let expired =
             if report.expired > 0 { format!(", {} of them expired by retention", thousands(report.expired as i64)) } else { String::new() };
         let skipped =
-            if report.skipped > 0 { format!(", {} of them left out by an admin", thousands(report.skipped as i64)) } else { String::new() };
+            if report.skipped > 0 { format!(", {} of them skipped by an admin", thousands(report.skipped as i64)) } else { String::new() };
         say!("{} positions{expired}{skipped}: each is on Kafka once, in order for each key, and nothing else is", thousands(report.until));
     }
     Ok(())

@@ -63,6 +63,6 @@ async fn an_answer_that_does_not_fit_on_the_disk_is_no_success() {
         let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has a device that is full");
         let (status, complaint) = printing_to(arguments, &database, full).await;
         assert_eq!(status, Some(WRONG_USE), "{arguments:?}");
-        assert!(complaint.contains("the answer could not be written: No space left on device"), "{arguments:?}: {complaint}");
+        assert!(complaint.contains("the output could not be written: No space left on device"), "{arguments:?}: {complaint}");
     }
 }

@@ -26,7 +26,7 @@ impl Demo {
     /// On a folder, which is made if it is not there.
     pub(super) async fn start(folder: &str, flags: &[&str]) -> Self {
         let mut process = started(&[&["dev", "--data-dir", folder], flags].concat(), &[("MILEPOST_AUTH_HS256_SECRET", "")]);
-        process.printed("Ctrl-C stops all of it").await;
+        process.printed("Press Ctrl-C to stop").await;
         let about = json(&std::fs::read_to_string(format!("{folder}/dev.json")).expect("dev.json is there once it is ready"));
         let text = |name: &str| about[name].as_str().unwrap_or_else(|| panic!("{name} is missing")).to_owned();
         let base = text("graphql").strip_suffix("/graphql").expect("a URL of the endpoint").to_owned();

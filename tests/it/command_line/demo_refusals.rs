@@ -35,7 +35,7 @@ async fn a_folder_of_somebody_else_is_left_as_it_is() {
     std::fs::set_permissions(&folder.0, std::fs::Permissions::from_mode(0o700)).expect("it is ours");
     let before = content(&folder.0);
     for flags in [&[][..], &["--fresh"]] {
-        let texts = [&folder.at("")[..folder.at("").len() - 1], "holds things that `milepost dev` did not make", "--data-dir"];
+        let texts = [&folder.at("")[..folder.at("").len() - 1], "contains files that `milepost dev` did not create", "--data-dir"];
         refused(&folder.0.display().to_string(), flags, WRONG_USE, &texts).await;
         assert_eq!(content(&folder.0), before, "with {flags:?}");
     }
@@ -57,7 +57,7 @@ async fn root_is_told_of_a_folder_that_the_user_of_postgresql_cannot_reach() {
     let folder = closed.at("data");
     // Nobody else needs another user, so nobody else can be refused.
     if root {
-        refused(&folder, &[], WRONG_USE, &[&folder, "cannot be entered by the user", "choose another --data-dir"]).await;
+        refused(&folder, &[], WRONG_USE, &[&folder, "cannot access", "choose another --data-dir"]).await;
         assert!(!exists(&format!("{folder}/postgres")));
     }
 }
@@ -67,7 +67,7 @@ async fn a_machine_without_postgresql_is_told_what_to_install() {
     let folder = Folder::new();
     let arguments = ["dev", "--no-seed", "--listen", "127.0.0.1:0", "--data-dir", &folder.at("data")];
     let output = milepost(&arguments, &[("MILEPOST_POSTGRES_BIN", "/no/such/folder")]).await;
-    assert_refused(&output, NOT_THERE, &["no PostgreSQL server", "apt-get install postgresql", "MILEPOST_POSTGRES_BIN"]);
+    assert_refused(&output, NOT_THERE, &["is not installed", "apt-get install postgresql", "MILEPOST_POSTGRES_BIN"]);
 }
 
 #[tokio::test]
@@ -75,6 +75,6 @@ async fn an_address_that_makes_no_sense_is_refused() {
     let folder = Folder::new();
     for address in ["nonsense", "192.0.2.1:0"] {
         let output = milepost(&["dev", "--no-seed", "--listen", address, "--data-dir", &folder.at("data")], &[]).await;
-        assert_refused(&output, WRONG_USE, &[address, "cannot be listened on", "--listen"]);
+        assert_refused(&output, WRONG_USE, &[address, "cannot listen on", "--listen"]);
     }
 }

@@ -41,7 +41,7 @@ async fn a_second_signal_ends_a_demo_at_once_and_the_next_one_takes_over() {
     let mut halted = demo(&folder).await;
     let postgres = halt_postgres(&folder);
     halted.process.signal(Signal::SIGINT);
-    halted.process.printed("Ctrl-C again ends at once").await;
+    halted.process.printed("press Ctrl-C again to stop immediately").await;
     halted.process.signal(Signal::SIGINT);
     assert_eq!(halted.process.ended().await, 130, "{}", halted.process.log());
     assert!(exists(&format!("/proc/{}", postgres[0])), "nothing was waited for");
@@ -65,7 +65,7 @@ async fn a_second_signal_ends_a_node_at_once() {
         let mut holder = PgConnection::connect(&database.url).await.expect("the database is there");
         holder.execute("BEGIN; LOCK TABLE milepost.leases IN ACCESS EXCLUSIVE MODE").await.expect("leases can be held");
         node.signal(Signal::SIGTERM);
-        node.said("a second signal ends at once").await;
+        node.said("a second signal stops immediately").await;
         node.signal(signal);
         assert_eq!(node.ended().await, status, "{}", node.log());
     }

@@ -81,7 +81,7 @@ async fn every_command_and_every_flag_is_explained() {
 async fn help_tells_units_defaults_and_where_a_setting_may_come_from() {
     let all = all_help().await;
     for (command, texts) in [
-        ("", vec!["MILEPOST_CONFIG", "0 done, 1 the answer is no, 2 wrong use or settings, 3 a server that is needed is not there"]),
+        ("", vec!["MILEPOST_CONFIG", "0 success, 1 a check failed or was refused, 2 invalid usage or settings, 3 a required server is not available"]),
         ("dev", vec!["[default: 127.0.0.1:8080]", "/var/lib/milepost/dev for root", "another port is used", "--fresh", "--no-seed"]),
         ("serve", vec!["[env: MILEPOST_LISTEN]", "[default: 127.0.0.1:8080]", "[env: DATABASE_URL]", "[env: KAFKA_BOOTSTRAP_SERVERS]"]),
         ("import", vec!["- for standard input", "[default: FILE.rejects.ndjson]", "<UUID>", "JSON lines"]),

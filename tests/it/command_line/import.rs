@@ -32,7 +32,7 @@ async fn an_import_tells_people_what_it_came_to_in_one_line() {
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "progress is for terminals");
     let words = output.stdout.trim_end();
     assert!(words.starts_with("4 lines in ") && !words.contains('\n'), "{words}");
-    assert!(words.ends_with(" s: 4 carried out, 0 imported before, 0 with nothing to do, 0 rejected"), "{words}");
+    assert!(words.ends_with(" s: 4 executed, 0 imported before, 0 without effect, 0 rejected"), "{words}");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn the_progress_of_an_import_is_shown_on_standard_error_of_a_terminal() {
     let output = command.stdin(std::process::Stdio::null()).output().await.expect("util-linux has the command script");
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8_lossy(&std::fs::read(&shown).expect("what the terminal showed")).into_owned();
-    assert!(shown.contains('%') && shown.contains("carried out, 0 rejected"), "{shown}");
+    assert!(shown.contains('%') && shown.contains("executed, 0 rejected"), "{shown}");
     let answer = std::fs::read_to_string(&answer).expect("what went to the file");
     assert!(answer.starts_with("301 lines") && !answer.contains('\u{1b}'), "{answer}");
 }

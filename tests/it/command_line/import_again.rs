@@ -103,7 +103,7 @@ async fn the_summary_says_how_many_were_rejected_before_and_how_to_retry() {
     let first = milepost(&["import", &file, "--workspace", WORKSPACE], &environment).await;
     assert!(first.stdout.trim_end().ends_with(", 1 rejected"), "{}", first.stdout);
     let second = milepost(&["import", &file, "--workspace", WORKSPACE], &environment).await;
-    assert!(second.stdout.contains("1 rejected, 1 of them as before (--retry-rejected decides them anew)"), "{}", second.stdout);
+    assert!(second.stdout.contains("1 rejected, 1 of them before (--retry-rejected executes them again)"), "{}", second.stdout);
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn an_import_stops_where_a_right_is_missing_and_goes_on_once_it_is_given()
     scene.pool.execute("REVOKE INSERT ON milepost.events FROM milepost_worker").await.expect("a right can be taken away");
     let stopped = milepost(&["import", &file, "--workspace", WORKSPACE], &[("DATABASE_URL", &scene.database.url)]).await;
     assert_eq!(stopped.status, NOT_THERE, "{}{}", stopped.stdout, stopped.stderr);
-    assert!(stopped.stderr.contains("permission denied") && stopped.stderr.contains("again goes on from here"), "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("permission denied") && stopped.stderr.contains("again to continue from here"), "{}", stopped.stderr);
     assert!(!std::path::Path::new(&scene.folder.at("file.ndjson.rejects.ndjson")).exists(), "no line is to blame");
     assert_eq!(scene.known().await, (0, 0, 0));
     scene.pool.execute("GRANT INSERT ON milepost.events TO milepost_worker").await.expect("a right can be given");

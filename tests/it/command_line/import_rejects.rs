@@ -88,7 +88,7 @@ async fn what_is_missing_or_of_the_wrong_kind_is_named() {
         (without("input"), "missing field `input`"),
         (line("taskComplete", json!({})), "missing field `id`"),
         (line("taskComplete", json!({ "id": "mine" })), "UUID"),
-        (line("taskChangePriority", json!({ "id": id, "priority": "URGENT" })), "\"URGENT\" is none of CRITICAL, HIGH, MEDIUM, LOW"),
+        (line("taskChangePriority", json!({ "id": id, "priority": "URGENT" })), "\"URGENT\" is not one of CRITICAL, HIGH, MEDIUM, LOW"),
         (line("taskComplete", json!(7)), "invalid type: integer `7`"),
         (line("taskComplete", json!({ "id": id, "commandId": Uuid::now_v7() })), "differs from commandId"),
         (json!([]), "ImportLine"),

@@ -32,7 +32,7 @@ async fn a_database_without_tables_is_refused_until_it_is_migrated() {
     let files = std::fs::read_dir(tests::servers::workspace().join("migrations")).expect("there are migrations").flatten();
     let count = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "sql")).count();
     assert_eq!(ran, format!("{count} migrations were run\n"));
-    assert_eq!(done(milepost(&["migrate"], &environment(&database.url)).await), "the tables are up to date\n");
+    assert_eq!(done(milepost(&["migrate"], &environment(&database.url)).await), "the database schema is up to date\n");
     assert_eq!(done(milepost(&["events", "tail"], &environment(&database.url)).await), "");
 }
 
@@ -44,7 +44,7 @@ async fn of_two_migrations_at_once_one_runs_and_both_succeed() {
     let mut said = [done(one), done(two)];
     said.sort_unstable();
     assert!(said[0].ends_with("migrations were run\n"), "{said:?}");
-    assert_eq!(said[1], "the tables are up to date\n");
+    assert_eq!(said[1], "the database schema is up to date\n");
 }
 
 fn migrating(url: &str) -> Process {
@@ -124,7 +124,7 @@ async fn a_database_that_has_no_room_for_an_older_milepost_is_left_alone() {
 async fn an_older_milepost_runs_on_a_newer_database_that_has_room_for_it() {
     let database = TestDatabase::new().await;
     note_tomorrow(&database, "add a column").await;
-    assert_eq!(done(milepost(&["migrate"], &environment(&database.url)).await), "the tables are up to date\n");
+    assert_eq!(done(milepost(&["migrate"], &environment(&database.url)).await), "the database schema is up to date\n");
     let listed = milepost(&["events", "tail"], &environment(&database.url)).await;
     assert!(listed.stderr.contains("newer than this program") && listed.stderr.contains("29990101000000"), "{}", listed.stderr);
     assert_eq!(done(listed), "");

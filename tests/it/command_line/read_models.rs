@@ -56,7 +56,7 @@ async fn a_read_model_that_says_something_else_than_the_events_is_found_and_mend
     assert_eq!(sqlx::query(&lie).execute(&pool).await.expect("rows can be changed").rows_affected(), 1);
     let found = milepost(&["projections", "verify"], &environment).await;
     assert_eq!(found.status, NO, "{}", found.stdout);
-    assert!(found.stderr.contains("1 read models differ from what the events say; rebuild them"), "{}", found.stderr);
+    assert!(found.stderr.contains("1 read models differ from the log; rebuild them"), "{}", found.stderr);
     let wrong: Vec<_> = found.stdout.lines().filter(|row| row.ends_with("NO")).collect();
     assert!(wrong.len() == 1 && wrong[0].starts_with("task_list "), "{}", found.stdout);
     done(milepost(&["projections", "verify", "task_comments"], &environment).await);
@@ -102,11 +102,11 @@ async fn what_there_is_not_is_refused() {
         &["dead-letters", "list", "--source", "projections", "--name", "tasks"],
         &["dead-letters", "show", "--source", "projections", "--name", "tasks", "7"],
     ] {
-        assert_refused(&milepost(arguments, &environment).await, WRONG_USE, &["\"tasks\"", "there are", "task_list", "schedules"]);
+        assert_refused(&milepost(arguments, &environment).await, WRONG_USE, &["\"tasks\"", "the read models are", "task_list", "schedules"]);
     }
     for what in [&["retry", "task_list", &aggregate][..], &["skip", "task_list", &aggregate, "--reason", "none"]] {
         let output = milepost(&[&["projections", "dead-letters"], what].concat(), &environment).await;
-        assert_refused(&output, NO, &["nothing of this aggregate is parked"]);
+        assert_refused(&output, NO, &["the aggregate has no parked events"]);
     }
     let output = milepost(&["dead-letters", "list", "--name", "tasks"], &environment).await;
     assert_refused(&output, WRONG_USE, &["nothing called \"tasks\" has dead letters", "task_list", "keep_schedule_in_step_with_task"]);

@@ -64,7 +64,7 @@ async fn a_login_without_the_roles_is_told_so_until_it_has_them() {
     assert_refused(&output, WRONG_USE, &[&login.name, "may not act as the role milepost_service", WHAT_TO_DO]);
     login.grant("milepost_service").await;
     assert_eq!(done(milepost(&tail, &environment(&login.url)).await), "");
-    assert_eq!(done(milepost(&["migrate"], &environment(&login.url)).await), "the tables are up to date\n");
+    assert_eq!(done(milepost(&["migrate"], &environment(&login.url)).await), "the database schema is up to date\n");
     login.gone().await;
 }
 

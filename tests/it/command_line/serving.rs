@@ -24,7 +24,7 @@ async fn a_node_runs_by_its_file_alone() {
     ];
     let mut node = started(&["serve"], &environment);
     let base = node.address().await;
-    node.said("the tables were brought up to date").await;
+    node.said("the database schema was updated").await;
     let client = Client::new(&base, Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
     assert_eq!(client.get("/livez").await.0, 200);
     until("it is ready", || async { (client.get("/readyz").await.0 == 200).then_some(()) }).await;
@@ -36,7 +36,7 @@ async fn a_node_runs_by_its_file_alone() {
     node.said("stopped").await;
     assert_calm(&node.log());
     let log = node.log();
-    assert!(log.contains("stopping: finishing what was accepted"), "{log}");
+    assert!(log.contains("stopping: finishing requests"), "{log}");
     assert!(!log.contains(SECRET) && !log.contains(&database.url), "a secret is in:\n{log}");
     assert_eq!(node.output(), "", "standard output is for answers");
 }
@@ -72,7 +72,7 @@ async fn an_address_that_cannot_be_had_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let taken = (taken.local_addr().expect("an address").to_string(), taken);
     let environment = [("DATABASE_URL", database.url.as_str()), ("MILEPOST_AUTH_HS256_SECRET", KEY)];
-    for (address, texts) in [(taken.0.as_str(), ["cannot be listened on", "in use"]), ("192.0.2.1:0", ["cannot be listened on", "assign"])]
+    for (address, texts) in [(taken.0.as_str(), ["cannot listen on", "in use"]), ("192.0.2.1:0", ["cannot listen on", "assign"])]
     {
         let output = milepost(&["serve", "--listen", address], &environment).await;
         assert_refused(&output, WRONG_USE, &[&["MILEPOST_LISTEN", address], &texts[..]].concat());

@@ -57,7 +57,7 @@ async fn every_command_that_was_accepted_gets_its_answer() {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     until("a command waits", || async { (number(&pool, waiting).await > 0).then_some(()) }).await;
     node.signal(Signal::SIGTERM);
-    node.said("stopping: finishing what was accepted").await;
+    node.said("stopping: finishing requests").await;
     holder.execute("ROLLBACK").await.expect("the log can be let go");
     assert_eq!(node.ended().await, 0, "{}", node.log());
     assert_calm(&node.log());
@@ -93,7 +93,7 @@ async fn a_request_that_waits_for_a_read_model_gets_its_answer() {
     until("the task is made", || async { (number(&pool, made).await > 0).then_some(()) }).await;
 
     node.signal(Signal::SIGTERM);
-    node.said("stopping: finishing what was accepted").await;
+    node.said("stopping: finishing requests").await;
     holder.execute("ROLLBACK").await.expect("the read model can be let go");
     let answer = asking.await.expect("the request is answered");
     assert_eq!(answer["task"]["comments"]["totalCount"], json!(0), "{answer:#}");

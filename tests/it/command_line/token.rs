@@ -93,8 +93,8 @@ async fn a_token_that_makes_no_sense_is_refused() {
         (admin[..5].to_vec(), vec!["--role"]),
         ([&["token", "--actor", "ann"], &admin[3..]].concat(), vec!["--actor", "ann"]),
         (vec!["token", "--actor", ANN, "--role", "admin"], vec!["--workspace"]),
-        ([&admin[..], &["--ttl", "0s"]].concat(), vec!["--ttl", "0s", "one second to ten years"]),
-        ([&admin[..], &["--ttl", "100years"]].concat(), vec!["--ttl", "100years", "one second to ten years"]),
+        ([&admin[..], &["--ttl", "0s"]].concat(), vec!["--ttl", "0s", "between 1 second and 10 years"]),
+        ([&admin[..], &["--ttl", "100years"]].concat(), vec!["--ttl", "100years", "between 1 second and 10 years"]),
         ([&admin[..], &["--ttl", "soon"]].concat(), vec!["--ttl", "soon"]),
     ] {
         assert_refused(&milepost(&arguments, &key).await, WRONG_USE, &texts);

@@ -57,8 +57,8 @@ async fn missing_topics_are_listed_told_apart_and_created() {
 
     let applied = done(with(&topics, &catalogue, &["topics", "apply"]).await);
     assert_eq!(applied.lines().filter(|line| line.starts_with("created ")).count(), count, "{applied}");
-    assert!(applied.ends_with("the topics are as the catalogue says\n"), "{applied}");
-    assert_eq!(done(with(&topics, &catalogue, &["topics", "apply"]).await), "the topics are as the catalogue says\n");
+    assert!(applied.ends_with("the topics match the catalogue\n"), "{applied}");
+    assert_eq!(done(with(&topics, &catalogue, &["topics", "apply"]).await), "the topics match the catalogue\n");
     assert_eq!(brokers(&done(with(&topics, &catalogue, &["topics", "list", "--json"]).await)), Some(count));
     assert_eq!(json(&done(with(&topics, &catalogue, &["topics", "diff", "--json"]).await)), Value::Array(vec![]));
 }
@@ -76,5 +76,5 @@ async fn the_demo_broker_is_told_from_a_kafka_that_does_not_answer() {
     let environment = [("DATABASE_URL", database.url.as_str()), ("KAFKA_BOOTSTRAP_SERVERS", servers.as_str())];
     let verdict = milepost(&["verify", "kafka", "--wait", "0s"], &environment).await;
     assert!(verdict.stderr.contains("the demo broker of `milepost dev`"), "{}", verdict.stderr);
-    assert!(verdict.stderr.contains("prove nothing about a real Kafka"), "{}", verdict.stderr);
+    assert!(verdict.stderr.contains("say nothing about a real Kafka"), "{}", verdict.stderr);
 }

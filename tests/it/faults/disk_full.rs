@@ -31,7 +31,7 @@ impl Demo {
         run.arguments = [&words[1..], &run.arguments].concat();
         run.environment.push(("MILEPOST_AUTH_HS256_SECRET", String::new()));
         let mut process = Process::start(&words[0], run);
-        process.printed("Ctrl-C stops all of it").await;
+        process.printed("Press Ctrl-C to stop").await;
         let about = std::fs::read_to_string(disk.seen_through(process.pid(), "data/dev.json")).expect("dev.json is there once it is ready");
         let about: Value = serde_json::from_str(&about).expect("JSON");
         let text = |name: &str| about[name].as_str().unwrap_or_else(|| panic!("{name} is missing")).to_owned();

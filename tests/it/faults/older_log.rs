@@ -69,10 +69,10 @@ async fn after_a_failover_to_an_older_log_nothing_of_what_was_lost_lives_on() {
     let lost = settled(&postgres).await;
 
     // Away until the node has given up its leases: whoever takes them next begins anew.
-    let changes = node.log().matches("a lease changed hands").count();
+    let changes = node.log().matches("a lease changed its holder").count();
     postgres.kill().await;
     let given_up = changes + projections::runner::all().len();
-    until_true("the leases are given up", || node.log().matches("a lease changed hands").count() >= given_up).await;
+    until_true("the leases are given up", || node.log().matches("a lease changed its holder").count() >= given_up).await;
     postgres.start_on_the_copy_as_a_standby().await;
     let query = "query($p: ID!) { tasks(filter: { projectId: { eq: $p } }, first: 100) { totalCount } }";
     until("what is stored can be read", || async {
@@ -96,7 +96,7 @@ async fn after_a_failover_to_an_older_log_nothing_of_what_was_lost_lives_on() {
         client.error("query($m: Position) { tasks(minPosition: $m) { totalCount } }", json!({ "m": lost.to_string() })).await,
         "POSITION_NOT_REACHED"
     );
-    node.said(&format!("the log went back: positions {} to {lost} are not in it any more", head + 1)).await;
+    node.said(&format!("the log went back: positions {} to {lost} no longer exist", head + 1)).await;
     let (_, health) = client.get("/readyz").await;
     let health: Value = serde_json::from_str(&health).expect("JSON");
     let notices = health["notices"].as_array().expect("a list");

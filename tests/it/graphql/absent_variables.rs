@@ -273,7 +273,7 @@ async fn a_needed_variable_that_is_left_out_is_an_error() {
     ] {
         for variables in [json!({}), json!({ "v": null }), json!({ "V": true })] {
             let refused = app.client.ask(query, variables).await;
-            let expected = json!([{ "message": "the variable $v is needed and not given",
+            let expected = json!([{ "message": "the variable $v is required",
                 "extensions": { "code": "BAD_USER_INPUT", "path": ["variables", "v"] } }]);
             assert_eq!(refused, json!({ "errors": expected }), "{query}");
         }

@@ -187,7 +187,7 @@ async fn a_node_whose_leases_are_not_renewed_is_not_ready_and_says_why() {
     let pool = app.database.pool().await;
     pool.execute("REVOKE UPDATE ON milepost.leases FROM milepost_worker").await.expect("a superuser may");
     let problem = until("it is told", || said(&app, "problems", "leases_not_renewed")).await;
-    assert!(problem.contains("permission denied for table leases; remove the cause"), "{problem}");
+    assert!(problem.contains("permission denied for table leases; until the cause is removed"), "{problem}");
     assert_eq!(ready(&app).await.0, 503);
     // Queries are answered, and so are commands.
     app.client.project().await;

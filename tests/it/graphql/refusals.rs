@@ -155,7 +155,7 @@ async fn a_transition_that_is_not_allowed_names_from_to_and_what_is() {
     app.client.must("taskComplete", "id", json!({ "id": task })).await;
     let payload = app.client.mutate("taskChangeStatus", "id", json!({ "id": task, "status": "IN_REVIEW" })).await;
     let expected = json!([{ "code": "TRANSITION_NOT_ALLOWED", "path": ["status"],
-        "message": "a task that is done cannot become in_review; it can only be reopened" }]);
+        "message": "a task with status done cannot change to in_review; it can only be reopened" }]);
     assert_eq!(payload["userErrors"], expected);
     app.stop().await;
 }

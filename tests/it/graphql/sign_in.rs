@@ -85,12 +85,12 @@ async fn every_wrong_token_is_refused_with_its_reason() {
         ("another key", signed(Algorithm::HS256, &claims(), "another key, long enough for HS256"), "signature"),
         ("HS384", signed(Algorithm::HS384, &claims(), SECRET), "HS256"),
         ("HS512", signed(Algorithm::HS512, &claims(), SECRET), "HS256"),
-        ("no algorithm, no signature", format!("{none}.{claims_part}."), "not one of ours"),
-        ("no algorithm, a signature", format!("{none}.{claims_part}.{signature}"), "not one of ours"),
-        ("no signature", format!("{head}.{claims_part}."), "not one of ours"),
+        ("no algorithm, no signature", format!("{none}.{claims_part}."), "the token is not valid"),
+        ("no algorithm, a signature", format!("{none}.{claims_part}.{signature}"), "the token is not valid"),
+        ("no signature", format!("{head}.{claims_part}."), "the token is not valid"),
         ("two parts", format!("{head}.{claims_part}"), "does not read"),
-        ("changed claims", format!("{head}.{}x.{signature}", claims_part), "not one of ours"),
-        ("no token at all", "not.a.token".to_owned(), "not one of ours"),
+        ("changed claims", format!("{head}.{}x.{signature}", claims_part), "the token is not valid"),
+        ("no token at all", "not.a.token".to_owned(), "the token is not valid"),
         ("expired", with("exp", json!(now() - 6)), "expired"),
         ("expired long ago", with("exp", json!(0)), "expired"),
         ("not yet valid", with("nbf", json!(now() + 60)), "not valid yet"),
@@ -107,9 +107,9 @@ async fn every_wrong_token_is_refused_with_its_reason() {
         ("a role in capitals", with("role", json!("Owner")), "role is viewer"),
         ("an actor that is no UUID", with("sub", json!("me")), "sub and ws are UUIDs"),
         ("a workspace that is no UUID", with("ws", json!(7)), "sub and ws are UUIDs"),
-        ("an expiry that is no number", with("exp", json!("tomorrow")), "not one of ours"),
-        ("an expiry before 1970", with("exp", json!(-1)), "not one of ours"),
-        ("a start that is no number", with("nbf", json!("now")), "not one of ours"),
+        ("an expiry that is no number", with("exp", json!("tomorrow")), "the token is not valid"),
+        ("an expiry before 1970", with("exp", json!(-1)), "the token is not valid"),
+        ("a start that is no number", with("nbf", json!("now")), "the token is not valid"),
         ("a fraction of a second too late", with("exp", json!(now() as f64 - 6.75)), "expired"),
         ("a fraction of a second too early", with("nbf", json!(now() as f64 + 60.5)), "not valid yet"),
         ("several audiences, none of them ours", with("aud", json!(["elsewhere", "nowhere"])), "audience"),
@@ -125,7 +125,7 @@ async fn every_wrong_token_is_refused_with_its_reason() {
     for header in [format!("Basic {good}"), good.clone(), "Bearer".to_owned(), format!("Bearer{good}")] {
         assert_refused(&ask(&app, Some(header.as_bytes())).await, "must be Bearer", &header);
     }
-    assert_refused(&ask(&app, Some(b"Bearer \xff\xfe")).await, "not one of ours", "no text");
+    assert_refused(&ask(&app, Some(b"Bearer \xff\xfe")).await, "the token is not valid", "no text");
     app.stop().await;
 }
 
@@ -189,7 +189,7 @@ async fn issuer_and_audience_are_settings() {
         ..How::default()
     };
     let app = TestApp::start_with(how).await;
-    assert_refused(&ask(&app, Some(format!("Bearer {}", app.client.token).as_bytes())).await, "not one of ours", "the usual names");
+    assert_refused(&ask(&app, Some(format!("Bearer {}", app.client.token).as_bytes())).await, "the token is not valid", "the usual names");
     let mut claims = claims();
     claims["iss"] = json!("https://login.example.org");
     claims["aud"] = json!("tasks");

@@ -74,7 +74,7 @@ async fn a_body_that_ends_too_early_is_refused_as_such() {
         assert_eq!(status, "HTTP/1.1 400 Bad Request", "{answer}");
         assert_eq!(body["errors"][0]["extensions"], json!({ "code": "BAD_USER_INPUT" }));
         let message = body["errors"][0]["message"].as_str().unwrap_or_default();
-        assert!(message.starts_with("the body ended before it was whole"), "{message}");
+        assert!(message.starts_with("the body is incomplete"), "{message}");
     }
     app.stop().await;
 }

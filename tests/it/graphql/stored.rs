@@ -42,7 +42,7 @@ fn assert_stored(answer: &Value, wish: &Wish, position: i64, replayed: bool) {
         );
         let message = errors[0]["message"].as_str().unwrap_or_default();
         let said = format!("the command is stored, at position {position} and version {}", wish.version);
-        assert!(message.starts_with(&said) && message.contains("need not be sent again"), "{name}: {message}");
+        assert!(message.starts_with(&said) && message.contains("do not send it again"), "{name}: {message}");
     } else {
         assert_eq!(errors.len(), 0, "{name}: {answer}");
     }

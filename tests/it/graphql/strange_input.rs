@@ -334,7 +334,7 @@ async fn a_name_given_twice_is_refused_wherever_it_is() {
         let answer = calm(&app.client, body.clone(), &body).await;
         assert_eq!((answer.status, answer.code()), (400, "BAD_USER_INPUT".to_owned()), "{body}: {}", answer.text);
         let message = answer.json()["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
-        assert!(message.contains(&format!("{name:?} is given twice")), "{body}: {message}");
+        assert!(message.contains(&format!("{name:?} occurs twice")), "{body}: {message}");
     }
     // GraphQL's own objects as well, by its parser or its validation.
     let literal =

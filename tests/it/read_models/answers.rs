@@ -61,7 +61,7 @@ async fn the_history_of_a_task_reads_as_what_people_did() {
         "changed the priority from medium to critical".to_owned(),
         "set it due 2031-04-01 (Europe/Zurich)".to_owned(),
         "set it due 2031-04-01 10:30 UTC".to_owned(),
-        "let it be due at no moment".to_owned(),
+        "cleared its due date".to_owned(),
         format!("said “First line {}…”", "ö".repeat(69)),
         "moved it from ONE-1 to TWO-1".to_owned(),
         "completed “Paint all”".to_owned(),

@@ -189,7 +189,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_while_pages_stay_whole() 
     })
     .await;
     assert!(out.stdout.contains(&format!("version {} is live", begun.version)), "{}", out.stdout);
-    assert!(out.stdout.contains("from 15\u{2009}001 events; equal to the one before in all 15\u{2009}001 rows"), "{}", out.stdout);
+    assert!(out.stdout.contains("from 15\u{2009}001 events; equal to the previous version in all 15\u{2009}001 rows"), "{}", out.stdout);
     let more = asked.load(Ordering::SeqCst) + 2;
     until_true("somebody asks", || asked.load(Ordering::SeqCst) >= more || asker.is_finished()).await;
     stop.store(true, Ordering::SeqCst);

@@ -48,7 +48,7 @@ async fn one_goes_back_to_the_version_before_and_drops_what_is_kept() {
     // One that differs from what it replaces says so.
     plant(&pool, "DELETE FROM milepost.task_list_v1 WHERE title = 'The third'").await;
     let out = projections(&database, &["rebuild", "task_list"]).await;
-    assert!(out.status == 0 && out.stdout.contains("DIFFERENT from the one before: 3 rows here, 2 there"), "{}", out.stdout);
+    assert!(out.status == 0 && out.stdout.contains("DIFFERENT from the previous version: 3 rows here, 2 there"), "{}", out.stdout);
     app.stop().await;
 }
 

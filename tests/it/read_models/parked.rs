@@ -122,7 +122,7 @@ async fn a_stored_row_that_cannot_be_read_parks_its_aggregate_until_a_rebuild_ma
 
     let parked = letters(&pool, "task_list").await;
     assert_eq!(positions(&parked), [(first, true), (later, false)]);
-    assert!(parked[0].error.as_deref().is_some_and(|error| error.contains("9 is no priority")), "{parked:?}");
+    assert!(parked[0].error.as_deref().is_some_and(|error| error.contains("9 is not a priority")), "{parked:?}");
     let stored: Vec<String> =
         sqlx::query_scalar("SELECT title FROM milepost.task_list ORDER BY number").fetch_all(&pool).await.expect("the columns can be read");
     assert_eq!(stored, ["sick", "very well", "third"]);

@@ -38,7 +38,7 @@ use uuid::Uuid;
 
 const MILEPOST: &str = env!("CARGO_BIN_EXE_milepost-under-test");
 /// What a relay says once it has a producer and its position.
-const GOES_ON: &str = "the relay to Kafka goes on";
+const GOES_ON: &str = "the relay to Kafka continues";
 /// What it says when it cannot send, and tries again.
 const IS_STUCK: &str = "the relay to Kafka is stuck";
 

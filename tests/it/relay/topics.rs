@@ -48,7 +48,7 @@ async fn missing_topics_are_told_and_created_as_the_catalogue_says() {
     assert_eq!((&relay["brokers"]["cleanup_policy"], &relay["brokers"]["retention_ms"]), (&json!("compact"), &Value::Null));
 
     let again = scene.milepost(&["topics", "apply"]).await;
-    assert_eq!((again.status, again.stdout.trim()), (0, "the topics are as the catalogue says"), "{}", said(&again));
+    assert_eq!((again.status, again.stdout.trim()), (0, "the topics match the catalogue"), "{}", said(&again));
     let diff = scene.milepost(&["topics", "diff", "--json"]).await;
     assert_eq!((diff.status, diff.stdout.trim()), (0, "[]"), "{}", said(&diff));
 }

@@ -214,7 +214,8 @@ impl EventQueries {
         #[graphql(desc = "ID of the aggregate.")] subject_id: ID,
         #[graphql(desc = "Only events after this position.")] after: Option<Position>,
         #[graphql(desc = "Maximum number of events.")] first: Option<i32>,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<EventConnection> {
         let window = Paging { first, ..Paging::default() }.window(&ctx.look_ahead())?;
         let subject = uuid("subjectId", &subject_id)?;

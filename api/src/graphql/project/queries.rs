@@ -84,7 +84,8 @@ impl ProjectQueries {
         ctx: &Context<'_>,
         #[graphql(desc = "ID of the object.")] id: Option<ID>,
         #[graphql(desc = "Key of the project, such as `PRJ`.")] key: Option<String>,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<Option<Project>> {
         let selection = selection(&ctx.look_ahead());
         let id = optional_uuid("id", id.as_ref())?;
@@ -111,7 +112,8 @@ impl ProjectQueries {
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<ProjectConnection> {
         let look = ctx.look_ahead();
         let selection = any_node(&look, |node| selection(&node), ProjectSelection::or);

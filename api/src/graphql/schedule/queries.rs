@@ -103,7 +103,8 @@ impl ScheduleQueries {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "ID of the object.")] id: ID,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<Option<Schedule>> {
         let selection = selection(&ctx.look_ahead());
         let id = ScheduleId(uuid("id", &id)?);
@@ -123,7 +124,8 @@ impl ScheduleQueries {
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<ScheduleConnection> {
         let look = ctx.look_ahead();
         let both =
@@ -147,7 +149,8 @@ impl ScheduleQueries {
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<DeadlineFiringConnection> {
         let look = ctx.look_ahead();
         let schedule = any_node(&look, |node| node.field("schedule").exists(), |a, b| a || b);

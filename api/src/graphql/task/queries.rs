@@ -250,7 +250,8 @@ impl TaskQueries {
         ctx: &Context<'_>,
         #[graphql(desc = "ID of the object.")] id: Option<ID>,
         #[graphql(desc = "Current or former key of the task, such as `PRJ-12`.")] key: Option<String>,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<Option<Task>> {
         let selection = selection(&ctx.look_ahead());
         let id = optional_uuid("id", id.as_ref())?;
@@ -278,7 +279,8 @@ impl TaskQueries {
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Maximum number of items, from the end of the list or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor; without `first` or `last`, the last ones of them.")] before: Option<String>,
-        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")] min_position: Option<Position>,
+        #[graphql(desc = "Waits, up to a limit, until the read models in use have applied the event at this position.")]
+        min_position: Option<Position>,
     ) -> Result<TaskConnection> {
         let paging = Paging { first, after, last, before };
         list(ctx, filter, sort, paging, wanted(ctx, min_position), None).await

@@ -37,11 +37,11 @@ fn every_status_becomes_what_the_table_says() {
 #[test]
 fn a_refused_change_names_from_and_to_and_what_is_allowed() {
     let refused = |from, to| TaskError::TransitionNotAllowed { from, to }.to_string();
-    assert_eq!(refused(Status::Done, Status::InReview), "a task that is done cannot become in_review; it can only be reopened");
-    assert_eq!(refused(Status::Cancelled, Status::Done), "a task that is cancelled cannot become done; it can only be reopened");
+    assert_eq!(refused(Status::Done, Status::InReview), "a task with status done cannot change to in_review; it can only be reopened");
+    assert_eq!(refused(Status::Cancelled, Status::Done), "a task with status cancelled cannot change to done; it can only be reopened");
     assert_eq!(
         refused(Status::InReview, Status::Done),
-        "a task that is in_review cannot become done; allowed are todo, in_progress, blocked, done, cancelled"
+        "a task with status in_review cannot change to done; allowed are todo, in_progress, blocked, done, cancelled"
     );
 }
 

@@ -17,7 +17,7 @@ fn people(count: u128) -> Vec<UserId> {
 fn a_task_has_at_most_fifty_tags() {
     assert_eq!(Tags::new(tags(50)).expect("fifty are allowed").iter().count(), 50);
     let refused = Tags::new(tags(51)).expect_err("fifty-one are too many");
-    assert_eq!((refused.code, refused.message.as_str()), ("TOO_MANY_TAGS", "a task has at most 50 tags; these are 51"));
+    assert_eq!((refused.code, refused.message.as_str()), ("TOO_MANY_TAGS", "a task can have at most 50 tags; got 51"));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_task_has_at_most_fifty_assignees() {
     assert!(!full.clone().without(people(1)[0]).is_full());
     for refused in [Assignees::new(people(51)), full.with(ANNA)] {
         let refused = refused.expect_err("fifty-one are too many");
-        assert_eq!((refused.code, refused.message.as_str()), ("TOO_MANY_ASSIGNEES", "a task has at most 50 assignees"));
+        assert_eq!((refused.code, refused.message.as_str()), ("TOO_MANY_ASSIGNEES", "a task can have at most 50 assignees"));
     }
 }
 
@@ -64,7 +64,7 @@ fn assignees_keep_the_order_of_their_assignment() {
 fn stored_lists_come_in_by_the_same_door() {
     is_stored_as(&Tags::new([text("b"), text("a")]).expect("two tags"), &json!(["a", "b"]));
     is_stored_as(&Assignees::new([BEN, ANNA]).expect("two people"), &json!([BEN, ANNA]));
-    assert!(refusal_of::<Tags>(json!(tags(51))).contains("these are 51"));
+    assert!(refusal_of::<Tags>(json!(tags(51))).contains("got 51"));
     assert!(refusal_of::<Assignees>(json!(people(51))).contains("at most 50"));
     refusal_of::<Assignees>(json!(["anna"]));
 }

@@ -39,7 +39,7 @@ fn a_line_holds_its_limit_in_characters_and_not_one_more() {
         assert_eq!(door(&longest), Ok(longest.clone()));
         assert_eq!(
             message(door(&"ß".repeat(most + 1))),
-            format!("{what} has 1 to {most} characters after trimming; this one has {}", most + 1)
+            format!("{what} must have 1 to {most} characters after trimming; this one has {}", most + 1)
         );
     }
 }
@@ -84,10 +84,10 @@ fn a_line_is_never_blank() {
     for (what, most, door) in LINES {
         for blank in BLANK {
             let message = message(door(blank));
-            assert!(message.starts_with(&format!("{what} has 1 to {most} characters, at least one of which can be seen")), "{message}");
+            assert!(message.starts_with(&format!("{what} must have 1 to {most} characters, at least one of them visible")), "{message}");
         }
         let unseen = message(door(" \u{200b}\u{301}"));
-        assert!(unseen.ends_with("this one is blank: it holds nothing but characters such as U+200B"), "{unseen}");
+        assert!(unseen.ends_with("this one is blank: it contains only characters such as U+200B"), "{unseen}");
         assert!(message(door("  ")).ends_with("this one is blank"));
     }
 }
@@ -127,8 +127,8 @@ fn a_line_has_nothing_that_leaves_it() {
             assert_eq!(
                 message(door(&format!("a{bad}b"))),
                 format!(
-                    "{what} is one line without control characters, line breaks and overrides of the text's direction; \
-                     remove U+{:04X} (character 2)",
+                    "{what} must be one line without control characters, line breaks and bidirectional overrides; remove U+{:04X} \
+                         (character 2)",
                     u32::from(bad)
                 )
             );
@@ -166,7 +166,7 @@ fn a_long_text_holds_sixty_four_kib_and_not_one_byte_more() {
     for (what, door) in LONG_TEXTS {
         let longest = "ß".repeat(SIXTY_FOUR_KIB / 2);
         assert_eq!(door(&longest), Ok(longest.clone()));
-        assert_eq!(message(door(&format!("{longest}x"))), format!("{what} has at most 65536 bytes of UTF-8; this one has 65537"));
+        assert_eq!(message(door(&format!("{longest}x"))), format!("{what} must have at most 65536 bytes of UTF-8; this one has 65537"));
     }
 }
 
@@ -186,7 +186,7 @@ fn a_long_text_has_no_control_characters() {
             assert_eq!(
                 message(door(&format!("ab{bad}c"))),
                 format!(
-                    "{what} may have line breaks and tabs, and no other control characters; remove U+{:04X} (character 3)",
+                    "{what} can contain line breaks and tabs, but no other control characters; remove U+{:04X} (character 3)",
                     u32::from(bad)
                 )
             );
@@ -201,7 +201,7 @@ fn a_description_may_be_empty_and_a_comment_may_not() {
     for blank in BLANK {
         Description::new(blank).unwrap_or_else(|refused| panic!("{blank:?}: {refused}"));
         let message = message(CommentBody::new(blank).map(String::from));
-        assert!(message.starts_with("a comment has at least one character that can be seen; this one is blank"), "{message}");
+        assert!(message.starts_with("a comment must have at least one visible character; this one is blank"), "{message}");
     }
 }
 
@@ -254,7 +254,7 @@ fn a_project_key_is_two_to_ten_capitals_and_digits_that_begin_with_a_capital() {
     ] {
         assert_eq!(
             message(ProjectKey::new(bad).map(String::from)),
-            format!("a project key is a capital letter A to Z followed by 1 to 9 capital letters or digits; this one has {found}"),
+            format!("a project key must be a capital letter A to Z followed by 1 to 9 capital letters or digits; this one has {found}"),
             "{bad:?}"
         );
     }

@@ -20,7 +20,7 @@ fn a_lead_is_one_unit_to_ten_years() {
         for amount in [0, -1, i64::from(most) + 1, i64::MAX, i64::MIN] {
             let refused = Threshold::new(amount, unit).expect_err("a lead out of range was accepted");
             assert_eq!(refused.code, "INVALID_VALUE");
-            assert_eq!(refused.message, format!("a threshold is 1 to {most} {}; this one is {amount}", unit.word()));
+            assert_eq!(refused.message, format!("a threshold must be 1 to {most} {}; got {amount}", unit.word()));
         }
     }
 }
@@ -76,7 +76,7 @@ fn a_schedule_has_at_most_twenty_thresholds() {
     let leads = |count| (1..=count).map(|n| lead(n, Hours)).collect::<Vec<_>>();
     Thresholds::new(leads(20)).expect("twenty are allowed");
     let refused = Thresholds::new(leads(21)).expect_err("twenty-one are too many");
-    assert_eq!((refused.code, refused.message.as_str()), ("TOO_MANY_THRESHOLDS", "a schedule has at most 20 thresholds; these are 21"));
+    assert_eq!((refused.code, refused.message.as_str()), ("TOO_MANY_THRESHOLDS", "a schedule can have at most 20 thresholds; got 21"));
 }
 
 #[test]

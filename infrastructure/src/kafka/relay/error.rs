@@ -20,7 +20,7 @@ pub enum RelayError {
     #[error("{0}")]
     Kafka(#[from] KafkaError),
     /// Brokers did not take records, for a reason that is not in the records.
-    #[error("records for {topic} were not taken: {code}")]
+    #[error("brokers rejected records for {topic}: {code}")]
     Delivery { topic: String, code: RDKafkaErrorCode },
     #[error("{0}")]
     Topics(#[from] TopicsError),
@@ -34,10 +34,10 @@ pub enum RelayError {
     Slow,
     #[error("the topic {0} does not exist; run `milepost topics apply`")]
     TopicMissing(String),
-    #[error("no topic of the catalogue takes {0:?}")]
+    #[error("no topic of the catalogue contains {0:?}")]
     NoTopic(String),
     /// At least one of the records sent together cannot be taken.
-    #[error("a record for {topic} was not taken: {code}")]
+    #[error("brokers rejected a record for {topic}: {code}")]
     SomeRecord { topic: String, code: RDKafkaErrorCode },
     /// The event at a position cannot be sent, whenever it is tried.
     #[error("the event at position {position} cannot be sent: {cause}")]
@@ -56,7 +56,7 @@ pub enum RelayError {
 pub enum EventFault {
     #[error("this program cannot read it: {0}")]
     Unreadable(String),
-    #[error("brokers do not take its record: {0}")]
+    #[error("brokers reject its record: {0}")]
     NotTaken(RDKafkaErrorCode),
 }
 
@@ -137,15 +137,16 @@ impl RelayError {
                 | Code::NetworkException),
             ) => format!("brokers at {servers} do not answer: {code}; {START_BROKERS}"),
             Some(code @ (Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend)) => {
-                format!("brokers at {servers} have too few copies in sync{concerning}: {code}; start the brokers that are down")
+                format!("brokers at {servers} have too few in-sync replicas{concerning}: {code}; start the brokers that are down")
             }
             Some(code @ (Code::TopicAuthorizationFailed | Code::TransactionalIdAuthorizationFailed | Code::ClusterAuthorizationFailed)) => {
                 format!(
-                    "brokers at {servers} do not let the relay in{concerning}: {code}; allow its login READ, WRITE and DESCRIBE on the topics of the catalogue and WRITE and DESCRIBE on the transactional id {id}"
+                    "brokers at {servers} deny the relay access{concerning}: {code}; grant its login READ, WRITE and DESCRIBE on the \
+                        topics of the catalogue and WRITE and DESCRIBE on the transactional id {id}"
                 )
             }
             Some(code @ (Code::Authentication | Code::SaslAuthenticationFailed)) => {
-                format!("brokers at {servers} refuse the login: {code}; check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+                format!("brokers at {servers} reject the login: {code}; check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
             }
             _ => format!("Kafka at {servers}: {self}"),
         }

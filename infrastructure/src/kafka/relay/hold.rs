@@ -30,7 +30,7 @@ impl Hold {
                     tokio::time::sleep(RENEW_EVERY).await;
                     let renewed = tokio::time::timeout(RENEWED_WITHIN, take(&pool, holder)).await;
                     if let Err(error) = renewed.unwrap_or_else(|_| Err(no_answer())) {
-                        tracing::warn!(%error, "the relay's lease could not be renewed");
+                        tracing::warn!(%error, "failed to renew the relay's lease");
                     }
                 }
             }
@@ -43,7 +43,7 @@ impl Hold {
         self.renewing.abort();
         let release = sqlx::query("UPDATE milepost.leases SET expires_at = '-infinity' WHERE name = $1 AND holder = $2");
         if let Err(error) = within(release.bind(LEASE).bind(self.holder).execute(&self.pool)).await {
-            tracing::warn!(%error, "the relay's lease could not be handed back; it runs out by itself");
+            tracing::warn!(%error, "failed to release the relay's lease; it will expire");
         }
     }
 }

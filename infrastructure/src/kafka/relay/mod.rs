@@ -134,7 +134,7 @@ impl Relay {
         let told = match error {
             RelayError::Refused(refusal) => {
                 if let Err(error) = runtime.block_on(checkpoint::note_refusal(&self.pool, &refusal)) {
-                    tracing::debug!(%error, "the relay's refusal could not be noted");
+                    tracing::debug!(%error, "failed to record why the relay stopped");
                 }
                 self.signs.send_replace(());
                 teller.trouble(Trouble::Refuses(refusal));

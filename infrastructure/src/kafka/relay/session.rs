@@ -68,7 +68,7 @@ impl Relay {
         };
         let (producer, mut place) = self.take_over(runtime, epoch, teller, &partitions, &unless_lost)?;
         if teller.is_news(PLACE, format!("{epoch} {}", place.sent.position)) {
-            tracing::info!(position = place.sent.position, "the relay to Kafka goes on");
+            tracing::info!(position = place.sent.position, "the relay to Kafka continues");
         }
         self.confirm(runtime, &mut place)?;
         let servers = &self.kafka.bootstrap_servers;
@@ -178,7 +178,7 @@ impl Relay {
         if !place.stop_forgotten {
             match runtime.block_on(dead_letters::forget_stop(&self.pool)) {
                 Ok(()) => place.stop_forgotten = true,
-                Err(error) => tracing::debug!(%error, "the event before which the relay stood could not be forgotten"),
+                Err(error) => tracing::debug!(%error, "failed to clear the event at which the relay had stopped"),
             }
         }
     }
@@ -189,7 +189,7 @@ impl Relay {
         match runtime.block_on(confirm(&self.pool, place.sent.position, place.changed_at)) {
             Ok(Some(changed_at)) => place.changed_at = Some(changed_at),
             Ok(None) => return Err(RelayError::LookAgain),
-            Err(error) => tracing::debug!(%error, "the relay's position could not be shown"),
+            Err(error) => tracing::debug!(%error, "failed to publish the relay's position"),
         }
         Ok(())
     }

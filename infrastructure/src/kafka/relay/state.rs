@@ -94,7 +94,7 @@ impl Teller {
         // Whoever reads of the trouble wants to read of its end.
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).remove(PLACE);
         match trouble {
-            Trouble::Stuck(reason) => tracing::warn!(reason, "the relay to Kafka is stuck; it tries again"),
+            Trouble::Stuck(reason) => tracing::warn!(reason, "the relay to Kafka is stuck; retrying"),
             Trouble::Refuses(refusal) => {
                 tracing::error!(reason = refusal.reason(), refusal = %refusal, "the relay to Kafka refuses to send");
             }

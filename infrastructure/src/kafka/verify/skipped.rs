@@ -43,7 +43,7 @@ impl Reader {
     /// Compares an event that was left out with the dead letter that should stand for it.
     pub(super) fn compare_skipped(&mut self, position: i64, event_id: Uuid, event_type: &str) {
         if let Some(seen) = self.seen.remove(&position) {
-            let reason = format!("position {position} was left out by an admin, and is here all the same");
+            let reason = format!("position {position} was skipped by an admin, but is here");
             let fault = Fault::Stranger { place: self.words_for(seen.place), reason };
             self.report.fault(fault);
         }
@@ -64,7 +64,7 @@ impl Reader {
         stray.sort_unstable_by_key(|(position, _)| *position);
         for (position, place) in stray {
             let fault =
-                Fault::Stranger { place: self.words_for(place), reason: format!("position {position} was not left out by an admin") };
+                Fault::Stranger { place: self.words_for(place), reason: format!("position {position} was not skipped by an admin") };
             self.report.fault(fault);
         }
     }

@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Reactions;
 
 fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::of_database("the parked events cannot be looked after", error)
+    Failure::of_database("failed to manage parked events", error)
 }
 
 #[async_trait]
@@ -39,7 +39,7 @@ impl Parking for Reactions {
         let (pool, name, position) = (&core.database.worker, &first.name, first.position);
         checkpoints::retry_now(pool, name, position).await.map_err(|error| refused(&error))?;
         if !is_held(pool, &lease_name(name)).await.map_err(|error| refused(&error))? {
-            say!("{name}: event {position} is tried as soon as a node serves; none does at the moment");
+            say!("{name}: event {position} is retried when a node runs; none runs now");
             return Ok(());
         }
         outcome(core, first).await
@@ -51,7 +51,7 @@ impl Parking for Reactions {
         match skipped {
             true => {
                 say!(
-                    "{name}: event {position} of {} is skipped; what waits behind it is tried by the node that reacts",
+                    "{name}: event {position} of {} is skipped; events that wait behind it are retried by the node that runs the reaction",
                     first.aggregate_id
                 );
                 Ok(())
@@ -83,12 +83,12 @@ async fn outcome(core: &Core, first: &Letter) -> Result<(), Failure> {
     loop {
         let parked = parked_events(&core.database.worker, Some((name, aggregate))).await.map_err(|error| refused(&error))?;
         let Some(now) = parked.first() else {
-            say!("{name}: everything of {aggregate} that was parked is dealt with");
+            say!("{name}: all parked events of {aggregate} are processed");
             return Ok(());
         };
         match &now.error {
             Some(error) if now.position > first.position || Some(now.tries) > first.tries => {
-                return Err(Failure::no(format!("event {} still cannot be dealt with: {error}", now.position)));
+                return Err(Failure::no(format!("event {} still cannot be processed: {error}", now.position)));
             }
             Some(_) | None => {}
         }
@@ -97,9 +97,7 @@ async fn outcome(core: &Core, first: &Letter) -> Result<(), Failure> {
         }
         if Instant::now() > until {
             let seconds = ANSWER_WITHIN.as_secs();
-            return Err(Failure::no(format!(
-                "{name}: no node has tried event {position} within {seconds} s; it is tried as soon as one can"
-            )));
+            return Err(Failure::no(format!("{name}: no node has tried event {position} within {seconds} s; it is retried when one can")));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Relay;
 
 fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::of_database("the relay's dead letters cannot be looked after", error)
+    Failure::of_database("failed to manage the relay's dead letters", error)
 }
 
 #[async_trait]
@@ -49,7 +49,7 @@ impl Parking for Relay {
     }
 
     async fn retry(&self, _: &Core, first: &Letter) -> Result<(), Failure> {
-        say!("relay: event {} is tried again every second by the node that relays", first.position);
+        say!("relay: event {} is retried every second by the node that runs the relay", first.position);
         Ok(())
     }
 
@@ -63,17 +63,18 @@ impl Parking for Relay {
             let letter = dead_letters::find(pool, position).await.map_err(|error| refused(&error))?;
             let Some(letter) = letter else { return Err(gone(position)) };
             if letter.skipped_at.is_some() {
-                tracing::warn!(event.position = position, event.id = %letter.event_id, by, reason = why.reason, "event {position} is left out for consumers");
-                say!("relay: event {position} is left out for consumers; the relay sends a dead letter in its place and goes on");
+                tracing::warn!(event.position = position, event.id = %letter.event_id, by, reason = why.reason, "event {position} is \
+                    skipped for consumers");
+                say!("relay: event {position} is skipped for consumers; the relay sends a dead letter in its place and continues");
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        say!("relay: event {position} is left out for consumers as soon as a node relays, unless it can be sent then");
+        say!("relay: event {position} is skipped for consumers when a node runs the relay, unless it can be sent then");
         Ok(())
     }
 }
 
 fn gone(position: i64) -> Failure {
-    Failure::no(format!("the relay no longer stands before event {position}"))
+    Failure::no(format!("the relay is no longer stopped at event {position}"))
 }
