@@ -68,7 +68,7 @@ fn left_to_brokers() -> i32 {
 pub enum CatalogueError {
     #[error("MILEPOST_TOPICS: the file {path} cannot be read: {reason}")]
     File { path: String, reason: String },
-    #[error("the topic catalogue does not read: {0}")]
+    #[error("the topic catalogue cannot be parsed: {0}")]
     Toml(#[from] toml::de::Error),
     #[error("topic {topic}: {problem}")]
     Topic { topic: String, problem: String },

@@ -67,7 +67,7 @@ async fn a_demo_shows_everything_there_is_and_ends_without_a_trace() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = taken.local_addr().expect("an address").to_string();
     let mut demo = Demo::start(&folder, &["--listen", &address]).await;
-    demo.process.printed(&format!("{address} is taken; using 127.0.0.1:")).await;
+    demo.process.printed(&format!("{address} is in use; using 127.0.0.1:")).await;
     assert_told(&demo, &folder);
     assert_unprivileged(&folder);
     let refused = milepost(&["dev", "--data-dir", &folder, "--listen", "127.0.0.1:0"], &[]).await;

@@ -81,13 +81,19 @@ async fn every_command_and_every_flag_is_explained() {
 async fn help_tells_units_defaults_and_where_a_setting_may_come_from() {
     let all = all_help().await;
     for (command, texts) in [
-        ("", vec!["MILEPOST_CONFIG", "0 success, 1 a check failed or was refused, 2 invalid usage or settings, 3 a required server is not available"]),
-        ("dev", vec!["[default: 127.0.0.1:8080]", "/var/lib/milepost/dev for root", "another port is used", "--fresh", "--no-seed"]),
+        (
+            "",
+            vec![
+                "MILEPOST_CONFIG",
+                "0 success, 1 a check failed or was refused, 2 invalid usage or settings, 3 a required server is not available",
+            ],
+        ),
+        ("dev", vec!["[default: 127.0.0.1:8080]", "/var/lib/milepost/dev for root", "another one is chosen", "--fresh", "--no-seed"]),
         ("serve", vec!["[env: MILEPOST_LISTEN]", "[default: 127.0.0.1:8080]", "[env: DATABASE_URL]", "[env: KAFKA_BOOTSTRAP_SERVERS]"]),
         ("import", vec!["- for standard input", "[default: FILE.rejects.ndjson]", "<UUID>", "JSON lines"]),
         ("token", vec!["viewer, member, admin, owner or service", "such as 1h", "[default: 1h]", "ten years"]),
         ("verify kafka", vec!["such as 10s", "[default: 10s]"]),
-        ("events tail", vec!["without it the last twenty", "such as task_created", "until interrupted"]),
+        ("events tail", vec!["by default the last twenty events", "such as task_created", "until interrupted"]),
     ] {
         for text in texts {
             assert!(all[command].contains(text), "{text:?} is not in the help of {command:?}:\n{}", all[command]);

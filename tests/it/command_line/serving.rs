@@ -72,8 +72,7 @@ async fn an_address_that_cannot_be_had_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let taken = (taken.local_addr().expect("an address").to_string(), taken);
     let environment = [("DATABASE_URL", database.url.as_str()), ("MILEPOST_AUTH_HS256_SECRET", KEY)];
-    for (address, texts) in [(taken.0.as_str(), ["cannot listen on", "in use"]), ("192.0.2.1:0", ["cannot listen on", "assign"])]
-    {
+    for (address, texts) in [(taken.0.as_str(), ["cannot listen on", "in use"]), ("192.0.2.1:0", ["cannot listen on", "assign"])] {
         let output = milepost(&["serve", "--listen", address], &environment).await;
         assert_refused(&output, WRONG_USE, &[&["MILEPOST_LISTEN", address], &texts[..]].concat());
     }

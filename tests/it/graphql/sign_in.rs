@@ -88,7 +88,7 @@ async fn every_wrong_token_is_refused_with_its_reason() {
         ("no algorithm, no signature", format!("{none}.{claims_part}."), "the token is not valid"),
         ("no algorithm, a signature", format!("{none}.{claims_part}.{signature}"), "the token is not valid"),
         ("no signature", format!("{head}.{claims_part}."), "the token is not valid"),
-        ("two parts", format!("{head}.{claims_part}"), "does not read"),
+        ("two parts", format!("{head}.{claims_part}"), "cannot be parsed"),
         ("changed claims", format!("{head}.{}x.{signature}", claims_part), "the token is not valid"),
         ("no token at all", "not.a.token".to_owned(), "the token is not valid"),
         ("expired", with("exp", json!(now() - 6)), "expired"),
@@ -120,8 +120,8 @@ async fn every_wrong_token_is_refused_with_its_reason() {
     ] {
         assert_refused(&ask(&app, Some(format!("Bearer {token}").as_bytes())).await, reason, what);
     }
-    assert_refused(&ask(&app, None).await, "sign in", "no header");
-    assert_refused(&ask(&app, Some(b"")).await, "sign in", "an empty header");
+    assert_refused(&ask(&app, None).await, "not authenticated", "no header");
+    assert_refused(&ask(&app, Some(b"")).await, "not authenticated", "an empty header");
     for header in [format!("Basic {good}"), good.clone(), "Bearer".to_owned(), format!("Bearer{good}")] {
         assert_refused(&ask(&app, Some(header.as_bytes())).await, "must be Bearer", &header);
     }

@@ -41,7 +41,7 @@ fn assert_stored(answer: &Value, wish: &Wish, position: i64, replayed: bool) {
             "{name}: {answer}"
         );
         let message = errors[0]["message"].as_str().unwrap_or_default();
-        let said = format!("the command is stored, at position {position} and version {}", wish.version);
+        let said = format!("the command is stored at position {position} with version {}", wish.version);
         assert!(message.starts_with(&said) && message.contains("do not send it again"), "{name}: {message}");
     } else {
         assert_eq!(errors.len(), 0, "{name}: {answer}");

@@ -29,7 +29,7 @@ async fn one_goes_back_to_the_version_before_and_drops_what_is_kept() {
     assert_eq!(live(&pool, "task_list").await.0, 1, "nothing is built where one name is wrong");
     let out = projections(&database, &["rebuild", "--all"]).await;
     assert_eq!(out.status, 0, "{}", out.stderr);
-    assert_eq!(out.stdout.matches("equal to the one before").count(), all().len(), "{}", out.stdout);
+    assert_eq!(out.stdout.matches("equal to the previous version").count(), all().len(), "{}", out.stdout);
     plant(&pool, "UPDATE milepost.task_list_v2 SET title = 'Wrong'").await;
     app.client.task(&project, "The second").await;
     app.settled().await;
@@ -121,7 +121,7 @@ async fn a_build_that_is_cancelled_says_so_and_changes_nothing() {
     // Whoever was first has won, and the other says so.
     match cancelled.status {
         0 => assert!(built.status == 1 && built.stderr.contains("was dropped"), "{}{}", built.stdout, built.stderr),
-        _ => assert!(built.status == 0 && cancelled.stderr.contains("nothing is being built"), "{}{}", built.stderr, cancelled.stderr),
+        _ => assert!(built.status == 0 && cancelled.stderr.contains("no version is being built"), "{}{}", built.stderr, cancelled.stderr),
     }
     assert_eq!(title(&app.client).await, "Here");
     app.stop().await;

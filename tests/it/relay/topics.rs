@@ -142,7 +142,7 @@ async fn a_catalogue_that_cannot_be_used_is_refused_with_its_reason() {
         (built_in.replacen("\"task_moved\"", "\"task_deleted\"", 1), "the event \"task_deleted\" goes to another topic already"),
         (built_in.replacen(", \"task_moved\"", "", 1), "the event \"task_moved\" goes to no topic"),
         (built_in.replacen("retention_ms =", "retention =", 1), "unknown field `retention`"),
-        (built_in.replacen("[relay]", "[relay", 1), "the topic catalogue does not read"),
+        (built_in.replacen("[relay]", "[relay", 1), "the topic catalogue cannot be parsed"),
     ];
     for (catalogue, expected) in cases {
         assert_ne!(catalogue, built_in, "{expected}: nothing is wrong with it");

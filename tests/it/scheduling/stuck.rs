@@ -122,12 +122,12 @@ async fn an_event_that_cannot_be_answered_parks_its_aggregate_and_everybody_else
     assert!(table.contains("a planted error") && table.contains(second), "{table}");
 
     let again = milepost(&app, &of_reactions("retry", first)).await;
-    assert!(again.status == 1 && again.stderr.contains("still cannot be dealt with"), "{}{}", again.stdout, again.stderr);
+    assert!(again.status == 1 && again.stderr.contains("still cannot be processed"), "{}{}", again.stdout, again.stderr);
     let out_of_turn = milepost(&app, &[&of_reactions("skip", second)[..], &["--reason", "none"]].concat()).await;
     assert!(out_of_turn.status == 1 && out_of_turn.stderr.contains("waits behind event"), "{}", out_of_turn.stderr);
     scene.pool.execute("DROP TRIGGER no_poison ON milepost.events").await.expect("it can be dropped");
     let mended = done(milepost(&app, &of_reactions("retry", second)).await);
-    assert!(mended.contains("is dealt with"), "{mended}");
+    assert!(mended.contains("are processed"), "{mended}");
     scene.at_rest().await;
     assert_eq!(followers(&scene.pool).await, ["of others", "poison", "well"]);
     let due: String = sqlx::query_scalar("SELECT due_date::text FROM milepost.schedules WHERE title = 'poison'")

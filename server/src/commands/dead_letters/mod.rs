@@ -127,7 +127,9 @@ fn known(sources: &[Source], name: &str) -> Result<(), Failure> {
     let names: Vec<_> = sources.iter().flat_map(|source| parking(*source).names()).collect();
     match names.contains(&name) {
         true => Ok(()),
-        false => Err(Failure::wrong_use(format!("nothing called {name:?} has dead letters; there are {}", names.join(", ")))),
+        false => {
+            Err(Failure::wrong_use(format!("{name:?} is not the name of a source of dead letters; the names are {}", names.join(", "))))
+        }
     }
 }
 
