@@ -20,6 +20,11 @@ impl Fields {
         Self::Some(set.into_iter().filter_map(|(name, given)| given.then_some(name)).collect())
     }
 
+    /// All of these fields, whether or not their condition holds.
+    pub fn named<const N: usize>(set: [(&'static str, bool); N]) -> Self {
+        Self::Some(set.map(|(name, _)| name).into())
+    }
+
     /// The names that both hold. `All` meets everything.
     pub fn shared(&self, other: &Self) -> Vec<&'static str> {
         match (self, other) {

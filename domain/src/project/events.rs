@@ -128,7 +128,7 @@ impl ProjectEvent {
     pub fn fields(&self) -> Fields {
         match self {
             Self::ProjectCreated(_) | Self::ProjectDeleted(_) => Fields::All,
-            Self::ProjectUpdated(updated) => updated.changes.fields(),
+            Self::ProjectUpdated(updated) => Fields::which(updated.changes.by_name()),
             Self::ProjectArchived(_) | Self::ProjectUnarchived(_) => Fields::one("status"),
             Self::ProjectCollaboratorAdded(_) | Self::ProjectCollaboratorRemoved(_) | Self::ProjectCollaboratorRoleChanged(_) => {
                 Fields::one("collaborators")
@@ -139,7 +139,7 @@ impl ProjectEvent {
     /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
     pub fn fields_of(name: &str) -> Fields {
         match name {
-            "project_updated" => Fields::Some(vec!["name", "description", "startOn", "dueOn", "timeZone"]),
+            "project_updated" => Fields::named(ProjectChanges::default().by_name()),
             "project_archived" | "project_unarchived" => Fields::one("status"),
             "project_collaborator_added" | "project_collaborator_removed" | "project_collaborator_role_changed" => {
                 Fields::one("collaborators")
@@ -156,13 +156,15 @@ impl ProjectChanges {
         *self == Self::default()
     }
 
-    fn fields(&self) -> Fields {
-        Fields::which([
-            ("name", self.name.is_some()),
-            ("description", self.description.is_some()),
-            ("startOn", self.start_on.is_some()),
-            ("dueOn", self.due_on.is_some()),
-            ("timeZone", self.time_zone.is_some()),
-        ])
+    /// The names that callers use, and whether each changed.
+    fn by_name(&self) -> [(&'static str, bool); 5] {
+        let Self { name, description, start_on, due_on, time_zone } = self;
+        [
+            ("name", name.is_some()),
+            ("description", description.is_some()),
+            ("startOn", start_on.is_some()),
+            ("dueOn", due_on.is_some()),
+            ("timeZone", time_zone.is_some()),
+        ]
     }
 }

@@ -123,19 +123,20 @@ fn go_on(live: &mut LiveProject, event: ProjectEvent) {
 }
 
 fn update(live: &mut LiveProject, changes: ProjectChanges) {
-    if let Some(name) = changes.name {
+    let ProjectChanges { name, description, start_on, due_on, time_zone } = changes;
+    if let Some(name) = name {
         live.name = name.to;
     }
-    if let Some(description) = changes.description {
+    if let Some(description) = description {
         live.description = description.to;
     }
-    if let Some(start_on) = changes.start_on {
+    if let Some(start_on) = start_on {
         live.start_on = start_on.to;
     }
-    if let Some(due_on) = changes.due_on {
+    if let Some(due_on) = due_on {
         live.due_on = due_on.to;
     }
-    if let Some(time_zone) = changes.time_zone {
+    if let Some(time_zone) = time_zone {
         live.time_zone = time_zone.to;
     }
 }

@@ -192,9 +192,7 @@ impl ScheduleEvent {
     pub fn fields(&self) -> Fields {
         match self {
             Self::ScheduleCreated(_) | Self::ScheduleDeleted(_) | Self::ScheduleReopened(_) => Fields::All,
-            Self::ScheduleUpdated(updated) => {
-                Fields::which([("title", updated.changes.title.is_some()), ("thresholds", updated.changes.thresholds.is_some())])
-            }
+            Self::ScheduleUpdated(updated) => Fields::which(updated.changes.by_name()),
             Self::ScheduleRescheduled(_) => Fields::one("due"),
             Self::DeadlineApproaching(_) | Self::DeadlineOverdue(_) => Fields::Some(vec![]),
             Self::DeadlineMet(_) => Fields::one("state"),
@@ -204,7 +202,7 @@ impl ScheduleEvent {
     /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
     pub fn fields_of(name: &str) -> Fields {
         match name {
-            "schedule_updated" => Fields::Some(vec!["title", "thresholds"]),
+            "schedule_updated" => Fields::named(ScheduleChanges::default().by_name()),
             "schedule_rescheduled" => Fields::one("due"),
             "deadline_approaching" | "deadline_overdue" => Fields::Some(vec![]),
             "deadline_met" => Fields::one("state"),
@@ -218,5 +216,11 @@ impl ScheduleChanges {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The names that callers use, and whether each changed.
+    fn by_name(&self) -> [(&'static str, bool); 2] {
+        let Self { title, thresholds } = self;
+        [("title", title.is_some()), ("thresholds", thresholds.is_some())]
     }
 }

@@ -1,6 +1,6 @@
 //! What a schedule's rules need to know, and how events change it.
 
-use super::{ScheduleCreated, ScheduleEvent, Subject};
+use super::{ScheduleChanges, ScheduleCreated, ScheduleEvent, Subject};
 use crate::ids::WorkspaceId;
 use crate::values::{Due, Instant, ResolvedThreshold, Title};
 use serde::{Deserialize, Serialize};
@@ -96,10 +96,11 @@ fn go_on(live: &mut LiveSchedule, event: ScheduleEvent) {
     match event {
         ScheduleEvent::ScheduleCreated(_) => {}
         ScheduleEvent::ScheduleUpdated(updated) => {
-            if let Some(title) = updated.changes.title {
+            let ScheduleChanges { title, thresholds } = updated.changes;
+            if let Some(title) = title {
                 live.title = title.to;
             }
-            if let Some(thresholds) = updated.changes.thresholds {
+            if let Some(thresholds) = thresholds {
                 live.thresholds = thresholds.to;
             }
         }

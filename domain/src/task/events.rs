@@ -197,7 +197,7 @@ impl TaskEvent {
     pub fn fields(&self) -> Fields {
         match self {
             Self::TaskCreated(_) | Self::TaskDeleted(_) => Fields::All,
-            Self::TaskUpdated(updated) => updated.changes.fields(),
+            Self::TaskUpdated(updated) => Fields::which(updated.changes.by_name()),
             Self::TaskAssigned(_) | Self::TaskUnassigned(_) => Fields::one("assigneeIds"),
             Self::TaskStatusChanged(_) | Self::TaskCompleted(_) | Self::TaskReopened(_) => Fields::one("status"),
             Self::TaskPriorityChanged(_) => Fields::one("priority"),
@@ -210,7 +210,7 @@ impl TaskEvent {
     /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
     pub fn fields_of(name: &str) -> Fields {
         match name {
-            "task_updated" => Fields::Some(vec!["title", "description", "category", "tags", "estimateMinutes"]),
+            "task_updated" => Fields::named(TaskChanges::default().by_name()),
             "task_assigned" | "task_unassigned" => Fields::one("assigneeIds"),
             "task_status_changed" | "task_completed" | "task_reopened" => Fields::one("status"),
             "task_priority_changed" => Fields::one("priority"),
@@ -267,14 +267,16 @@ impl TaskChanges {
         *self == Self::default()
     }
 
-    fn fields(&self) -> Fields {
-        Fields::which([
-            ("title", self.title.is_some()),
-            ("description", self.description.is_some()),
-            ("category", self.category.is_some()),
-            ("tags", self.tags.is_some()),
-            ("estimateMinutes", self.estimate_minutes.is_some()),
-        ])
+    /// The names that callers use, and whether each changed.
+    fn by_name(&self) -> [(&'static str, bool); 5] {
+        let Self { title, description, category, tags, estimate_minutes } = self;
+        [
+            ("title", title.is_some()),
+            ("description", description.is_some()),
+            ("category", category.is_some()),
+            ("tags", tags.is_some()),
+            ("estimateMinutes", estimate_minutes.is_some()),
+        ]
     }
 }
 

@@ -123,19 +123,20 @@ fn go_on(live: &mut LiveTask, event: TaskEvent) {
 }
 
 fn update(live: &mut LiveTask, changes: TaskChanges) {
-    if let Some(title) = changes.title {
+    let TaskChanges { title, description, category, tags, estimate_minutes } = changes;
+    if let Some(title) = title {
         live.title = title.to;
     }
-    if let Some(description) = changes.description {
+    if let Some(description) = description {
         live.description = description.to;
     }
-    if let Some(category) = changes.category {
+    if let Some(category) = category {
         live.category = category.to;
     }
-    if let Some(tags) = changes.tags {
+    if let Some(tags) = tags {
         live.tags = tags.to;
     }
-    if let Some(estimate_minutes) = changes.estimate_minutes {
+    if let Some(estimate_minutes) = estimate_minutes {
         live.estimate_minutes = estimate_minutes.to;
     }
 }

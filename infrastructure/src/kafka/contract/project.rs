@@ -127,12 +127,13 @@ pub(super) fn message(recorded: &Recorded, event: &ProjectEvent) -> ProjectMessa
 }
 
 fn changes(changes: &ProjectChanges) -> ProjectChangesV1 {
+    let ProjectChanges { name, description, start_on, due_on, time_zone } = changes;
     ProjectChangesV1 {
-        name: ChangeV1::of(&changes.name, |name| name.to_string()),
-        description: ChangeV1::of(&changes.description, |description| description.to_string()),
-        start_on: ChangeV1::of(&changes.start_on, |day| day),
-        due_on: ChangeV1::of(&changes.due_on, |day| day),
-        time_zone: ChangeV1::of(&changes.time_zone, |zone| zone.name().to_owned()),
+        name: ChangeV1::of(name, |name| name.to_string()),
+        description: ChangeV1::of(description, |description| description.to_string()),
+        start_on: ChangeV1::of(start_on, |day| day),
+        due_on: ChangeV1::of(due_on, |day| day),
+        time_zone: ChangeV1::of(time_zone, |zone| zone.name().to_owned()),
     }
 }
 

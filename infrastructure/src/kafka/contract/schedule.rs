@@ -2,7 +2,7 @@
 
 use super::{ChangeV1, DueV1, Moment, schema};
 use domain::event::Recorded;
-use domain::schedule::{DeadlineApproaching, DeadlineOverdue, Place, ScheduleEvent};
+use domain::schedule::{DeadlineApproaching, DeadlineOverdue, Place, ScheduleChanges, ScheduleEvent};
 use domain::values::{ResolvedThreshold, Threshold};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -171,9 +171,10 @@ pub(super) fn message(recorded: &Recorded, event: &ScheduleEvent) -> ScheduleMes
             })
         }
         ScheduleEvent::ScheduleUpdated(updated) => {
+            let ScheduleChanges { title, thresholds } = &updated.changes;
             let changes = ScheduleChangesV1 {
-                title: ChangeV1::of(&updated.changes.title, |title| title.to_string()),
-                thresholds: ChangeV1::of(&updated.changes.thresholds, |thresholds| at(&thresholds)),
+                title: ChangeV1::of(title, |title| title.to_string()),
+                thresholds: ChangeV1::of(thresholds, |thresholds| at(&thresholds)),
             };
             ScheduleMessage::Updated(ScheduleUpdatedV1 { schedule_id, project_id, changes })
         }

@@ -233,12 +233,13 @@ pub(super) fn message(recorded: &Recorded, event: &TaskEvent) -> TaskMessage {
 }
 
 fn changes(changes: &TaskChanges) -> TaskChangesV1 {
+    let TaskChanges { title, description, category, tags, estimate_minutes } = changes;
     TaskChangesV1 {
-        title: ChangeV1::of(&changes.title, |title| title.to_string()),
-        description: ChangeV1::of(&changes.description, |description| description.to_string()),
-        category: ChangeV1::of(&changes.category, |category| category.map(|category| category.to_string())),
-        tags: ChangeV1::of(&changes.tags, |tags| words(&tags)),
-        estimate_minutes: ChangeV1::of(&changes.estimate_minutes, |minutes| minutes),
+        title: ChangeV1::of(title, |title| title.to_string()),
+        description: ChangeV1::of(description, |description| description.to_string()),
+        category: ChangeV1::of(category, |category| category.map(|category| category.to_string())),
+        tags: ChangeV1::of(tags, |tags| words(&tags)),
+        estimate_minutes: ChangeV1::of(estimate_minutes, |minutes| minutes),
     }
 }
 
