@@ -1,9 +1,9 @@
 //! An event in a sentence without a subject: whoever shows it knows who did it and to what.
 
 use domain::event::Event;
-use domain::project::ProjectEvent;
-use domain::schedule::ScheduleEvent;
-use domain::task::TaskEvent;
+use domain::project::{ProjectChanges, ProjectEvent};
+use domain::schedule::{ScheduleChanges, ScheduleEvent};
+use domain::task::{TaskChanges, TaskEvent};
 use domain::values::{CollaboratorRole, Due, Priority, Threshold, ThresholdUnit};
 
 /// What happened, such as `moved it from todo to in_progress`.
@@ -19,13 +19,13 @@ fn project(event: &ProjectEvent) -> String {
     match event {
         ProjectEvent::ProjectCreated(created) => format!("created project {} “{}”", created.key, created.name),
         ProjectEvent::ProjectUpdated(updated) => {
-            let changes = &updated.changes;
+            let ProjectChanges { name, description, start_on, due_on, time_zone } = &updated.changes;
             let mut parts = vec![];
-            changes.name.iter().for_each(|name| parts.push(format!("the name to “{}”", name.to)));
-            changes.description.iter().for_each(|_| parts.push("the description".to_owned()));
-            changes.start_on.iter().for_each(|day| parts.push(format!("the first day to {}", or_none(day.to))));
-            changes.due_on.iter().for_each(|day| parts.push(format!("the last day to {}", or_none(day.to))));
-            changes.time_zone.iter().for_each(|zone| parts.push(format!("the time zone to {}", zone.to)));
+            name.iter().for_each(|name| parts.push(format!("the name to “{}”", name.to)));
+            description.iter().for_each(|_| parts.push("the description".to_owned()));
+            start_on.iter().for_each(|day| parts.push(format!("the first day to {}", or_none(day.to))));
+            due_on.iter().for_each(|day| parts.push(format!("the last day to {}", or_none(day.to))));
+            time_zone.iter().for_each(|zone| parts.push(format!("the time zone to {}", zone.to)));
             format!("changed {}", listed(&parts))
         }
         ProjectEvent::ProjectArchived(archived) => format!("archived project {}", archived.key),
@@ -43,16 +43,16 @@ fn task(event: &TaskEvent) -> String {
     match event {
         TaskEvent::TaskCreated(created) => format!("created {}-{} “{}”", created.project_key, created.number, created.title),
         TaskEvent::TaskUpdated(updated) => {
-            let changes = &updated.changes;
+            let TaskChanges { title, description, category, tags, estimate_minutes } = &updated.changes;
             let mut parts = vec![];
-            changes.title.iter().for_each(|title| parts.push(format!("the title to “{}”", title.to)));
-            changes.description.iter().for_each(|_| parts.push("the description".to_owned()));
-            changes.category.iter().for_each(|category| parts.push(format!("the category to {}", or_none(category.to.as_ref()))));
-            changes.tags.iter().for_each(|tags| {
+            title.iter().for_each(|title| parts.push(format!("the title to “{}”", title.to)));
+            description.iter().for_each(|_| parts.push("the description".to_owned()));
+            category.iter().for_each(|category| parts.push(format!("the category to {}", or_none(category.to.as_ref()))));
+            tags.iter().for_each(|tags| {
                 let tags: Vec<_> = tags.to.iter().map(ToString::to_string).collect();
                 parts.push(format!("the tags to {}", if tags.is_empty() { "none".to_owned() } else { tags.join(", ") }));
             });
-            changes.estimate_minutes.iter().for_each(|minutes| parts.push(format!("the estimate to {}", estimate(minutes.to))));
+            estimate_minutes.iter().for_each(|minutes| parts.push(format!("the estimate to {}", estimate(minutes.to))));
             format!("changed {}", listed(&parts))
         }
         TaskEvent::TaskAssigned(assigned) => format!("assigned {}", assigned.user_id),
@@ -87,10 +87,10 @@ fn schedule(event: &ScheduleEvent) -> String {
     match event {
         ScheduleEvent::ScheduleCreated(created) => format!("scheduled “{}” for {}", created.title, due(&created.due)),
         ScheduleEvent::ScheduleUpdated(updated) => {
-            let changes = &updated.changes;
+            let ScheduleChanges { title, thresholds } = &updated.changes;
             let mut parts = vec![];
-            changes.title.iter().for_each(|title| parts.push(format!("the title to “{}”", title.to)));
-            changes.thresholds.iter().for_each(|thresholds| {
+            title.iter().for_each(|title| parts.push(format!("the title to “{}”", title.to)));
+            thresholds.iter().for_each(|thresholds| {
                 let leads: Vec<_> = thresholds.to.iter().map(|threshold| lead(threshold.lead())).collect();
                 parts.push(format!("the warnings to {}", if leads.is_empty() { "none".to_owned() } else { leads.join(", ") }));
             });

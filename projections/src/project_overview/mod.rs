@@ -20,7 +20,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, UserId, WorkspaceId};
-use domain::project::{Phase, ProjectEvent};
+use domain::project::{Phase, ProjectChanges, ProjectEvent};
 use domain::task::{Status, TaskEvent};
 use domain::values::CollaboratorRole;
 use serde::{Deserialize, Serialize};
@@ -200,12 +200,12 @@ fn go_on(row: &mut ProjectRow, event: &ProjectEvent, recorded: &Recorded) {
     match event {
         ProjectEvent::ProjectCreated(_) => {}
         ProjectEvent::ProjectUpdated(updated) => {
-            let changes = &updated.changes;
-            changes.name.iter().for_each(|name| row.name = name.to.to_string());
-            changes.description.iter().for_each(|description| row.description = description.to.to_string());
-            changes.start_on.iter().for_each(|start_on| row.start_on = start_on.to);
-            changes.due_on.iter().for_each(|due_on| row.due_on = due_on.to);
-            changes.time_zone.iter().for_each(|time_zone| row.time_zone = time_zone.to);
+            let ProjectChanges { name, description, start_on, due_on, time_zone } = &updated.changes;
+            name.iter().for_each(|name| row.name = name.to.to_string());
+            description.iter().for_each(|description| row.description = description.to.to_string());
+            start_on.iter().for_each(|start_on| row.start_on = start_on.to);
+            due_on.iter().for_each(|due_on| row.due_on = due_on.to);
+            time_zone.iter().for_each(|time_zone| row.time_zone = time_zone.to);
         }
         ProjectEvent::ProjectArchived(_) => row.phase = Phase::Archived,
         ProjectEvent::ProjectUnarchived(_) => row.phase = Phase::Active,

@@ -25,7 +25,7 @@ use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use domain::project::ProjectEvent;
-use domain::schedule::{ScheduleEvent, Subject, next_moment};
+use domain::schedule::{ScheduleChanges, ScheduleEvent, Subject, next_moment};
 use domain::task::TaskEvent;
 use domain::values::{Due, Instant, ResolvedThreshold};
 use sqlx::PgConnection;
@@ -199,8 +199,9 @@ fn go_on(row: &mut ScheduleRow, event: &ScheduleEvent) {
     match event {
         ScheduleEvent::ScheduleCreated(_) => {}
         ScheduleEvent::ScheduleUpdated(updated) => {
-            updated.changes.title.iter().for_each(|title| row.title = title.to.to_string());
-            updated.changes.thresholds.iter().for_each(|thresholds| row.thresholds.clone_from(&thresholds.to));
+            let ScheduleChanges { title, thresholds } = &updated.changes;
+            title.iter().for_each(|title| row.title = title.to.to_string());
+            thresholds.iter().for_each(|thresholds| row.thresholds.clone_from(&thresholds.to));
         }
         ScheduleEvent::ScheduleRescheduled(moved) => open(row, moved.to, moved.due_revision, &moved.thresholds),
         ScheduleEvent::ScheduleReopened(reopened) => {

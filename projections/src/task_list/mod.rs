@@ -195,11 +195,12 @@ fn go_on(row: &mut TaskRow, event: &TaskEvent) {
 }
 
 fn update(row: &mut TaskRow, changes: &TaskChanges) {
-    changes.title.iter().for_each(|title| row.title = title.to.to_string());
-    changes.description.iter().for_each(|description| row.description = description.to.to_string());
-    changes.category.iter().for_each(|category| row.category = category.to.as_ref().map(ToString::to_string));
-    changes.tags.iter().for_each(|tags| row.tags = tags.to.iter().map(ToString::to_string).collect());
-    changes.estimate_minutes.iter().for_each(|minutes| row.estimate_minutes = minutes.to.map(as_int));
+    let TaskChanges { title, description, category, tags, estimate_minutes } = changes;
+    title.iter().for_each(|title| row.title = title.to.to_string());
+    description.iter().for_each(|description| row.description = description.to.to_string());
+    category.iter().for_each(|category| row.category = category.to.as_ref().map(ToString::to_string));
+    tags.iter().for_each(|tags| row.tags = tags.to.iter().map(ToString::to_string).collect());
+    estimate_minutes.iter().for_each(|minutes| row.estimate_minutes = minutes.to.map(as_int));
 }
 
 /// Numbers and estimates are far below the limit of an integer column.
