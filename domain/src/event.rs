@@ -4,7 +4,7 @@ use crate::fields::Fields;
 use crate::ids::{ProjectId, UserId, WorkspaceId};
 use crate::project::ProjectEvent;
 use crate::schedule::ScheduleEvent;
-use crate::shapes::{self, EventVersion};
+use crate::shapes::{self, EventVersion, Upcaster};
 use crate::task::TaskEvent;
 use crate::values::Instant;
 use chrono::{DateTime, Utc};
@@ -14,21 +14,132 @@ use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
-/// One fact about any aggregate.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    Project(ProjectEvent),
-    Task(TaskEvent),
-    Schedule(ScheduleEvent),
+/// Gives a macro the aggregates, a row for each: the name of its state, its events, and the word for it in the log and on
+/// Kafka, which never changes. `aggregates` makes [`Event`] and [`AggregateType`] of them; other crates give macros of their own
+/// where each aggregate needs the same.
+#[macro_export]
+macro_rules! for_each_aggregate {
+    ($define:ident) => {
+        $define! {
+            Project(ProjectEvent) = "project",
+            Task(TaskEvent) = "task",
+            Schedule(ScheduleEvent) = "schedule",
+        }
+    };
 }
 
-/// The kinds of aggregate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AggregateType {
-    Project,
-    Task,
-    Schedule,
+/// Makes what is said of all aggregates from their rows. Of the row `Task(TaskEvent) = "task"` it makes
+///
+/// ```ignore
+/// pub enum Event { Task(TaskEvent) }
+/// pub enum AggregateType { Task }
+/// impl AggregateType {
+///     pub fn word(self) -> &'static str { match self { Self::Task => "task" } }
+///     pub fn event_names(self) -> &'static [&'static str] { match self { Self::Task => &TaskEvent::NAMES } }
+///     …
+/// }
+/// impl Event {
+///     pub fn name(&self) -> &'static str { match self { Self::Task(event) => event.name() } }
+///     …
+/// }
+/// impl From<TaskEvent> for Event { … }
+/// impl TryFrom<Event> for TaskEvent { … } // any other event comes back as the error
+/// ```
+macro_rules! aggregates {
+    ($($kind:ident($events:ident) = $word:literal,)+) => {
+        /// One fact about any aggregate.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Event {
+            $($kind($events),)+
+        }
+
+        /// The kinds of aggregate.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum AggregateType {
+            $($kind,)+
+        }
+
+        impl AggregateType {
+            /// Every kind.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$kind),+];
+
+            /// The word used in the log and on Kafka.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$kind => $word,)+ }
+            }
+
+            /// The names of its events.
+            pub fn event_names(self) -> &'static [&'static str] {
+                match self { $(Self::$kind => &$events::NAMES,)+ }
+            }
+
+            /// All fields that an event of this name can change: of one that is not known, all.
+            pub fn fields_of(self, name: &str) -> Fields {
+                match self { $(Self::$kind => $events::fields_of(name),)+ }.unwrap_or(Fields::All)
+            }
+        }
+
+        impl Event {
+            /// The kind of aggregate it is about.
+            pub fn aggregate_type(&self) -> AggregateType {
+                match self { $(Self::$kind(_) => AggregateType::$kind,)+ }
+            }
+
+            /// The stored and published name.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$kind(event) => event.name(),)+ }
+            }
+
+            /// The version in which it is stored and published.
+            pub fn version(&self) -> EventVersion {
+                match self { $(Self::$kind(event) => event.version(),)+ }
+            }
+
+            /// The fields that changed, by the names callers use.
+            pub fn fields(&self) -> Fields {
+                match self { $(Self::$kind(event) => event.fields(),)+ }
+            }
+
+            /// The event as it is stored.
+            pub fn encode(&self) -> String {
+                let encoded = match self { $(Self::$kind(event) => serde_json::to_string(event),)+ };
+                encoded.expect("events hold nothing that JSON cannot hold")
+            }
+
+            /// An event in its newest shape.
+            fn deserialize<'a, D: Deserializer<'a>>(kind: AggregateType, payload: D) -> Result<Self, D::Error> {
+                match kind { $(AggregateType::$kind => Deserialize::deserialize(payload).map(Self::$kind),)+ }
+            }
+        }
+
+        /// How the older shapes of an event of this name are brought up to date. No two aggregates have events of one name.
+        fn upcasters(event_type: &str) -> &'static [Upcaster] {
+            None$(.or_else(|| $events::upcasters(event_type)))+.unwrap_or_default()
+        }
+
+        $(
+            impl From<$events> for Event {
+                fn from(event: $events) -> Self {
+                    Self::$kind(event)
+                }
+            }
+
+            impl TryFrom<Event> for $events {
+                type Error = Event;
+
+                #[allow(clippy::wildcard_enum_match_arm, reason = "whatever else there is, is another aggregate's")]
+                fn try_from(event: Event) -> Result<Self, Event> {
+                    match event {
+                        Event::$kind(event) => Ok(event),
+                        other => Err(other),
+                    }
+                }
+            }
+        )+
+    };
 }
+
+for_each_aggregate!(aggregates);
 
 /// A stored event that this program cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -91,73 +202,16 @@ pub struct Metadata {
 }
 
 impl AggregateType {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Project, Self::Task, Self::Schedule];
-
-    /// The word used in the log and on Kafka.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Project => "project",
-            Self::Task => "task",
-            Self::Schedule => "schedule",
-        }
-    }
-
     /// The kind with this word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
-
-    /// The names of its events.
-    pub fn event_names(self) -> &'static [&'static str] {
-        match self {
-            Self::Project => &ProjectEvent::NAMES,
-            Self::Task => &TaskEvent::NAMES,
-            Self::Schedule => &ScheduleEvent::NAMES,
-        }
-    }
-
-    /// All fields that an event of this name can change.
-    pub fn fields_of(self, name: &str) -> Fields {
-        match self {
-            Self::Project => ProjectEvent::fields_of(name),
-            Self::Task => TaskEvent::fields_of(name),
-            Self::Schedule => ScheduleEvent::fields_of(name),
-        }
-    }
 }
 
 impl Event {
-    /// The kind of aggregate it is about.
-    pub fn aggregate_type(&self) -> AggregateType {
-        match self {
-            Self::Project(_) => AggregateType::Project,
-            Self::Task(_) => AggregateType::Task,
-            Self::Schedule(_) => AggregateType::Schedule,
-        }
-    }
-
-    /// The stored and published name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Project(event) => event.name(),
-            Self::Task(event) => event.name(),
-            Self::Schedule(event) => event.name(),
-        }
-    }
-
-    /// The version in which it is stored and published.
-    pub fn version(&self) -> EventVersion {
-        EventVersion::newest(self.name())
-    }
-
-    /// The fields that changed, by the names callers use.
-    pub fn fields(&self) -> Fields {
-        match self {
-            Self::Project(event) => event.fields(),
-            Self::Task(event) => event.fields(),
-            Self::Schedule(event) => event.fields(),
-        }
+    /// The version in which an event of this name is stored and published.
+    pub fn newest_version(event_type: &str) -> EventVersion {
+        EventVersion::newest(event_type, upcasters(event_type))
     }
 
     /// The counter from which the event draws its number as it is appended, if it draws one.
@@ -194,7 +248,7 @@ impl Event {
 
     /// A stored payload in the newest shape of its event.
     pub fn newest_shape(event_type: &str, event_version: &str, payload: Value) -> Result<Value, DecodeError> {
-        Ok(shapes::upcast(event_type, known_version(event_type, event_version)?, payload))
+        Ok(shapes::upcast(event_type, upcasters(event_type), known_version(event_type, event_version)?, payload))
     }
 
     /// Older shapes are brought up to date here, so every reader sees only the newest.
@@ -203,24 +257,20 @@ impl Event {
         D: Deserializer<'a, Error = serde_json::Error>,
     {
         let version = known_version(event_type, event_version)?;
-        if version == EventVersion::newest(event_type) {
+        if version == Self::newest_version(event_type) {
             return Self::read_newest(aggregate_type, event_type, payload);
         }
         let unreadable = |error: serde_json::Error| DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() };
         let older = Value::deserialize(payload).map_err(unreadable)?;
-        Self::read_newest(aggregate_type, event_type, shapes::upcast(event_type, version, older))
+        Self::read_newest(aggregate_type, event_type, shapes::upcast(event_type, upcasters(event_type), version, older))
     }
 
     fn read_newest<'a, D>(aggregate_type: &str, event_type: &str, payload: D) -> Result<Self, DecodeError>
     where
         D: Deserializer<'a, Error = serde_json::Error>,
     {
-        let event = match AggregateType::from_word(aggregate_type) {
-            Some(AggregateType::Project) => Deserialize::deserialize(payload).map(Self::Project),
-            Some(AggregateType::Task) => Deserialize::deserialize(payload).map(Self::Task),
-            Some(AggregateType::Schedule) => Deserialize::deserialize(payload).map(Self::Schedule),
-            None => return Err(DecodeError::UnknownAggregate(aggregate_type.to_owned())),
-        };
+        let kind = AggregateType::from_word(aggregate_type).ok_or_else(|| DecodeError::UnknownAggregate(aggregate_type.to_owned()))?;
+        let event = Self::deserialize(kind, payload);
         match event {
             Ok(event) if event.name() == event_type => Ok(event),
             Ok(event) => {
@@ -229,20 +279,10 @@ impl Event {
             Err(error) => Err(DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() }),
         }
     }
-
-    /// The event as it is stored.
-    pub fn encode(&self) -> String {
-        let encoded = match self {
-            Self::Project(event) => serde_json::to_string(event),
-            Self::Task(event) => serde_json::to_string(event),
-            Self::Schedule(event) => serde_json::to_string(event),
-        };
-        encoded.expect("events hold nothing that JSON cannot hold")
-    }
 }
 
 fn known_version(event_type: &str, event_version: &str) -> Result<EventVersion, DecodeError> {
-    EventVersion::stored(event_type, event_version)
+    EventVersion::stored(event_type, upcasters(event_type), event_version)
         .ok_or_else(|| DecodeError::UnknownVersion { event_type: event_type.to_owned(), event_version: event_version.to_owned() })
 }
 

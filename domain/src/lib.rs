@@ -11,6 +11,10 @@ pub mod values;
 pub mod fields;
 pub mod issued;
 pub mod rule;
+pub mod shapes;
+
+#[macro_use]
+mod event_table;
 
 pub mod project;
 pub mod task;
@@ -18,7 +22,6 @@ pub mod task;
 pub mod schedule;
 
 pub mod event;
-pub mod shapes;
 
 #[cfg(test)]
 mod goldens;

@@ -1,17 +1,13 @@
-//! The shapes that events have had, and the one place that knows an event's version.
+//! The shapes that events have had.
 //!
-//! A version is one more than the number of upcasters of its event, so it cannot be raised without one: everybody who
-//! writes, reads or publishes a version asks here.
+//! A version is one more than the number of upcasters in the event's row of its table, so it cannot be raised without one.
 
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
 /// Turns the payload of one version of an event into that of the next.
-type Upcaster = fn(Value) -> Value;
-
-/// All upcasters: the event's stored name and how its oldest shape becomes the second, then the second the third, and so on.
-const UPCASTERS: &[(&str, Upcaster)] = &[];
+pub(crate) type Upcaster = fn(Value) -> Value;
 
 /// The version of an event's shape, from 1. Only this module makes one, so nobody else has an opinion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -19,16 +15,21 @@ const UPCASTERS: &[(&str, Upcaster)] = &[];
 pub struct EventVersion(u32);
 
 impl EventVersion {
-    /// The version in which an event is written now.
-    pub fn newest(event_type: &str) -> Self {
-        Self(1 + upcasters(event_type).count() as u32)
+    /// The version in which an event with these upcasters is written now.
+    pub(crate) fn newest(event_type: &str, upcasters: &[Upcaster]) -> Self {
+        Self(1 + all(event_type, upcasters).count() as u32)
     }
 
     /// A stored version, if it is one that this program can read: a whole number without leading zeros.
-    pub(crate) fn stored(event_type: &str, text: &str) -> Option<Self> {
+    pub(crate) fn stored(event_type: &str, upcasters: &[Upcaster], text: &str) -> Option<Self> {
         let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
         let version = Self(text.parse().ok().filter(|_| canonical)?);
-        (version <= Self::newest(event_type)).then_some(version)
+        (version <= Self::newest(event_type, upcasters)).then_some(version)
+    }
+
+    /// As a number.
+    pub fn number(self) -> u32 {
+        self.0
     }
 }
 
@@ -39,15 +40,19 @@ impl fmt::Display for EventVersion {
 }
 
 /// A payload in the newest shape of its event.
-pub(crate) fn upcast(event_type: &str, from: EventVersion, payload: Value) -> Value {
-    upcasters(event_type).skip(from.0 as usize - 1).fold(payload, |payload, upcast| upcast(payload))
+pub(crate) fn upcast(event_type: &str, upcasters: &[Upcaster], from: EventVersion, payload: Value) -> Value {
+    all(event_type, upcasters).skip(from.0 as usize - 1).fold(payload, |payload, upcast| upcast(payload))
 }
 
-fn upcasters(event_type: &str) -> impl Iterator<Item = Upcaster> {
-    let known = UPCASTERS.iter().filter(move |(name, _)| *name == event_type).map(|(_, upcast)| *upcast);
+/// The upcasters of an event, and those that a test adds.
+fn all(
+    #[cfg_attr(not(test), expect(unused_variables, reason = "only tests add upcasters by name"))] event_type: &str,
+    upcasters: &[Upcaster],
+) -> impl Iterator<Item = Upcaster> {
+    let all = upcasters.iter().copied();
     #[cfg(test)]
-    let known = known.chain(planted::of(event_type));
-    known
+    let all = all.chain(planted::of(event_type));
+    all
 }
 
 /// Upcasters that a test adds, for its own thread.

@@ -6,7 +6,7 @@ use crate::ids::{ProjectId, UserId, derived, system};
 use crate::project::{Project, ProjectError};
 use crate::rule::{CODES, Rule};
 use crate::schedule::{Schedule, ScheduleError};
-use crate::shapes::{self, EventVersion};
+use crate::shapes;
 use crate::task::{Status, Task, TaskError, TaskEvent, TaskPriorityChanged, TaskUnassigned};
 use crate::testing::{APOLLO, BEN, day, instant, text};
 use crate::values::Priority;
@@ -230,7 +230,7 @@ fn a_version_that_is_raised_is_written_and_read_everywhere_and_the_older_shape_i
         assert!(matches!(decoded("task", "task_priority_changed", "3", PRIORITY_CHANGED), Err(DecodeError::UnknownVersion { .. })));
         // Other events stay where they are.
         let other = TaskEvent::TaskUnassigned(TaskUnassigned { user_id: BEN });
-        assert_eq!((other.event_version(), EventVersion::newest("task_unassigned").to_string()), ("1".to_owned(), "1".to_owned()));
+        assert_eq!((other.event_version(), Event::newest_version("task_unassigned").to_string()), ("1".to_owned(), "1".to_owned()));
     });
     assert_eq!(event.event_version(), "1");
 }

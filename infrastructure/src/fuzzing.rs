@@ -6,7 +6,6 @@ use crate::kafka::verify;
 use chrono::DateTime;
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{UserId, WorkspaceId};
-use domain::shapes::EventVersion;
 use std::sync::LazyLock;
 use uuid::Uuid;
 
@@ -19,7 +18,7 @@ pub fn envelope(bytes: &[u8]) {
     let Ok(payload) = std::str::from_utf8(bytes) else { return };
     let kinds = AggregateType::ALL.into_iter().flat_map(|kind| kind.event_names().iter().map(move |name| (kind.word(), *name)));
     let Some((kind, name)) = kinds.into_iter().find(|(_, name)| payload.contains(name)) else { return };
-    let version = EventVersion::newest(name).to_string();
+    let version = Event::newest_version(name).to_string();
     let Ok(event) = Event::decode(kind, name, &version, payload) else { return };
     assert_eq!(Event::decode(kind, name, &version, &event.encode()).as_ref(), Ok(&event), "it is another one when it is stored again");
     let at = DateTime::UNIX_EPOCH;

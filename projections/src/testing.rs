@@ -4,7 +4,6 @@ use crate::model::{ReadModel, Rows};
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{ProjectId, UserId, WorkspaceId};
-use domain::shapes::EventVersion;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -42,7 +41,7 @@ impl Story {
     /// Then this happened; `project` is what the metadata name.
     pub(crate) fn then(mut self, kind: AggregateType, id: Uuid, name: &str, body: Value, project: Option<ProjectId>) -> Self {
         let position = self.events.len() as i64 + 1;
-        let (event_version, payload) = (EventVersion::newest(name).to_string(), json!({ name: body }).to_string());
+        let (event_version, payload) = (Event::newest_version(name).to_string(), json!({ name: body }).to_string());
         let event = Event::decode(kind.word(), name, &event_version, &payload).expect("it reads as a stored event");
         let version = self.events.iter().filter(|event| event.aggregate_id == id).count() as i64 + 1;
         let metadata = Metadata {

@@ -7,18 +7,18 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-/// One fact about a project. Its stored and published name is the snake case of the variant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProjectEvent {
-    ProjectCreated(Box<ProjectCreated>),
-    ProjectUpdated(Box<ProjectUpdated>),
-    ProjectArchived(ProjectArchived),
-    ProjectUnarchived(ProjectUnarchived),
-    ProjectDeleted(ProjectDeleted),
-    ProjectCollaboratorAdded(CollaboratorAdded),
-    ProjectCollaboratorRemoved(CollaboratorRemoved),
-    ProjectCollaboratorRoleChanged(CollaboratorRoleChanged),
+events! {
+    /// One fact about a project.
+    pub enum ProjectEvent {
+        ProjectCreated(Box<ProjectCreated>) = "project_created", sets Fields::All;
+        ProjectUpdated(Box<ProjectUpdated>) = "project_updated", sets Fields::named(ProjectChanges::default().by_name());
+        ProjectArchived(ProjectArchived) = "project_archived", sets Fields::one("status");
+        ProjectUnarchived(ProjectUnarchived) = "project_unarchived", sets Fields::one("status");
+        ProjectDeleted(ProjectDeleted) = "project_deleted", sets Fields::All;
+        ProjectCollaboratorAdded(CollaboratorAdded) = "project_collaborator_added", sets Fields::one("collaborators");
+        ProjectCollaboratorRemoved(CollaboratorRemoved) = "project_collaborator_removed", sets Fields::one("collaborators");
+        ProjectCollaboratorRoleChanged(CollaboratorRoleChanged) = "project_collaborator_role_changed", sets Fields::one("collaborators");
+    }
 }
 
 /// The project began. Whoever created it is its first owner.
@@ -98,55 +98,12 @@ pub struct CollaboratorRoleChanged {
 }
 
 impl ProjectEvent {
-    /// Every name, in the order of the variants.
-    pub const NAMES: [&'static str; 8] = [
-        "project_created",
-        "project_updated",
-        "project_archived",
-        "project_unarchived",
-        "project_deleted",
-        "project_collaborator_added",
-        "project_collaborator_removed",
-        "project_collaborator_role_changed",
-    ];
-
-    /// The stored and published name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::ProjectCreated(_) => "project_created",
-            Self::ProjectUpdated(_) => "project_updated",
-            Self::ProjectArchived(_) => "project_archived",
-            Self::ProjectUnarchived(_) => "project_unarchived",
-            Self::ProjectDeleted(_) => "project_deleted",
-            Self::ProjectCollaboratorAdded(_) => "project_collaborator_added",
-            Self::ProjectCollaboratorRemoved(_) => "project_collaborator_removed",
-            Self::ProjectCollaboratorRoleChanged(_) => "project_collaborator_role_changed",
-        }
-    }
-
     /// The fields that changed, by the names callers use.
     pub fn fields(&self) -> Fields {
-        match self {
-            Self::ProjectCreated(_) | Self::ProjectDeleted(_) => Fields::All,
-            Self::ProjectUpdated(updated) => Fields::which(updated.changes.by_name()),
-            Self::ProjectArchived(_) | Self::ProjectUnarchived(_) => Fields::one("status"),
-            Self::ProjectCollaboratorAdded(_) | Self::ProjectCollaboratorRemoved(_) | Self::ProjectCollaboratorRoleChanged(_) => {
-                Fields::one("collaborators")
-            }
+        if let Self::ProjectUpdated(updated) = self {
+            return Fields::which(updated.changes.by_name());
         }
-    }
-
-    /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
-    pub fn fields_of(name: &str) -> Fields {
-        match name {
-            "project_updated" => Fields::named(ProjectChanges::default().by_name()),
-            "project_archived" | "project_unarchived" => Fields::one("status"),
-            "project_collaborator_added" | "project_collaborator_removed" | "project_collaborator_role_changed" => {
-                Fields::one("collaborators")
-            }
-            // It is the whole thing, or may be.
-            _ => Fields::All,
-        }
+        Self::fields_of(self.name()).unwrap_or(Fields::All)
     }
 }
 

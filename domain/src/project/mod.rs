@@ -3,7 +3,6 @@
 //! Life: `Absent` -> active <-> archived -> deleted. An archived project refuses everything but unarchiving
 //! and deletion; a deleted one stays, so that its key is never given again. There is always an owner.
 
-mod aggregate;
 mod commands;
 mod decide;
 mod error;
@@ -15,8 +14,9 @@ mod tests;
 pub use commands::{AddCollaborator, ChangeCollaboratorRole, CreateProject, ProjectCommand, RemoveCollaborator, UpdateProject};
 pub use decide::{COLLABORATORS_MAX, decide};
 pub use error::ProjectError;
-pub use events::{
-    CollaboratorAdded, CollaboratorRemoved, CollaboratorRoleChanged, ProjectArchived, ProjectChanges, ProjectCreated, ProjectDeleted,
-    ProjectEvent, ProjectUnarchived, ProjectUpdated,
-};
+pub use events::*;
 pub use state::{Home, LiveProject, Phase, Project, evolve};
+
+use crate::issued::Issued;
+
+aggregate!(Project: "project", Issued<ProjectCommand>, ProjectEvent, ProjectError);

@@ -5,18 +5,18 @@ use crate::ids::{ProjectId, TaskId, WorkspaceId};
 use crate::values::{Change, Due, Instant, ResolvedThreshold, Threshold, Title};
 use serde::{Deserialize, Serialize};
 
-/// One fact about a schedule. Its stored and published name is the snake case of the variant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScheduleEvent {
-    ScheduleCreated(Box<ScheduleCreated>),
-    ScheduleUpdated(Box<ScheduleUpdated>),
-    ScheduleRescheduled(Box<ScheduleRescheduled>),
-    ScheduleReopened(Box<ScheduleReopened>),
-    ScheduleDeleted(ScheduleDeleted),
-    DeadlineApproaching(Box<DeadlineApproaching>),
-    DeadlineOverdue(Box<DeadlineOverdue>),
-    DeadlineMet(DeadlineMet),
+events! {
+    /// One fact about a schedule.
+    pub enum ScheduleEvent {
+        ScheduleCreated(Box<ScheduleCreated>) = "schedule_created", sets Fields::All;
+        ScheduleUpdated(Box<ScheduleUpdated>) = "schedule_updated", sets Fields::named(ScheduleChanges::default().by_name());
+        ScheduleRescheduled(Box<ScheduleRescheduled>) = "schedule_rescheduled", sets Fields::one("due");
+        ScheduleReopened(Box<ScheduleReopened>) = "schedule_reopened", sets Fields::All;
+        ScheduleDeleted(ScheduleDeleted) = "schedule_deleted", sets Fields::All;
+        DeadlineApproaching(Box<DeadlineApproaching>) = "deadline_approaching", sets Fields::Some(vec![]);
+        DeadlineOverdue(Box<DeadlineOverdue>) = "deadline_overdue", sets Fields::Some(vec![]);
+        DeadlineMet(DeadlineMet) = "deadline_met", sets Fields::one("state");
+    }
 }
 
 /// What a schedule is about. It never changes.
@@ -162,53 +162,12 @@ impl Subject {
 }
 
 impl ScheduleEvent {
-    /// Every name, in the order of the variants.
-    pub const NAMES: [&'static str; 8] = [
-        "schedule_created",
-        "schedule_updated",
-        "schedule_rescheduled",
-        "schedule_reopened",
-        "schedule_deleted",
-        "deadline_approaching",
-        "deadline_overdue",
-        "deadline_met",
-    ];
-
-    /// The stored and published name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::ScheduleCreated(_) => "schedule_created",
-            Self::ScheduleUpdated(_) => "schedule_updated",
-            Self::ScheduleRescheduled(_) => "schedule_rescheduled",
-            Self::ScheduleReopened(_) => "schedule_reopened",
-            Self::ScheduleDeleted(_) => "schedule_deleted",
-            Self::DeadlineApproaching(_) => "deadline_approaching",
-            Self::DeadlineOverdue(_) => "deadline_overdue",
-            Self::DeadlineMet(_) => "deadline_met",
-        }
-    }
-
     /// The fields that changed, by the names callers use. A firing changes nothing that a caller sets.
     pub fn fields(&self) -> Fields {
-        match self {
-            Self::ScheduleCreated(_) | Self::ScheduleDeleted(_) | Self::ScheduleReopened(_) => Fields::All,
-            Self::ScheduleUpdated(updated) => Fields::which(updated.changes.by_name()),
-            Self::ScheduleRescheduled(_) => Fields::one("due"),
-            Self::DeadlineApproaching(_) | Self::DeadlineOverdue(_) => Fields::Some(vec![]),
-            Self::DeadlineMet(_) => Fields::one("state"),
+        if let Self::ScheduleUpdated(updated) = self {
+            return Fields::which(updated.changes.by_name());
         }
-    }
-
-    /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
-    pub fn fields_of(name: &str) -> Fields {
-        match name {
-            "schedule_updated" => Fields::named(ScheduleChanges::default().by_name()),
-            "schedule_rescheduled" => Fields::one("due"),
-            "deadline_approaching" | "deadline_overdue" => Fields::Some(vec![]),
-            "deadline_met" => Fields::one("state"),
-            // It is the whole thing, or may be.
-            _ => Fields::All,
-        }
+        Self::fields_of(self.name()).unwrap_or(Fields::All)
     }
 }
 

@@ -6,7 +6,6 @@
 //!
 //! The schedule that follows a task's due date is kept in step by a reaction and by nobody else; it alone can be reopened.
 
-mod aggregate;
 mod commands;
 mod decide;
 mod error;
@@ -18,8 +17,9 @@ mod tests;
 pub use commands::{About, CreateSchedule, FollowedTask, Plan, ScheduleCommand, UpdateSchedule};
 pub use decide::decide;
 pub use error::ScheduleError;
-pub use events::{
-    DeadlineApproaching, DeadlineMet, DeadlineOverdue, Place, ScheduleChanges, ScheduleCreated, ScheduleDeleted, ScheduleEvent,
-    ScheduleReopened, ScheduleRescheduled, ScheduleUpdated, Subject,
-};
+pub use events::*;
 pub use state::{LiveSchedule, Schedule, ScheduleLife, evolve, next_moment};
+
+use crate::issued::Issued;
+
+aggregate!(Schedule: "schedule", Issued<About<ScheduleCommand>>, ScheduleEvent, ScheduleError);

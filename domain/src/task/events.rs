@@ -7,22 +7,22 @@ use crate::values::{
 };
 use serde::{Deserialize, Serialize};
 
-/// One fact about a task. Its stored and published name is the snake case of the variant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskEvent {
-    TaskCreated(Box<TaskCreated>),
-    TaskUpdated(Box<TaskUpdated>),
-    TaskAssigned(TaskAssigned),
-    TaskUnassigned(TaskUnassigned),
-    TaskStatusChanged(TaskStatusChanged),
-    TaskPriorityChanged(TaskPriorityChanged),
-    TaskCompleted(TaskCompleted),
-    TaskReopened(TaskReopened),
-    TaskDeleted(TaskDeleted),
-    TaskDueDateChanged(TaskDueDateChanged),
-    TaskCommented(TaskCommented),
-    TaskMoved(TaskMoved),
+events! {
+    /// One fact about a task.
+    pub enum TaskEvent {
+        TaskCreated(Box<TaskCreated>) = "task_created", sets Fields::All;
+        TaskUpdated(Box<TaskUpdated>) = "task_updated", sets Fields::named(TaskChanges::default().by_name());
+        TaskAssigned(TaskAssigned) = "task_assigned", sets Fields::one("assigneeIds");
+        TaskUnassigned(TaskUnassigned) = "task_unassigned", sets Fields::one("assigneeIds");
+        TaskStatusChanged(TaskStatusChanged) = "task_status_changed", sets Fields::one("status");
+        TaskPriorityChanged(TaskPriorityChanged) = "task_priority_changed", sets Fields::one("priority");
+        TaskCompleted(TaskCompleted) = "task_completed", sets Fields::one("status");
+        TaskReopened(TaskReopened) = "task_reopened", sets Fields::one("status");
+        TaskDeleted(TaskDeleted) = "task_deleted", sets Fields::All;
+        TaskDueDateChanged(TaskDueDateChanged) = "task_due_date_changed", sets Fields::one("due");
+        TaskCommented(TaskCommented) = "task_commented", sets Fields::one("comments");
+        TaskMoved(TaskMoved) = "task_moved", sets Fields::one("project");
+    }
 }
 
 /// Where a task is in its work.
@@ -159,67 +159,12 @@ pub struct TaskMoved {
 }
 
 impl TaskEvent {
-    /// Every name, in the order of the variants.
-    pub const NAMES: [&'static str; 12] = [
-        "task_created",
-        "task_updated",
-        "task_assigned",
-        "task_unassigned",
-        "task_status_changed",
-        "task_priority_changed",
-        "task_completed",
-        "task_reopened",
-        "task_deleted",
-        "task_due_date_changed",
-        "task_commented",
-        "task_moved",
-    ];
-
-    /// The stored and published name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::TaskCreated(_) => "task_created",
-            Self::TaskUpdated(_) => "task_updated",
-            Self::TaskAssigned(_) => "task_assigned",
-            Self::TaskUnassigned(_) => "task_unassigned",
-            Self::TaskStatusChanged(_) => "task_status_changed",
-            Self::TaskPriorityChanged(_) => "task_priority_changed",
-            Self::TaskCompleted(_) => "task_completed",
-            Self::TaskReopened(_) => "task_reopened",
-            Self::TaskDeleted(_) => "task_deleted",
-            Self::TaskDueDateChanged(_) => "task_due_date_changed",
-            Self::TaskCommented(_) => "task_commented",
-            Self::TaskMoved(_) => "task_moved",
-        }
-    }
-
     /// The fields that changed, by the names callers use.
     pub fn fields(&self) -> Fields {
-        match self {
-            Self::TaskCreated(_) | Self::TaskDeleted(_) => Fields::All,
-            Self::TaskUpdated(updated) => Fields::which(updated.changes.by_name()),
-            Self::TaskAssigned(_) | Self::TaskUnassigned(_) => Fields::one("assigneeIds"),
-            Self::TaskStatusChanged(_) | Self::TaskCompleted(_) | Self::TaskReopened(_) => Fields::one("status"),
-            Self::TaskPriorityChanged(_) => Fields::one("priority"),
-            Self::TaskDueDateChanged(_) => Fields::one("due"),
-            Self::TaskCommented(_) => Fields::one("comments"),
-            Self::TaskMoved(_) => Fields::one("project"),
+        if let Self::TaskUpdated(updated) = self {
+            return Fields::which(updated.changes.by_name());
         }
-    }
-
-    /// All fields that an event of this name can change: those of [`Self::fields`], whatever it holds.
-    pub fn fields_of(name: &str) -> Fields {
-        match name {
-            "task_updated" => Fields::named(TaskChanges::default().by_name()),
-            "task_assigned" | "task_unassigned" => Fields::one("assigneeIds"),
-            "task_status_changed" | "task_completed" | "task_reopened" => Fields::one("status"),
-            "task_priority_changed" => Fields::one("priority"),
-            "task_due_date_changed" => Fields::one("due"),
-            "task_commented" => Fields::one("comments"),
-            "task_moved" => Fields::one("project"),
-            // It is the whole thing, or may be.
-            _ => Fields::All,
-        }
+        Self::fields_of(self.name()).unwrap_or(Fields::All)
     }
 
     /// The project in whose numbering this event draws its number, if it draws one. The number is the first field

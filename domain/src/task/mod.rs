@@ -4,7 +4,6 @@
 //! deleted for good. It can move between projects and then gets a new number there; the old key still leads to it.
 //! Every task command relies on its project being active, so the append is guarded by the project's version.
 
-mod aggregate;
 mod commands;
 mod decide;
 mod error;
@@ -16,8 +15,9 @@ mod tests;
 pub use commands::{ChangeStatus, Comment, CreateTask, InProject, MoveTask, TaskCommand, UpdateTask};
 pub use decide::decide;
 pub use error::TaskError;
-pub use events::{
-    Status, TaskAssigned, TaskChanges, TaskCommented, TaskCompleted, TaskCreated, TaskDeleted, TaskDueDateChanged, TaskEvent, TaskMoved,
-    TaskPriorityChanged, TaskReopened, TaskStatusChanged, TaskUnassigned, TaskUpdated,
-};
+pub use events::*;
 pub use state::{LiveTask, Task, evolve};
+
+use crate::issued::Issued;
+
+aggregate!(Task: "task", Issued<InProject<TaskCommand>>, TaskEvent, TaskError);

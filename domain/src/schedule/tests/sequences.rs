@@ -156,7 +156,7 @@ impl World {
             assert_wished(&event.fields(), &fields);
             assert_true_of_what_was(&before, &event);
             self.assert_fires_once(&event);
-            assert_wished(&event.fields(), &ScheduleEvent::fields_of(event.name()));
+            assert_wished(&event.fields(), &ScheduleEvent::fields_of(event.name()).expect("a known event"));
             self.history.push(event);
         }
     }
