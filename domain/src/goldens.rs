@@ -1,115 +1,129 @@
 //! Every stored shape of every event, as files that must load for ever: `schemas/events/<aggregate>/<event>.<version>.json`.
 //! Where fields may be absent or empty there is a second file, `….minimal.json`, and where a field has kinds one for each.
 //!
-//! A golden is never changed. A new shape gets a new version, an upcaster and a new file; the old file then loads as
-//! the new event, and stands beside it here.
-
-mod project;
-mod schedule;
-mod task;
+//! A golden is only its file: to add an event is to add a file, and nothing here. A golden is never changed. A new shape gets
+//! a new version, an upcaster and new files: its own, and for each older file `<event>.<older version>[.<kind>].json` one that
+//! says what is made of it, `<event>.<version>.from_<older version>[.<kind>].json`.
 
 use crate::event::{AggregateType, DecodeError, Event};
-use crate::ids::{ProjectId, TaskId, UserId, WorkspaceId};
-use crate::testing::{day, instant};
-use crate::values::{Due, Instant, ResolvedThreshold, ThresholdUnit};
-use chrono_tz::Tz;
+use crate::values::Instant;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use uuid::uuid;
 
-const WORKSPACE: WorkspaceId = WorkspaceId(uuid!("5b0c6a0e-3d1f-4e7b-8a52-0f3c9d2e7b11"));
-const PROJECT: ProjectId = ProjectId(uuid!("0196f1a2-7c3e-7d41-9b60-4a5e8c1d2f30"));
-const OTHER_PROJECT: ProjectId = ProjectId(uuid!("0196f1a2-9d4f-7e52-8c71-5b6f9d2e3a41"));
-const TASK: TaskId = TaskId(uuid!("0196f1a3-1a2b-7c3d-8e4f-5a6b7c8d9e0f"));
-const PERSON: UserId = UserId(uuid!("c2a4e6f8-1b3d-4f5a-8c7e-9d0b2f4a6c8e"));
-const OTHER_PERSON: UserId = UserId(uuid!("d3b5f709-2c4e-405b-9d8f-ae1c305b7d9f"));
+/// One file.
+#[derive(Debug)]
+struct Golden {
+    of: AggregateType,
+    /// Its name without `.json`.
+    name: String,
+    text: String,
+}
 
-/// What a file holds, by its name without `.json`.
-type Golden = (&'static str, Event);
+fn folder() -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/events")).to_owned()
+}
 
-fn goldens(of: AggregateType) -> Vec<Golden> {
-    match of {
-        AggregateType::Project => project::goldens(),
-        AggregateType::Task => task::goldens(),
-        AggregateType::Schedule => schedule::goldens(),
+fn goldens() -> Vec<Golden> {
+    let files = |of: AggregateType| fs::read_dir(folder().join(of.word())).expect("a folder for each aggregate");
+    let files = AggregateType::ALL.into_iter().flat_map(|of| files(of).map(move |file| (of, file.expect("a file").path())));
+    let goldens = files.map(|(of, path)| {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name in UTF-8").to_owned();
+        Golden { of, name, text: fs::read_to_string(&path).expect("files can be read") }
+    });
+    goldens.collect()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("a golden is JSON")
+}
+
+impl Golden {
+    /// The event, its version, and what makes this file differ from others of both.
+    fn parts(&self) -> (&str, &str, Option<&str>) {
+        let mut parts = self.name.splitn(3, '.');
+        (parts.next().expect("an event"), parts.next().expect("a version"), parts.next())
+    }
+
+    fn decode(&self, payload: &str) -> Result<Event, DecodeError> {
+        let (event_type, event_version, _) = self.parts();
+        Event::decode(self.of.word(), event_type, event_version, payload)
+    }
+
+    fn event(&self) -> Event {
+        self.decode(&self.text).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    fn is_newest(&self) -> bool {
+        let (event_type, event_version, _) = self.parts();
+        Event::newest_version(event_type).to_string() == event_version
     }
 }
 
-fn folder(of: AggregateType) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/events")).join(of.word())
-}
-
-/// The event and the version in a file's name.
-fn event_and_version(name: &str) -> (&str, &str) {
-    let mut parts = name.split('.');
-    (parts.next().expect("a first part"), parts.next().expect("a version"))
-}
-
-fn stored(of: AggregateType, name: &str, event: &Event) -> String {
-    let file = folder(of).join(format!("{name}.json"));
-    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}; should it hold this?\n{}", file.display(), event.encode()))
+#[test]
+fn every_golden_is_stored_again_as_it_is() {
+    for golden in goldens().iter().filter(|golden| golden.is_newest()) {
+        assert_eq!(json(&golden.event().encode()), json(&golden.text), "{}", golden.name);
+    }
 }
 
 #[test]
-fn every_golden_loads_as_the_event_it_stands_for() {
+fn every_older_golden_becomes_what_a_file_says() {
+    let all = goldens();
+    for golden in all.iter().filter(|golden| !golden.is_newest()) {
+        let (event_type, event_version, kind) = golden.parts();
+        let kind = kind.map_or_else(String::new, |kind| format!(".{kind}"));
+        let name = format!("{event_type}.{}.from_{event_version}{kind}", Event::newest_version(event_type));
+        let becomes = golden.event().encode();
+        let file =
+            all.iter().find(|golden| golden.name == name).unwrap_or_else(|| panic!("no file {name}; should it hold this?\n{becomes}"));
+        assert_eq!(json(&becomes), json(&file.text), "{} as {name}", golden.name);
+    }
+}
+
+/// The stock loader reads by a parsed value, everything else by the text.
+#[test]
+fn every_golden_is_read_the_same_from_text_and_from_a_value() {
+    for golden in goldens() {
+        let (event_type, event_version, _) = golden.parts();
+        let read = Event::decode_value(golden.of.word(), event_type, event_version, json(&golden.text));
+        assert_eq!(read, Ok(golden.event()), "{}", golden.name);
+    }
+}
+
+#[test]
+fn every_event_has_a_golden_in_its_newest_version() {
+    let all = goldens();
     for of in AggregateType::ALL {
-        for (name, event) in goldens(of) {
-            let (event_type, event_version) = event_and_version(name);
-            let text = stored(of, name, &event);
-            let parsed = serde_json::from_str(&text).expect("a golden is JSON");
-            assert_eq!(Event::decode_value(of.word(), event_type, event_version, parsed), Ok(event.clone()), "{name}");
-            assert_eq!(Event::decode(of.word(), event_type, event_version, &text), Ok(event), "{name}");
+        for name in of.event_names() {
+            let file = format!("{name}.{}", Event::newest_version(name));
+            let found = all.iter().any(|golden| golden.of == of && golden.name == file);
+            assert!(found, "schemas/events/{}/{file}.json is missing: the event as `encode` writes it", of.word());
         }
     }
-}
-
-#[test]
-fn every_event_is_stored_as_its_golden() {
-    let json = |text: &str| serde_json::from_str::<Value>(text).expect("a golden is JSON");
-    for of in AggregateType::ALL {
-        for (name, event) in goldens(of) {
-            if event_and_version(name).1 == event.version().to_string() {
-                assert_eq!(json(&event.encode()), json(&stored(of, name, &event)), "{name}");
-            }
-        }
-    }
-}
-
-#[test]
-fn every_event_has_a_golden_and_every_golden_an_event() {
-    for of in AggregateType::ALL {
-        let expected = goldens(of);
-        let newest = expected.iter().filter(|(name, event)| *name == format!("{}.{}", event.name(), event.version()));
-        let covered = newest.map(|(_, event)| event.name()).collect::<BTreeSet<_>>();
-        assert_eq!(covered, of.event_names().iter().copied().collect(), "goldens of {}", of.word());
-
-        let files = fs::read_dir(folder(of)).expect("a folder for each aggregate").map(|file| file.expect("a file").file_name());
-        let files = files.map(|name| name.into_string().expect("a name in UTF-8")).collect::<BTreeSet<_>>();
-        assert_eq!(files, expected.iter().map(|(name, _)| format!("{name}.json")).collect(), "files of {}", of.word());
-    }
-    let beside = fs::read_dir(folder(AggregateType::Task).join("..")).expect("the folder of goldens").map(|file| file.expect("a file"));
-    let folders = beside.filter(|file| file.path().is_dir()).count();
-    assert_eq!(folders, AggregateType::ALL.len(), "a folder of goldens without an aggregate");
+    let folders = fs::read_dir(folder()).expect("the folder of goldens").map(|file| file.expect("a file").path());
+    let folders: BTreeSet<_> = folders.filter(|path| path.is_dir()).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+    assert_eq!(folders, AggregateType::ALL.into_iter().map(|of| of.word().into()).collect(), "a folder of goldens without an aggregate");
 }
 
 /// The log puts the drawn number right behind these words, without reading the rest.
 #[test]
 fn a_number_to_be_drawn_is_stored_first() {
-    for (name, event) in AggregateType::ALL.into_iter().flat_map(goldens) {
-        let begins = format!(r#"{{"{}":{{"number":"#, event.name());
+    for golden in goldens() {
+        let event = golden.event();
+        let starts = format!(r#"{{"{}":{{"number":"#, event.name());
         let undrawn = event.clone().with_drawn(0);
         match event.draw() {
             Some(_) => {
                 let undrawn = undrawn.encode();
-                assert!(undrawn.starts_with(&format!("{begins}0,")), "{undrawn}");
-                let drawn = undrawn.replacen(&format!("{begins}0,"), &format!("{begins}4711,"), 1);
+                assert!(undrawn.starts_with(&format!("{starts}0,")), "{undrawn}");
+                let drawn = undrawn.replacen(&format!("{starts}0,"), &format!("{starts}4711,"), 1);
                 assert_eq!(drawn, event.with_drawn(4_711).encode());
             }
             None => {
                 assert_eq!(undrawn, event);
-                assert!(!event.encode().starts_with(&begins), "{name}");
+                assert!(!event.encode().starts_with(&starts), "{}", golden.name);
             }
         }
     }
@@ -117,18 +131,16 @@ fn a_number_to_be_drawn_is_stored_first() {
 
 #[test]
 fn a_number_is_drawn_in_the_project_that_the_task_is_then_in() {
-    for (name, event) in AggregateType::ALL.into_iter().flat_map(goldens) {
-        let drawn_in = match event.name() {
-            "task_created" => Some(PROJECT),
-            "task_moved" => Some(OTHER_PROJECT),
-            _ => None,
-        };
-        assert_eq!(event.draw(), drawn_in, "{name}");
+    for golden in goldens() {
+        let (event, draws) = (golden.event(), ["task_created", "task_moved"].contains(&golden.parts().0));
+        let project = &json(&golden.text)[event.name()]["project_id"];
+        let drawn_in = draws.then(|| project.as_str().expect("the project of the task").to_owned());
+        assert_eq!(event.draw().map(|project| project.to_string()), drawn_in, "{}", golden.name);
     }
 }
 
-/// Every text inside a stored event, with `change` made to one of them at a time: the name of the golden, and the event.
-fn with_each_text(change: impl Fn(&str) -> Option<String>) -> Vec<(AggregateType, &'static str, Value)> {
+/// Every golden with `change` made to one of its texts at a time.
+fn with_each_text(change: impl Fn(&str) -> Option<String>) -> Vec<Golden> {
     fn places(value: &Value, place: String, into: &mut Vec<String>) {
         match value {
             Value::Object(fields) => fields.iter().for_each(|(name, value)| places(value, format!("{place}/{name}"), into)),
@@ -138,27 +150,19 @@ fn with_each_text(change: impl Fn(&str) -> Option<String>) -> Vec<(AggregateType
         }
     }
     let mut changed = vec![];
-    for of in AggregateType::ALL {
-        for (name, event) in goldens(of) {
-            let golden: Value = serde_json::from_str(&stored(of, name, &event)).expect("a golden is JSON");
-            let mut found = vec![];
-            places(&golden, String::new(), &mut found);
-            for place in found {
-                let mut other = golden.clone();
-                let text = other.pointer_mut(&place).expect("the place was found there");
-                if let Some(new) = text.as_str().and_then(&change) {
-                    *text = Value::String(new);
-                    changed.push((of, name, other));
-                }
+    for golden in goldens() {
+        let (value, mut found) = (json(&golden.text), vec![]);
+        places(&value, String::new(), &mut found);
+        for place in found {
+            let mut other = value.clone();
+            let text = other.pointer_mut(&place).expect("the place was found there");
+            if let Some(new) = text.as_str().and_then(&change) {
+                *text = Value::String(new);
+                changed.push(Golden { of: golden.of, name: golden.name.clone(), text: other.to_string() });
             }
         }
     }
     changed
-}
-
-fn decoded(of: AggregateType, name: &str, payload: &Value) -> Result<Event, DecodeError> {
-    let (event_type, event_version) = event_and_version(name);
-    Event::decode(of.word(), event_type, event_version, &payload.to_string())
 }
 
 /// Also a field of an event to come, which has a golden.
@@ -167,9 +171,8 @@ fn no_event_holds_a_second_60_whatever_was_stored() {
     let second_60 = |text: &str| text.parse::<Instant>().is_ok().then(|| format!("{}:60.5Z", &text[..16]));
     let changed = with_each_text(second_60);
     assert!(changed.len() > 20, "goldens have instants");
-    for (of, name, payload) in changed {
-        let event = decoded(of, name, &payload).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(!event.encode().contains(":60"), "{name}: {payload}");
+    for golden in changed {
+        assert!(!golden.event().encode().contains(":60"), "{}: {}", golden.name, golden.text);
     }
 }
 
@@ -177,35 +180,11 @@ fn no_event_holds_a_second_60_whatever_was_stored() {
 #[test]
 fn a_stored_text_is_read_whatever_it_holds() {
     let strange = format!(" \u{200b}\r\n\u{202e}\0{}", "x".repeat(100_000));
-    let is_a_text = |(of, name, payload): &(AggregateType, &'static str, Value)| decoded(*of, name, payload).is_ok();
     let places = |change: &str| with_each_text(|_| Some(change.to_owned()));
-    let texts: Vec<_> = places("some words").iter().map(is_a_text).zip(places(&strange)).filter(|(text, _)| *text).collect();
+    let is_a_text = |golden: Golden| golden.decode(&golden.text).is_ok();
+    let texts: Vec<_> = places("some words").into_iter().map(is_a_text).zip(places(&strange)).filter(|(text, _)| *text).collect();
     assert!(texts.len() > 20, "goldens have texts");
-    for (_, (of, name, payload)) in texts {
-        decoded(of, name, &payload).unwrap_or_else(|error| panic!("{name}: {error}"));
+    for (_, golden) in texts {
+        golden.event();
     }
-}
-
-// Values that several goldens show.
-
-/// The end of a day in Zurich.
-fn end_of_march() -> Due {
-    Due { at: instant("2031-03-31T22:00:00Z"), date: Some(day("2031-03-31")), time_zone: Tz::Europe__Zurich }
-}
-
-/// An instant.
-fn noon_in_april() -> Due {
-    Due { at: instant("2031-04-15T10:00:00.500Z"), date: None, time_zone: Tz::UTC }
-}
-
-fn three_days_ahead() -> ResolvedThreshold {
-    ResolvedThreshold { amount: 3, unit: ThresholdUnit::Days, at: instant("2031-03-28T23:00:00Z") }
-}
-
-fn six_hours_ahead() -> ResolvedThreshold {
-    ResolvedThreshold { amount: 6, unit: ThresholdUnit::Hours, at: instant("2031-03-31T16:00:00Z") }
-}
-
-fn half_an_hour_ahead() -> ResolvedThreshold {
-    ResolvedThreshold { amount: 30, unit: ThresholdUnit::Minutes, at: instant("2031-03-31T21:30:00Z") }
 }
