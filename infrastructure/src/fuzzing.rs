@@ -1,11 +1,11 @@
 //! What a fuzzer drives: stored events on their way to a record, and records. `fuzz/` holds the fuzzers, and says how they are run.
 
 use crate::kafka::catalogue::Catalogue;
-use crate::kafka::contract::Envelope;
 use crate::kafka::verify;
 use chrono::DateTime;
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{UserId, WorkspaceId};
+use messages::Envelope;
 use std::sync::LazyLock;
 use uuid::Uuid;
 

@@ -6,16 +6,17 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which crates of the workspace a crate may use.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("application", &["domain"]),
-    ("infrastructure", &["domain", "application"]),
+    ("messages", &["domain"]),
+    ("infrastructure", &["domain", "application", "messages"]),
     ("projections", &["domain"]),
     ("api", &["domain", "application", "projections"]),
     ("server", &["domain", "application", "infrastructure", "projections", "api"]),
-    ("tests", &["domain", "application", "infrastructure", "projections", "api", "server"]),
-    ("xtask", &["domain", "application", "infrastructure", "projections", "api", "server"]),
-    ("benches", &["domain", "application", "infrastructure", "projections", "server"]),
+    ("tests", &["domain", "application", "infrastructure", "projections", "messages", "api", "server"]),
+    ("xtask", &["domain", "application", "infrastructure", "projections", "messages", "api", "server"]),
+    ("benches", &["domain", "application", "infrastructure", "projections", "messages", "server"]),
     ("peer", &["domain"]),
 ];
 

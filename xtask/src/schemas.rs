@@ -6,7 +6,6 @@ use application::commands::Command;
 use application::import::ImportLine;
 use infrastructure::config::{Kind, SETTINGS};
 use infrastructure::kafka::catalogue::Catalogue;
-use infrastructure::kafka::contract;
 use infrastructure::postgres::CONNECTIONS_BESIDE_POOLS;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ pub(crate) type Files = BTreeMap<String, String>;
 pub(crate) fn generate(root: &Path) -> Result<Files> {
     let mut files = Files::new();
     files.insert("schemas/graphql/schema.graphql".to_owned(), api::graphql::sdl());
-    let (envelope, data) = contract::schemas();
+    let (envelope, data) = messages::schemas();
     files.insert("schemas/kafka/envelope.json".to_owned(), pretty(&envelope));
     for (event, schema) in &data {
         files.insert(format!("schemas/kafka/data/{event}.json"), pretty(schema));
@@ -250,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_messages_of_asyncapi_refer_to_nothing_outside() {
-        let (envelope, data) = contract::schemas();
+        let (envelope, data) = messages::schemas();
         let text = asyncapi(&envelope, &data).expect("made").to_string();
         assert!(!text.contains("$defs"), "a definition was left behind");
     }

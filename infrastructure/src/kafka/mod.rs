@@ -2,12 +2,13 @@
 
 pub mod catalogue;
 mod client;
-pub mod contract;
 pub mod mock;
 pub mod partitioner;
 mod position;
 mod probe;
 mod reading;
+#[cfg(test)]
+mod records;
 pub mod relay;
 pub mod topics;
 pub mod verify;

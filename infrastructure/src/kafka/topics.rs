@@ -6,10 +6,10 @@ pub use difference::{Difference, TopicFound, TopicState, Warning, warning};
 
 use super::catalogue::Catalogue;
 use super::client::{client_config, is_demo};
-use super::contract::RECORD_BYTES_MAX;
 use super::probe::{AskError, Probe};
 use crate::config::Kafka;
 use difference::differences;
+use messages::RECORD_BYTES_MAX;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };

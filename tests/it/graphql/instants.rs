@@ -4,7 +4,7 @@ use application::import::{LineOutcome, Refused, import};
 use application::ports::EventLog;
 use domain::ids::ScheduleId;
 use futures::StreamExt;
-use infrastructure::kafka::contract::Envelope;
+use messages::Envelope;
 use serde_json::{Value, json};
 use tests::app::TestApp;
 use uuid::Uuid;

@@ -2,7 +2,7 @@
 
 use super::{MILEPOST, Scene};
 use infrastructure::kafka::client_config;
-use infrastructure::kafka::contract::RECORD_BYTES_MAX;
+use messages::RECORD_BYTES_MAX;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Messages about schedules.
 
-use super::{ChangeV1, DueV1, Moment, schema};
+use crate::{ChangeV1, DueV1, Moment, schema};
 use domain::event::Recorded;
 use domain::schedule::{DeadlineApproaching, DeadlineOverdue, Place, ScheduleChanges, ScheduleEvent};
 use domain::values::{ResolvedThreshold, Threshold};
@@ -154,7 +154,7 @@ fn lead(threshold: Threshold) -> ThresholdV1 {
     ThresholdV1 { amount: threshold.amount, unit: threshold.unit.word() }
 }
 
-pub(super) fn message(recorded: &Recorded, event: &ScheduleEvent) -> ScheduleMessage {
+pub(crate) fn message(recorded: &Recorded, event: &ScheduleEvent) -> ScheduleMessage {
     let (schedule_id, project_id) = (recorded.aggregate_id, recorded.metadata.project_id.map(|id| id.0));
     match event {
         ScheduleEvent::ScheduleCreated(created) => {
@@ -238,7 +238,7 @@ fn overdue(schedule_id: Uuid, fired: &DeadlineOverdue) -> DeadlineOverdueV1 {
     }
 }
 
-pub(super) fn schemas() -> Vec<(&'static str, Value)> {
+pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("schedule_created", schema::<ScheduleCreatedV1>()),
         ("schedule_updated", schema::<ScheduleUpdatedV1>()),

@@ -1,4 +1,4 @@
-//! What is said on Kafka. A fact is ours, a message is public: these types are apart from the events, and a mapping
+//! What is published of events. A fact is ours, a message is public: these types are apart from the events, and a mapping
 //! between the two is a pure function of one event.
 
 mod largest;

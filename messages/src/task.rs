@@ -1,6 +1,6 @@
 //! Messages about tasks.
 
-use super::{ChangeV1, DueV1, Moment, schema};
+use crate::{ChangeV1, DueV1, Moment, schema};
 use domain::event::Recorded;
 use domain::task::{TaskChanges, TaskEvent};
 use domain::values::{Priority, Tags};
@@ -164,7 +164,7 @@ pub struct TaskMovedV1 {
     pub from_key: String,
 }
 
-pub(super) fn message(recorded: &Recorded, event: &TaskEvent) -> TaskMessage {
+pub(crate) fn message(recorded: &Recorded, event: &TaskEvent) -> TaskMessage {
     let (task_id, project_id) = (recorded.aggregate_id, recorded.metadata.project_id.map(|id| id.0));
     let assignment = |user_id| TaskMessage::Assignment(TaskAssignmentV1 { task_id, project_id, user_id });
     match event {
@@ -256,7 +256,7 @@ fn priority(priority: Priority) -> &'static str {
     }
 }
 
-pub(super) fn schemas() -> Vec<(&'static str, Value)> {
+pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("task_created", schema::<TaskCreatedV1>()),
         ("task_updated", schema::<TaskUpdatedV1>()),

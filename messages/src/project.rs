@@ -1,6 +1,6 @@
 //! Messages about projects.
 
-use super::{ChangeV1, schema};
+use crate::{ChangeV1, schema};
 use chrono::NaiveDate;
 use domain::event::Recorded;
 use domain::project::{ProjectChanges, ProjectEvent};
@@ -91,7 +91,7 @@ pub struct ProjectCollaboratorRoleChangedV1 {
     pub to: &'static str,
 }
 
-pub(super) fn message(recorded: &Recorded, event: &ProjectEvent) -> ProjectMessage {
+pub(crate) fn message(recorded: &Recorded, event: &ProjectEvent) -> ProjectMessage {
     let project_id = recorded.aggregate_id;
     let standing = |key: &dyn ToString| ProjectMessage::Standing(ProjectStandingV1 { project_id, key: key.to_string() });
     let collaborator = |user_id, of| ProjectMessage::Collaborator(ProjectCollaboratorV1 { project_id, user_id, role: role(of) });
@@ -146,7 +146,7 @@ fn role(role: CollaboratorRole) -> &'static str {
     }
 }
 
-pub(super) fn schemas() -> Vec<(&'static str, Value)> {
+pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("project_created", schema::<ProjectCreatedV1>()),
         ("project_updated", schema::<ProjectUpdatedV1>()),

@@ -20,9 +20,9 @@ pub const RECORD_BYTES_MAX: usize = 2 * TASK_TEXTS_BYTES_MAX + FRAME_BYTES_MAX;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Envelope;
-    use super::super::tests::recorded;
     use super::*;
+    use crate::Envelope;
+    use crate::tests::recorded;
     use domain::event::Event;
     use domain::task::{TaskChanges, TaskEvent, TaskUpdated};
     use domain::values::{Category, Change, Description, Tag, Tags, Title};
