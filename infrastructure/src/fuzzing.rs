@@ -5,7 +5,6 @@ use crate::kafka::verify;
 use chrono::DateTime;
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{UserId, WorkspaceId};
-use messages::Envelope;
 use std::sync::LazyLock;
 use uuid::Uuid;
 
@@ -41,7 +40,7 @@ pub fn envelope(bytes: &[u8]) {
         metadata,
         event,
     };
-    let value = serde_json::to_vec(&Envelope::of(&recorded)).expect("a message can be written down");
+    let value = serde_json::to_vec(&messages::envelope(&recorded)).expect("a message can be written down");
     let topic = CATALOGUE.topics.iter().position(|topic| topic.events.iter().any(|event| event == name)).expect("every event has a topic");
     let faults = verify::faults_of(topic, recorded.aggregate_id.to_string().as_bytes(), &value, &CATALOGUE);
     assert_eq!(faults, [], "an audit complains of what the relay writes");

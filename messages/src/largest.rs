@@ -21,7 +21,7 @@ pub const RECORD_BYTES_MAX: usize = 2 * TASK_TEXTS_BYTES_MAX + FRAME_BYTES_MAX;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Envelope;
+    use crate::envelope;
     use crate::tests::recorded;
     use domain::event::Event;
     use domain::task::{TaskChanges, TaskEvent, TaskUpdated};
@@ -30,9 +30,9 @@ mod tests {
     /// What a producer sends for it: value, key and headers.
     fn bytes(event: Event) -> usize {
         let recorded = recorded(event);
-        let envelope = Envelope::of(&recorded);
-        let headers: usize = envelope.headers().iter().map(|(name, value)| name.len() + value.len()).sum();
-        serde_json::to_vec(&envelope).expect("an envelope is JSON").len() + recorded.aggregate_id.to_string().len() + headers
+        let message = envelope(&recorded);
+        let headers: usize = message.headers().iter().map(|(name, value)| name.len() + value.len()).sum();
+        serde_json::to_vec(&message).expect("an envelope is JSON").len() + recorded.aggregate_id.to_string().len() + headers
     }
 
     /// The longest text in JSON that a value takes, of those made of one character.

@@ -1,29 +1,16 @@
 //! Messages about projects.
 
-use crate::{ChangeV1, schema};
+use crate::values::ChangeV1;
 use chrono::NaiveDate;
-use domain::event::Recorded;
-use domain::project::{ProjectChanges, ProjectEvent};
-use domain::values::CollaboratorRole;
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use uuid::Uuid;
 
-/// A message about a project.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum ProjectMessage {
-    Created(ProjectCreatedV1),
-    Updated(Box<ProjectUpdatedV1>),
-    Standing(ProjectStandingV1),
-    Deleted(ProjectDeletedV1),
-    Collaborator(ProjectCollaboratorV1),
-    RoleChanged(ProjectCollaboratorRoleChangedV1),
-}
-
 /// `project_created`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectCreatedV1 {
     pub project_id: Uuid,
     pub key: String,
@@ -37,14 +24,16 @@ pub struct ProjectCreatedV1 {
 }
 
 /// `project_updated`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectUpdatedV1 {
     pub project_id: Uuid,
     pub changes: ProjectChangesV1,
 }
 
 /// What changed. A field that is absent stayed as it was.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectChangesV1 {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<ChangeV1<String>>,
@@ -59,14 +48,16 @@ pub struct ProjectChangesV1 {
 }
 
 /// `project_archived` and `project_unarchived`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectStandingV1 {
     pub project_id: Uuid,
     pub key: String,
 }
 
 /// `project_deleted`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectDeletedV1 {
     pub project_id: Uuid,
     pub key: String,
@@ -74,87 +65,104 @@ pub struct ProjectDeletedV1 {
 }
 
 /// `project_collaborator_added` and `project_collaborator_removed`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectCollaboratorV1 {
     pub project_id: Uuid,
     pub user_id: Uuid,
     /// `viewer`, `editor`, `manager` or `owner`.
-    pub role: &'static str,
+    pub role: Cow<'static, str>,
 }
 
 /// `project_collaborator_role_changed`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectCollaboratorRoleChangedV1 {
     pub project_id: Uuid,
     pub user_id: Uuid,
-    pub from: &'static str,
-    pub to: &'static str,
+    pub from: Cow<'static, str>,
+    pub to: Cow<'static, str>,
 }
 
-pub(crate) fn message(recorded: &Recorded, event: &ProjectEvent) -> ProjectMessage {
-    let project_id = recorded.aggregate_id;
-    let standing = |key: &dyn ToString| ProjectMessage::Standing(ProjectStandingV1 { project_id, key: key.to_string() });
-    let collaborator = |user_id, of| ProjectMessage::Collaborator(ProjectCollaboratorV1 { project_id, user_id, role: role(of) });
-    match event {
-        ProjectEvent::ProjectCreated(created) => ProjectMessage::Created(ProjectCreatedV1 {
-            project_id,
-            key: created.key.to_string(),
-            name: created.name.to_string(),
-            description: created.description.to_string(),
-            start_on: created.start_on,
-            due_on: created.due_on,
-            time_zone: created.time_zone.name().to_owned(),
-            owner_id: created.owner_id.0,
-        }),
-        ProjectEvent::ProjectUpdated(updated) => {
-            ProjectMessage::Updated(Box::new(ProjectUpdatedV1 { project_id, changes: changes(&updated.changes) }))
+#[cfg(feature = "from-domain")]
+pub(crate) use from_domain::{PUBLISHED, write};
+
+#[cfg(feature = "from-domain")]
+mod from_domain {
+    use super::*;
+    use crate::schemas::Published;
+    use domain::event::Recorded;
+    use domain::project::{ProjectChanges, ProjectCreated, ProjectEvent};
+    use domain::values::CollaboratorRole;
+    use serde::Serializer;
+
+    /// The type of each event's message.
+    pub(crate) const PUBLISHED: [Published; 8] = [
+        Published::by::<ProjectCreatedV1>("project_created"),
+        Published::by::<ProjectUpdatedV1>("project_updated"),
+        Published::by::<ProjectStandingV1>("project_archived"),
+        Published::by::<ProjectStandingV1>("project_unarchived"),
+        Published::by::<ProjectDeletedV1>("project_deleted"),
+        Published::by::<ProjectCollaboratorV1>("project_collaborator_added"),
+        Published::by::<ProjectCollaboratorV1>("project_collaborator_removed"),
+        Published::by::<ProjectCollaboratorRoleChangedV1>("project_collaborator_role_changed"),
+    ];
+
+    /// Writes the message of an event.
+    pub(crate) fn write<S: Serializer>(recorded: &Recorded, event: &ProjectEvent, to: S) -> Result<S::Ok, S::Error> {
+        let project_id = recorded.aggregate_id;
+        match event {
+            ProjectEvent::ProjectCreated(event) => created(project_id, event).serialize(to),
+            ProjectEvent::ProjectUpdated(event) => ProjectUpdatedV1 { project_id, changes: changes(&event.changes) }.serialize(to),
+            ProjectEvent::ProjectArchived(event) => ProjectStandingV1 { project_id, key: event.key.to_string() }.serialize(to),
+            ProjectEvent::ProjectUnarchived(event) => ProjectStandingV1 { project_id, key: event.key.to_string() }.serialize(to),
+            ProjectEvent::ProjectDeleted(event) => {
+                ProjectDeletedV1 { project_id, key: event.key.to_string(), name: event.name.to_string() }.serialize(to)
+            }
+            ProjectEvent::ProjectCollaboratorAdded(event) => {
+                ProjectCollaboratorV1 { project_id, user_id: event.user_id.0, role: role(event.role) }.serialize(to)
+            }
+            ProjectEvent::ProjectCollaboratorRemoved(event) => {
+                ProjectCollaboratorV1 { project_id, user_id: event.user_id.0, role: role(event.role) }.serialize(to)
+            }
+            ProjectEvent::ProjectCollaboratorRoleChanged(event) => {
+                let (from, into) = (role(event.from), role(event.to));
+                ProjectCollaboratorRoleChangedV1 { project_id, user_id: event.user_id.0, from, to: into }.serialize(to)
+            }
         }
-        ProjectEvent::ProjectArchived(archived) => standing(&archived.key),
-        ProjectEvent::ProjectUnarchived(unarchived) => standing(&unarchived.key),
-        ProjectEvent::ProjectDeleted(deleted) => {
-            let (key, name) = (deleted.key.to_string(), deleted.name.to_string());
-            ProjectMessage::Deleted(ProjectDeletedV1 { project_id, key, name })
-        }
-        ProjectEvent::ProjectCollaboratorAdded(added) => collaborator(added.user_id.0, added.role),
-        ProjectEvent::ProjectCollaboratorRemoved(removed) => collaborator(removed.user_id.0, removed.role),
-        ProjectEvent::ProjectCollaboratorRoleChanged(changed) => ProjectMessage::RoleChanged(ProjectCollaboratorRoleChangedV1 {
+    }
+
+    fn created(project_id: Uuid, event: &ProjectCreated) -> ProjectCreatedV1 {
+        ProjectCreatedV1 {
             project_id,
-            user_id: changed.user_id.0,
-            from: role(changed.from),
-            to: role(changed.to),
-        }),
+            key: event.key.to_string(),
+            name: event.name.to_string(),
+            description: event.description.to_string(),
+            start_on: event.start_on,
+            due_on: event.due_on,
+            time_zone: event.time_zone.name().to_owned(),
+            owner_id: event.owner_id.0,
+        }
     }
-}
 
-fn changes(changes: &ProjectChanges) -> ProjectChangesV1 {
-    let ProjectChanges { name, description, start_on, due_on, time_zone } = changes;
-    ProjectChangesV1 {
-        name: ChangeV1::of(name, |name| name.to_string()),
-        description: ChangeV1::of(description, |description| description.to_string()),
-        start_on: ChangeV1::of(start_on, |day| day),
-        due_on: ChangeV1::of(due_on, |day| day),
-        time_zone: ChangeV1::of(time_zone, |zone| zone.name().to_owned()),
+    fn changes(changes: &ProjectChanges) -> ProjectChangesV1 {
+        let ProjectChanges { name, description, start_on, due_on, time_zone } = changes;
+        ProjectChangesV1 {
+            name: ChangeV1::of(name, |name| name.to_string()),
+            description: ChangeV1::of(description, |description| description.to_string()),
+            start_on: ChangeV1::of(start_on, |day| day),
+            due_on: ChangeV1::of(due_on, |day| day),
+            time_zone: ChangeV1::of(time_zone, |zone| zone.name().to_owned()),
+        }
     }
-}
 
-fn role(role: CollaboratorRole) -> &'static str {
-    match role {
-        CollaboratorRole::Viewer => "viewer",
-        CollaboratorRole::Editor => "editor",
-        CollaboratorRole::Manager => "manager",
-        CollaboratorRole::Owner => "owner",
+    fn role(role: CollaboratorRole) -> Cow<'static, str> {
+        let word = match role {
+            CollaboratorRole::Viewer => "viewer",
+            CollaboratorRole::Editor => "editor",
+            CollaboratorRole::Manager => "manager",
+            CollaboratorRole::Owner => "owner",
+        };
+        word.into()
     }
-}
-
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    vec![
-        ("project_created", schema::<ProjectCreatedV1>()),
-        ("project_updated", schema::<ProjectUpdatedV1>()),
-        ("project_archived", schema::<ProjectStandingV1>()),
-        ("project_unarchived", schema::<ProjectStandingV1>()),
-        ("project_deleted", schema::<ProjectDeletedV1>()),
-        ("project_collaborator_added", schema::<ProjectCollaboratorV1>()),
-        ("project_collaborator_removed", schema::<ProjectCollaboratorV1>()),
-        ("project_collaborator_role_changed", schema::<ProjectCollaboratorRoleChangedV1>()),
-    ]
 }

@@ -1,47 +1,34 @@
 //! Messages about schedules.
 
-use crate::{ChangeV1, DueV1, Moment, schema};
-use domain::event::Recorded;
-use domain::schedule::{DeadlineApproaching, DeadlineOverdue, Place, ScheduleChanges, ScheduleEvent};
-use domain::values::{ResolvedThreshold, Threshold};
+use crate::values::{ChangeV1, DueV1, Moment};
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use uuid::Uuid;
 
-/// A message about a schedule.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum ScheduleMessage {
-    Created(ScheduleCreatedV1),
-    Updated(ScheduleUpdatedV1),
-    Rescheduled(ScheduleRescheduledV1),
-    Reopened(ScheduleReopenedV1),
-    Deleted(ScheduleDeletedV1),
-    Approaching(DeadlineApproachingV1),
-    Overdue(DeadlineOverdueV1),
-    Met(DeadlineMetV1),
-}
-
 /// A lead before the due moment.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ThresholdV1 {
     pub amount: u32,
     /// `minutes`, `hours` or `days`.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
 }
 
 /// A lead before the due moment, and the moment of it.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ThresholdAtV1 {
     pub amount: u32,
     /// `minutes`, `hours` or `days`.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     pub at: Moment,
 }
 
 /// `schedule_created`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ScheduleCreatedV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -55,7 +42,8 @@ pub struct ScheduleCreatedV1 {
 }
 
 /// `schedule_updated`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ScheduleUpdatedV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -63,7 +51,8 @@ pub struct ScheduleUpdatedV1 {
 }
 
 /// What changed. A field that is absent stayed as it was.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ScheduleChangesV1 {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<ChangeV1<String>>,
@@ -72,7 +61,8 @@ pub struct ScheduleChangesV1 {
 }
 
 /// `schedule_rescheduled`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ScheduleRescheduledV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -84,7 +74,8 @@ pub struct ScheduleRescheduledV1 {
 }
 
 /// `schedule_reopened`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ScheduleReopenedV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -95,7 +86,8 @@ pub struct ScheduleReopenedV1 {
 }
 
 /// `schedule_deleted`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ScheduleDeletedV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -103,7 +95,8 @@ pub struct ScheduleDeletedV1 {
 }
 
 /// `deadline_approaching`: once for each schedule, due revision and threshold.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct DeadlineApproachingV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -119,7 +112,8 @@ pub struct DeadlineApproachingV1 {
 }
 
 /// `deadline_overdue`: once for each schedule and due revision.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct DeadlineOverdueV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -132,7 +126,8 @@ pub struct DeadlineOverdueV1 {
 }
 
 /// `deadline_met`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct DeadlineMetV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
@@ -142,111 +137,140 @@ pub struct DeadlineMetV1 {
     pub met_at: Moment,
 }
 
-fn ids(place: &Place) -> (Option<Uuid>, Option<Uuid>) {
-    (place.project_id.map(|id| id.0), place.task_id.map(|id| id.0))
-}
+#[cfg(feature = "from-domain")]
+pub(crate) use from_domain::{PUBLISHED, write};
 
-fn at(thresholds: &[ResolvedThreshold]) -> Vec<ThresholdAtV1> {
-    thresholds.iter().map(|t| ThresholdAtV1 { amount: t.amount, unit: t.unit.word(), at: Moment(t.at) }).collect()
-}
+#[cfg(feature = "from-domain")]
+mod from_domain {
+    use super::*;
+    use crate::schemas::Published;
+    use domain::event::Recorded;
+    use domain::schedule::{
+        DeadlineApproaching, DeadlineOverdue, Place, ScheduleChanges, ScheduleCreated, ScheduleEvent, ScheduleReopened, ScheduleRescheduled,
+    };
+    use domain::values::{ResolvedThreshold, Threshold};
+    use serde::Serializer;
 
-fn lead(threshold: Threshold) -> ThresholdV1 {
-    ThresholdV1 { amount: threshold.amount, unit: threshold.unit.word() }
-}
+    /// The type of each event's message.
+    pub(crate) const PUBLISHED: [Published; 8] = [
+        Published::by::<ScheduleCreatedV1>("schedule_created"),
+        Published::by::<ScheduleUpdatedV1>("schedule_updated"),
+        Published::by::<ScheduleRescheduledV1>("schedule_rescheduled"),
+        Published::by::<ScheduleReopenedV1>("schedule_reopened"),
+        Published::by::<ScheduleDeletedV1>("schedule_deleted"),
+        Published::by::<DeadlineApproachingV1>("deadline_approaching"),
+        Published::by::<DeadlineOverdueV1>("deadline_overdue"),
+        Published::by::<DeadlineMetV1>("deadline_met"),
+    ];
 
-pub(crate) fn message(recorded: &Recorded, event: &ScheduleEvent) -> ScheduleMessage {
-    let (schedule_id, project_id) = (recorded.aggregate_id, recorded.metadata.project_id.map(|id| id.0));
-    match event {
-        ScheduleEvent::ScheduleCreated(created) => {
-            let (project_id, task_id) = ids(&created.place);
-            ScheduleMessage::Created(ScheduleCreatedV1 {
+    /// Writes the message of an event.
+    pub(crate) fn write<S: Serializer>(recorded: &Recorded, event: &ScheduleEvent, to: S) -> Result<S::Ok, S::Error> {
+        let (schedule_id, project_id) = (recorded.aggregate_id, recorded.metadata.project_id.map(|id| id.0));
+        match event {
+            ScheduleEvent::ScheduleCreated(event) => created(schedule_id, event).serialize(to),
+            ScheduleEvent::ScheduleUpdated(event) => {
+                ScheduleUpdatedV1 { schedule_id, project_id, changes: changes(&event.changes) }.serialize(to)
+            }
+            ScheduleEvent::ScheduleRescheduled(event) => rescheduled(schedule_id, project_id, event).serialize(to),
+            ScheduleEvent::ScheduleReopened(event) => reopened(schedule_id, project_id, event).serialize(to),
+            ScheduleEvent::ScheduleDeleted(event) => {
+                ScheduleDeletedV1 { schedule_id, project_id, title: event.title.to_string() }.serialize(to)
+            }
+            ScheduleEvent::DeadlineApproaching(event) => approaching(schedule_id, event).serialize(to),
+            ScheduleEvent::DeadlineOverdue(event) => overdue(schedule_id, event).serialize(to),
+            ScheduleEvent::DeadlineMet(event) => DeadlineMetV1 {
                 schedule_id,
                 project_id,
-                task_id,
-                follows_task: created.subject.follows_task(),
-                title: created.title.to_string(),
-                due: created.due.into(),
-                due_revision: created.due_revision,
-                thresholds: at(&created.thresholds),
-            })
+                title: event.title.to_string(),
+                due: event.due.into(),
+                due_revision: event.due_revision,
+                met_at: event.met_at.into(),
+            }
+            .serialize(to),
         }
-        ScheduleEvent::ScheduleUpdated(updated) => {
-            let ScheduleChanges { title, thresholds } = &updated.changes;
-            let changes = ScheduleChangesV1 {
-                title: ChangeV1::of(title, |title| title.to_string()),
-                thresholds: ChangeV1::of(thresholds, |thresholds| at(&thresholds)),
-            };
-            ScheduleMessage::Updated(ScheduleUpdatedV1 { schedule_id, project_id, changes })
-        }
-        ScheduleEvent::ScheduleRescheduled(moved) => ScheduleMessage::Rescheduled(ScheduleRescheduledV1 {
+    }
+
+    fn created(schedule_id: Uuid, event: &ScheduleCreated) -> ScheduleCreatedV1 {
+        let (project_id, task_id) = ids(&event.place);
+        ScheduleCreatedV1 {
             schedule_id,
             project_id,
-            from: moved.from.into(),
-            to: moved.to.into(),
-            due_revision: moved.due_revision,
-            thresholds: at(&moved.thresholds),
-        }),
-        ScheduleEvent::ScheduleReopened(reopened) => ScheduleMessage::Reopened(ScheduleReopenedV1 {
-            schedule_id,
-            project_id,
-            title: reopened.title.to_string(),
-            due: reopened.due.into(),
-            due_revision: reopened.due_revision,
-            thresholds: at(&reopened.thresholds),
-        }),
-        ScheduleEvent::ScheduleDeleted(deleted) => {
-            ScheduleMessage::Deleted(ScheduleDeletedV1 { schedule_id, project_id, title: deleted.title.to_string() })
+            task_id,
+            follows_task: event.subject.follows_task(),
+            title: event.title.to_string(),
+            due: event.due.into(),
+            due_revision: event.due_revision,
+            thresholds: moments(&event.thresholds),
         }
-        ScheduleEvent::DeadlineApproaching(fired) => ScheduleMessage::Approaching(approaching(schedule_id, fired)),
-        ScheduleEvent::DeadlineOverdue(fired) => ScheduleMessage::Overdue(overdue(schedule_id, fired)),
-        ScheduleEvent::DeadlineMet(met) => ScheduleMessage::Met(DeadlineMetV1 {
+    }
+
+    fn changes(changes: &ScheduleChanges) -> ScheduleChangesV1 {
+        let ScheduleChanges { title, thresholds } = changes;
+        ScheduleChangesV1 {
+            title: ChangeV1::of(title, |title| title.to_string()),
+            thresholds: ChangeV1::of(thresholds, |thresholds| moments(&thresholds)),
+        }
+    }
+
+    fn rescheduled(schedule_id: Uuid, project_id: Option<Uuid>, event: &ScheduleRescheduled) -> ScheduleRescheduledV1 {
+        ScheduleRescheduledV1 {
             schedule_id,
             project_id,
-            title: met.title.to_string(),
-            due: met.due.into(),
-            due_revision: met.due_revision,
-            met_at: Moment(met.met_at),
-        }),
+            from: event.from.into(),
+            to: event.to.into(),
+            due_revision: event.due_revision,
+            thresholds: moments(&event.thresholds),
+        }
     }
-}
 
-fn approaching(schedule_id: Uuid, fired: &DeadlineApproaching) -> DeadlineApproachingV1 {
-    let (project_id, task_id) = ids(&fired.place);
-    DeadlineApproachingV1 {
-        schedule_id,
-        project_id,
-        task_id,
-        title: fired.title.to_string(),
-        due: fired.due.into(),
-        due_revision: fired.due_revision,
-        threshold: lead(fired.threshold),
-        scheduled_for: Moment(fired.scheduled_for),
-        late_by_ms: fired.late_by_ms,
+    fn reopened(schedule_id: Uuid, project_id: Option<Uuid>, event: &ScheduleReopened) -> ScheduleReopenedV1 {
+        ScheduleReopenedV1 {
+            schedule_id,
+            project_id,
+            title: event.title.to_string(),
+            due: event.due.into(),
+            due_revision: event.due_revision,
+            thresholds: moments(&event.thresholds),
+        }
     }
-}
 
-fn overdue(schedule_id: Uuid, fired: &DeadlineOverdue) -> DeadlineOverdueV1 {
-    let (project_id, task_id) = ids(&fired.place);
-    DeadlineOverdueV1 {
-        schedule_id,
-        project_id,
-        task_id,
-        title: fired.title.to_string(),
-        due: fired.due.into(),
-        due_revision: fired.due_revision,
-        late_by_ms: fired.late_by_ms,
+    fn approaching(schedule_id: Uuid, event: &DeadlineApproaching) -> DeadlineApproachingV1 {
+        let (project_id, task_id) = ids(&event.place);
+        DeadlineApproachingV1 {
+            schedule_id,
+            project_id,
+            task_id,
+            title: event.title.to_string(),
+            due: event.due.into(),
+            due_revision: event.due_revision,
+            threshold: lead(event.threshold),
+            scheduled_for: event.scheduled_for.into(),
+            late_by_ms: event.late_by_ms,
+        }
     }
-}
 
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    vec![
-        ("schedule_created", schema::<ScheduleCreatedV1>()),
-        ("schedule_updated", schema::<ScheduleUpdatedV1>()),
-        ("schedule_rescheduled", schema::<ScheduleRescheduledV1>()),
-        ("schedule_reopened", schema::<ScheduleReopenedV1>()),
-        ("schedule_deleted", schema::<ScheduleDeletedV1>()),
-        ("deadline_approaching", schema::<DeadlineApproachingV1>()),
-        ("deadline_overdue", schema::<DeadlineOverdueV1>()),
-        ("deadline_met", schema::<DeadlineMetV1>()),
-    ]
+    fn overdue(schedule_id: Uuid, event: &DeadlineOverdue) -> DeadlineOverdueV1 {
+        let (project_id, task_id) = ids(&event.place);
+        DeadlineOverdueV1 {
+            schedule_id,
+            project_id,
+            task_id,
+            title: event.title.to_string(),
+            due: event.due.into(),
+            due_revision: event.due_revision,
+            late_by_ms: event.late_by_ms,
+        }
+    }
+
+    fn ids(place: &Place) -> (Option<Uuid>, Option<Uuid>) {
+        (place.project_id.map(|id| id.0), place.task_id.map(|id| id.0))
+    }
+
+    fn moments(thresholds: &[ResolvedThreshold]) -> Vec<ThresholdAtV1> {
+        thresholds.iter().map(|t| ThresholdAtV1 { amount: t.amount, unit: t.unit.word().into(), at: t.at.into() }).collect()
+    }
+
+    fn lead(threshold: Threshold) -> ThresholdV1 {
+        ThresholdV1 { amount: threshold.amount, unit: threshold.unit.word().into() }
+    }
 }

@@ -4,7 +4,8 @@
 //! Consumers hold us to these files, so they are not changed; a new shape gets a new version and a new file. To write
 //! those that are missing, set MILEPOST_NEW_GOLDENS; a test of `infrastructure` puts in the topic.
 
-use crate::{Envelope, schemas};
+use crate::schemas::published;
+use crate::{Envelope, Moment, envelope, schemas};
 use chrono::{DateTime, TimeZone, Utc};
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{ProjectId, UserId, WorkspaceId};
@@ -65,13 +66,13 @@ pub(super) fn recorded(event: Event) -> Recorded {
 /// All of a record but its topic, which the catalogue decides.
 fn record(event: Event) -> Value {
     let recorded = recorded(event);
-    let envelope = Envelope::of(&recorded);
+    let message = envelope(&recorded);
     let headers: serde_json::Map<String, Value> =
-        envelope.headers().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        message.headers().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
     json!({
         "key": recorded.aggregate_id,
         "headers": headers,
-        "value": envelope,
+        "value": message,
     })
 }
 
@@ -107,13 +108,26 @@ fn every_type_of_event_has_a_stored_shape_and_a_schema() {
     assert_eq!(schemas().1.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), all);
 }
 
+/// A consumer that has the types alone reads every message, and loses nothing of it.
+#[test]
+fn every_message_is_read_as_its_type() {
+    for (name, event) in stored() {
+        let published = published().find(|published| published.name == event.name()).expect("a type for each event");
+        let recorded = recorded(event);
+        let message = serde_json::to_value(envelope(&recorded)).expect("an envelope is JSON");
+        assert_eq!((published.reread)(message["data"].clone()).expect("the type reads it"), message["data"], "{name}");
+        let read: Envelope<Value> = serde_json::from_value(message.clone()).expect("the envelope reads");
+        assert_eq!(serde_json::to_value(read).expect("an envelope is JSON"), message, "{name}");
+    }
+}
+
 #[test]
 fn every_message_names_its_own_thing() {
     for (name, event) in stored() {
         let kind = event.aggregate_type().word();
-        let envelope = serde_json::to_value(Envelope::of(&recorded(event))).expect("an envelope is JSON");
-        assert_eq!(envelope["data"][format!("{kind}_id")], envelope["aggregate_id"], "{name}");
-        assert_eq!(envelope["timestamp"], envelope["occurred_at"], "{name}");
+        let message = serde_json::to_value(envelope(&recorded(event))).expect("an envelope is JSON");
+        assert_eq!(message["data"][format!("{kind}_id")], message["aggregate_id"], "{name}");
+        assert_eq!(message["timestamp"], message["occurred_at"], "{name}");
     }
 }
 
@@ -123,17 +137,17 @@ fn without_a_trace_there_is_no_header_of_one() {
     let mut recorded = recorded(event);
     recorded.metadata.traceparent = None;
     recorded.position = i64::MAX;
-    let envelope = Envelope::of(&recorded);
-    let headers = envelope.headers();
+    let message = envelope(&recorded);
+    let headers = message.headers();
     assert!(headers.iter().all(|(name, _)| *name != "traceparent"));
     assert!(headers.contains(&("ce_sequence", "09223372036854775807".to_owned())));
-    let value = serde_json::to_value(&envelope).expect("an envelope is JSON");
+    let value = serde_json::to_value(&message).expect("an envelope is JSON");
     assert_eq!((&value["traceparent"], &value["position"]), (&Value::Null, &json!("9223372036854775807")));
 }
 
 #[test]
 fn moments_are_written_with_milliseconds_and_in_utc() {
     let zoned = DateTime::parse_from_rfc3339("2031-03-01T10:30:00.0056+01:00").expect("a moment").with_timezone(&Utc);
-    assert_eq!(crate::Moment(zoned.into()).text(), "2031-03-01T09:30:00.005Z");
-    assert_eq!(crate::Moment(moment(0).into()).text(), "2031-03-01T09:30:00.000Z");
+    assert_eq!(Moment(zoned).text(), "2031-03-01T09:30:00.005Z");
+    assert_eq!(Moment(moment(0)).text(), "2031-03-01T09:30:00.000Z");
 }

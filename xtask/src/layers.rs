@@ -24,13 +24,14 @@ const MAY_USE: [(&str, &[&str]); 11] = [
 const OUTSIDE: [&str; 3] = ["tests", "benches", "peer"];
 
 /// Which crates may know a library of the world.
-const KNOWN_BY: [(&str, &[&str]); 8] = [
+const KNOWN_BY: [(&str, &[&str]); 9] = [
     ("axum", &["api"]),
     ("async-graphql", &["api"]),
     ("jsonwebtoken", &["api"]),
     ("rdkafka", &["infrastructure"]),
     ("postgres-es", &["infrastructure"]),
     ("sqlx", &["infrastructure", "projections"]),
+    ("schemars", &["application", "messages", "xtask"]),
     ("clap", &["server"]),
     ("anyhow", &["server", "xtask"]),
 ];
@@ -62,6 +63,8 @@ struct Dependency {
     features: Vec<String>,
     #[serde(default)]
     uses_default_features: bool,
+    #[serde(default)]
+    optional: bool,
 }
 
 /// What cargo says of the workspace.
@@ -90,6 +93,9 @@ pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
                 && !OUTSIDE.contains(&user)
             {
                 found.push(format!("{user} must not know {used}; only {} may", known_by.join(" and ")));
+            }
+            if user == "messages" && used == "domain" && !dependency.optional {
+                found.push("messages must use domain only behind a feature: consumers have the types alone".to_owned());
             }
             if user == "domain" && dependency.kind.is_none() {
                 check_domain(dependency, &mut found);
@@ -153,6 +159,14 @@ mod tests {
         assert_eq!(with("application", ordinary("sqlx")), ["application must not know sqlx; only infrastructure and projections may"]);
         assert_eq!(with("server", ordinary("axum")), ["server must not know axum; only api may"]);
         assert_eq!(with("tests", ordinary("sqlx")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn messages_that_consumers_could_not_have_without_the_domain_are_found() {
+        let found = ["messages must use domain only behind a feature: consumers have the types alone"];
+        assert_eq!(with("messages", ordinary("domain")), found);
+        let optional = json!({ "name": "domain", "kind": null, "features": [], "uses_default_features": false, "optional": true });
+        assert_eq!(with("messages", optional), Vec::<String>::new());
     }
 
     #[test]

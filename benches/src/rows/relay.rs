@@ -11,7 +11,6 @@ use infrastructure::kafka::client_config;
 use infrastructure::kafka::relay::Relay;
 use infrastructure::kafka::topics::Topics;
 use infrastructure::postgres::{Database, Pools};
-use messages::Envelope;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -90,7 +89,7 @@ async fn records(database: &Database, topics: &OwnTopics, events: i64) -> Result
     while (records.len() as i64) < events {
         for fact in log.after(records.len() as i64, 5_000).await? {
             let recorded = fact.recorded.clone()?;
-            let envelope = Envelope::of(&recorded);
+            let envelope = messages::envelope(&recorded);
             let topic = topics.catalogue.topic_of(recorded.event.name()).context("every event has a topic")?;
             let (key, value, names) = (recorded.aggregate_id.to_string(), serde_json::to_vec(&envelope)?, envelope.headers());
             let bytes = key.len() + value.len() + names.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();

@@ -4,7 +4,6 @@ use application::import::{LineOutcome, Refused, import};
 use application::ports::EventLog;
 use domain::ids::ScheduleId;
 use futures::StreamExt;
-use messages::Envelope;
 use serde_json::{Value, json};
 use tests::app::TestApp;
 use uuid::Uuid;
@@ -54,7 +53,7 @@ async fn one_input_is_one_instant_wherever_it_comes_in_and_goes_out() {
             assert_eq!(shown["due"]["at"], json!(is), "{written} is shown");
             assert_eq!(answered.as_ref().unwrap_or(&shown), &shown, "{written} is answered");
             let recorded = app.core().log.stream_after(ScheduleId(*id).0, 0).await.expect("the log is there").remove(0);
-            let published = serde_json::to_value(Envelope::of(&recorded)).expect("JSON");
+            let published = serde_json::to_value(messages::envelope(&recorded)).expect("JSON");
             assert_eq!(published["data"]["due"]["at"], json!(is), "{written} on Kafka");
             let stored: String =
                 sqlx::query_scalar("SELECT payload #>> '{schedule_created,due,at}' FROM milepost.events WHERE aggregate_id = $1")

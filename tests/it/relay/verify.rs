@@ -9,7 +9,6 @@ use domain::ids::WorkspaceId;
 use infrastructure::kafka::relay::LogSide;
 use infrastructure::kafka::topics::Topics;
 use infrastructure::kafka::{RelayRecord, client_config};
-use messages::Envelope;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -45,8 +44,8 @@ impl Forger {
 
     /// As the relay would have said it, at the partition of its key.
     fn event(&self, scene: &Scene, recorded: &Recorded) {
-        let envelope = Envelope::of(recorded);
-        let topic = scene.topics.catalogue.topic_of(envelope.event_type).expect("every event has a topic");
+        let envelope = messages::envelope(recorded);
+        let topic = scene.topics.catalogue.topic_of(&envelope.event_type).expect("every event has a topic");
         let value = serde_json::to_string(&envelope).expect("an envelope is JSON");
         self.put(&scene.topics.catalogue.full_name(&topic.name), &recorded.aggregate_id.to_string(), &value);
     }
@@ -154,7 +153,7 @@ async fn an_event_under_another_key_or_on_another_topic_is_found() {
     let forger = Forger::new(&scene).await;
     let events = events(&scene).await;
     let topics: Vec<String> = scene.topics.catalogue.topics.iter().map(|topic| scene.topics.catalogue.full_name(&topic.name)).collect();
-    let value = |index: usize| serde_json::to_string(&Envelope::of(&events[index])).expect("an envelope is JSON");
+    let value = |index: usize| serde_json::to_string(&messages::envelope(&events[index])).expect("an envelope is JSON");
     forger.put(&topics[0], "another key", &value(0));
     forger.put(&topics[0], &events[1].aggregate_id.to_string(), &value(1));
     forger.position(&scene, 2).await;
@@ -212,7 +211,7 @@ async fn a_key_on_two_partitions_is_found() {
     let task = task.expect("the task is there");
     let elsewhere = (task.partition + 1) % 3;
     for event in &events[2..] {
-        let value = serde_json::to_string(&Envelope::of(event)).expect("an envelope is JSON");
+        let value = serde_json::to_string(&messages::envelope(event)).expect("an envelope is JSON");
         forger.put_on(&task.topic, elsewhere, &key, &value);
     }
     forger.position(&scene, scene.head()).await;
@@ -234,7 +233,7 @@ async fn a_record_that_says_something_else_than_the_log_is_found() {
     forger.event(&scene, &events[0]);
     forger.event(&scene, &Recorded { event_id: Uuid::now_v7(), ..Recorded::clone(&events[1]) });
     forger.event(&scene, &Recorded { workspace_id: WorkspaceId(Uuid::now_v7()), ..Recorded::clone(&events[2]) });
-    let mut value = serde_json::to_value(Envelope::of(&events[3])).expect("an envelope is JSON");
+    let mut value = serde_json::to_value(messages::envelope(&events[3])).expect("an envelope is JSON");
     value["event_type"] = json!("task_commented");
     forger.put(&scene.topics.catalogue.full_name("task-events"), &events[3].aggregate_id.to_string(), &value.to_string());
     forger.position(&scene, 4).await;

@@ -7,7 +7,6 @@ use super::refusal::Sent;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::partitioner::partition_of;
 use domain::event::{Fact, Recorded};
-use messages::Envelope;
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::json;
 use std::collections::HashMap;
@@ -78,7 +77,7 @@ impl EventRecord {
     pub(super) fn of(recorded: &Recorded, catalogue: &Catalogue) -> Result<Self, RelayError> {
         let topic = catalogue.topic_of(recorded.event.name());
         let topic = topic.ok_or_else(|| RelayError::NoTopic(recorded.event.name().to_owned()))?;
-        let envelope = Envelope::of(recorded);
+        let envelope = messages::envelope(recorded);
         let value = serde_json::to_vec(&envelope).map_err(|error| unreadable(recorded.position, &error))?;
         let key = recorded.aggregate_id.to_string();
         let place = (catalogue.full_name(&topic.name), partition_of(key.as_bytes(), topic.partitions));
