@@ -52,7 +52,7 @@ pub struct ProjectUpdateInput {
     pub time_zone: Patch<String>,
 }
 
-/// Input of commands that name a project and nothing else.
+/// Input of commands that take only a project.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProjectInput {

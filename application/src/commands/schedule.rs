@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A lead before the due moment.
+/// A time before the due instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ThresholdInput {
@@ -17,7 +17,7 @@ pub struct ThresholdInput {
     pub unit: Wire<ThresholdUnit>,
 }
 
-/// Input of `scheduleCreate`. Without a project and a task it is a bare milestone.
+/// Input of `scheduleCreate`. Without a project and a task it creates a milestone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScheduleCreateInput {
@@ -62,7 +62,7 @@ pub struct ScheduleRescheduleInput {
     pub due: DueInput,
 }
 
-/// Input of commands that name a schedule and nothing else.
+/// Input of commands that take only a schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScheduleInput {

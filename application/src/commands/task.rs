@@ -76,7 +76,7 @@ pub struct TaskUpdateInput {
     pub estimate_minutes: Patch<i64>,
 }
 
-/// Input of commands that name a task and nothing else.
+/// Input of commands that take only a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskInput {

@@ -15,51 +15,52 @@ use std::sync::Arc;
 /// Input of `projectCreate`.
 #[derive(InputObject)]
 pub struct ProjectCreateInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// The id of the new project, a UUID. Not given: one is made.
+    /// ID of the new project, a UUID. Generated if omitted.
     id: Option<ID>,
-    /// The short name that task keys begin with: `[A-Z][A-Z0-9]{1,9}`, unique in the workspace for ever.
+    /// Short name that prefixes the keys of the project's tasks: `[A-Z][A-Z0-9]{1,9}`, unique in the workspace and
+    /// never reused.
     key: String,
     /// One line of 1 to 200 characters.
     name: String,
-    /// Up to 64 KiB.
+    /// At most 64 KiB.
     description: Option<String>,
-    /// The planned first day.
+    /// Planned first day.
     start_on: Option<Date>,
-    /// The planned last day.
+    /// Planned last day.
     due_on: Option<Date>,
-    /// Where its dates end. Not given: UTC.
+    /// Time zone of due dates that do not name one. UTC if omitted.
     time_zone: Option<TimeZone>,
 }
 
-/// Input of `projectUpdate`. A field left out stays as it is; an explicit null clears it.
+/// Input of `projectUpdate`. An omitted field keeps its value; null clears it.
 #[derive(InputObject)]
 pub struct ProjectUpdateInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if a field that this sets has changed since this version.
+    /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
     expected_version: Option<i32>,
     /// The project.
     id: ID,
     /// One line of 1 to 200 characters.
     name: MaybeUndefined<String>,
-    /// Up to 64 KiB; null empties it.
+    /// At most 64 KiB; null clears it.
     description: MaybeUndefined<String>,
-    /// The planned first day.
+    /// Planned first day.
     start_on: MaybeUndefined<Date>,
-    /// The planned last day.
+    /// Planned last day.
     due_on: MaybeUndefined<Date>,
-    /// Where its dates end.
+    /// Time zone of due dates that do not name one.
     time_zone: MaybeUndefined<TimeZone>,
 }
 
-/// Input of commands that name a project and nothing else.
+/// Input of commands that take only a project.
 #[derive(InputObject)]
 pub struct ProjectInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if what this sets has changed since this version.
+    /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
     expected_version: Option<i32>,
     /// The project.
     id: ID,
@@ -68,28 +69,28 @@ pub struct ProjectInput {
 /// Input of `projectCollaboratorAdd` and `projectCollaboratorChangeRole`.
 #[derive(InputObject)]
 pub struct ProjectCollaboratorInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
     /// Fails with VERSION_CONFLICT if the collaborators have changed since this version.
     expected_version: Option<i32>,
     /// The project.
     id: ID,
-    /// The person.
+    /// The user.
     user_id: ID,
-    /// What they may do from now on.
+    /// The new role.
     role: CollaboratorRole,
 }
 
 /// Input of `projectCollaboratorRemove`.
 #[derive(InputObject)]
 pub struct ProjectCollaboratorRemoveInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
     /// Fails with VERSION_CONFLICT if the collaborators have changed since this version.
     expected_version: Option<i32>,
     /// The project.
     id: ID,
-    /// The person.
+    /// The user.
     user_id: ID,
 }
 
@@ -182,74 +183,78 @@ pub struct ProjectMutations;
 /// Wishes about projects.
 #[Object]
 impl ProjectMutations {
-    /// Begins a project. Whoever creates it is its first owner. Refusals: KEY_TAKEN, DATE_RANGE, ID_TAKEN, INVALID_VALUE.
+    /// Creates a project. The caller becomes its first owner. Refusals: KEY_TAKEN, DATE_RANGE, ID_TAKEN, INVALID_VALUE.
     async fn project_create(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to create.")] input: ProjectCreateInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectCreateInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCreate(input.parse()?)).await
     }
 
-    /// Sets the given fields; several at once are one event. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, DATE_RANGE, INVALID_VALUE.
+    /// Sets the given fields of a project, as one event. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, DATE_RANGE,
+    /// INVALID_VALUE.
     async fn project_update(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to set.")] input: ProjectUpdateInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectUpdateInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectUpdate(input.parse()?)).await
     }
 
-    /// Puts a project to rest: nothing in it changes any more, none of its schedules fires. Refusals: PROJECT_DELETED.
+    /// Archives a project: it, its tasks and its schedules become read-only, and no deadlines fire. Refusals:
+    /// PROJECT_DELETED.
     async fn project_archive(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which project.")] input: ProjectInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectArchive(input.parse()?)).await
     }
 
-    /// Takes an archived project up again; what fell due meanwhile is caught up. Refusals: PROJECT_DELETED.
+    /// Restores an archived project. Deadlines that passed while it was archived fire now. Refusals: PROJECT_DELETED.
     async fn project_unarchive(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which project.")] input: ProjectInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectUnarchive(input.parse()?)).await
     }
 
-    /// Deletes a project for good, and its tasks with it. Its key stays reserved.
+    /// Deletes a project and its tasks permanently. Its key stays reserved.
     async fn project_delete(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which project.")] input: ProjectInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectDelete(input.parse()?)).await
     }
 
-    /// Lets somebody in. Refusals: ALREADY_A_COLLABORATOR, TOO_MANY_COLLABORATORS, PROJECT_ARCHIVED, PROJECT_DELETED.
+    /// Adds a collaborator to a project. Refusals: ALREADY_A_COLLABORATOR, TOO_MANY_COLLABORATORS, PROJECT_ARCHIVED,
+    /// PROJECT_DELETED.
     async fn project_collaborator_add(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom, where, as what.")] input: ProjectCollaboratorInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectCollaboratorInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCollaboratorAdd(input.parse()?)).await
     }
 
-    /// Gives somebody another role. Refusals: NOT_A_COLLABORATOR, LAST_OWNER, PROJECT_ARCHIVED, PROJECT_DELETED.
+    /// Changes the role of a collaborator. Refusals: NOT_A_COLLABORATOR, LAST_OWNER, PROJECT_ARCHIVED, PROJECT_DELETED.
     async fn project_collaborator_change_role(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom, where, as what.")] input: ProjectCollaboratorInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectCollaboratorInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCollaboratorChangeRole(input.parse()?)).await
     }
 
-    /// Lets somebody go. Refusals: NOT_A_COLLABORATOR, LAST_OWNER, PROJECT_ARCHIVED, PROJECT_DELETED.
+    /// Removes a collaborator from a project. Refusals: NOT_A_COLLABORATOR, LAST_OWNER, PROJECT_ARCHIVED,
+    /// PROJECT_DELETED.
     async fn project_collaborator_remove(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom and where.")] input: ProjectCollaboratorRemoveInput,
+        #[graphql(desc = "Input of the command.")] input: ProjectCollaboratorRemoveInput,
     ) -> Result<Option<ProjectPayload>> {
         send(ctx, Command::ProjectCollaboratorRemove(input.parse()?)).await
     }

@@ -12,55 +12,55 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 use domain::ids::ScheduleId;
 use projections::schedules::{ScheduleSelection, ScheduleView, Schedules, find_schedule};
 
-/// A lead before the due moment.
+/// A time before the due instant.
 #[derive(InputObject)]
 pub struct ThresholdInput {
-    /// How many units, up to ten years.
+    /// Number of units, at most ten years in total.
     amount: i32,
-    /// Of what.
+    /// Unit.
     unit: ThresholdUnit,
 }
 
-/// Input of `scheduleCreate`. Without a project and a task it is a bare milestone.
+/// Input of `scheduleCreate`. Without a project and a task it creates a milestone.
 #[derive(InputObject)]
 pub struct ScheduleCreateInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// The id of the new schedule, a UUID. Not given: one is made.
+    /// ID of the new schedule, a UUID. Generated if omitted.
     id: Option<ID>,
-    /// The project it is about.
+    /// The project of the schedule.
     project_id: Option<ID>,
-    /// The task it is about.
+    /// The task of the schedule, if any.
     task_id: Option<ID>,
     /// One line of 1 to 200 characters.
     title: String,
-    /// When it is due. A date without a zone ends in the project's zone; for a bare milestone in UTC.
+    /// When it is due. A date without a time zone ends in the time zone of the project; for a milestone in UTC.
     due: DueInput,
-    /// When it warns before that, at most 20. Not given: 3 days ahead.
+    /// Thresholds at which it warns, at most 20. 3 days if omitted.
     thresholds: Option<Vec<ThresholdInput>>,
 }
 
-/// Input of `scheduleUpdate`. A field left out stays as it is.
+/// Input of `scheduleUpdate`. An omitted field keeps its value.
 #[derive(InputObject)]
 pub struct ScheduleUpdateInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if a field that this sets has changed since this version.
+    /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
     expected_version: Option<i32>,
     /// The schedule.
     id: ID,
     /// One line of 1 to 200 characters.
     title: MaybeUndefined<String>,
-    /// When it warns, at most 20, instead of what it has; [] for never.
+    /// Thresholds at which it warns, at most 20, replacing the current ones; [] for none.
     thresholds: MaybeUndefined<Vec<ThresholdInput>>,
 }
 
 /// Input of `scheduleReschedule`.
 #[derive(InputObject)]
 pub struct ScheduleRescheduleInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if the due moment has changed since this version.
+    /// Fails with VERSION_CONFLICT if the due instant has changed since this version.
     expected_version: Option<i32>,
     /// The schedule.
     id: ID,
@@ -68,12 +68,12 @@ pub struct ScheduleRescheduleInput {
     due: DueInput,
 }
 
-/// Input of commands that name a schedule and nothing else.
+/// Input of commands that take only a schedule.
 #[derive(InputObject)]
 pub struct ScheduleInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if what this sets has changed since this version.
+    /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
     expected_version: Option<i32>,
     /// The schedule.
     id: ID,
@@ -163,49 +163,51 @@ pub struct ScheduleMutations;
 /// Wishes about schedules.
 #[Object]
 impl ScheduleMutations {
-    /// Begins a schedule. Of thresholds that have passed already, only the most severe fires. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED,
-    /// TASK_DELETED, ID_TAKEN, TOO_MANY_THRESHOLDS, INVALID_VALUE.
+    /// Creates a schedule. Of thresholds that have already passed, only the last fires. Refusals: PROJECT_ARCHIVED,
+    /// PROJECT_DELETED, TASK_DELETED, ID_TAKEN, TOO_MANY_THRESHOLDS, INVALID_VALUE.
     async fn schedule_create(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to create.")] input: ScheduleCreateInput,
+        #[graphql(desc = "Input of the command.")] input: ScheduleCreateInput,
     ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleCreate(input.parse()?)).await
     }
 
-    /// Sets the given fields. Refusals: FOLLOWS_TASK, SCHEDULE_DELETED, PROJECT_ARCHIVED, PROJECT_DELETED, TOO_MANY_THRESHOLDS, INVALID_VALUE.
+    /// Sets the given fields of a schedule. Refusals: FOLLOWS_TASK, SCHEDULE_DELETED, PROJECT_ARCHIVED,
+    /// PROJECT_DELETED, TOO_MANY_THRESHOLDS, INVALID_VALUE.
     async fn schedule_update(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to set.")] input: ScheduleUpdateInput,
+        #[graphql(desc = "Input of the command.")] input: ScheduleUpdateInput,
     ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleUpdate(input.parse()?)).await
     }
 
-    /// Moves the due moment. It opens a new due revision; what had not fired never will. Refusals: FOLLOWS_TASK, SCHEDULE_MET,
-    /// SCHEDULE_DELETED, PROJECT_ARCHIVED, PROJECT_DELETED, INVALID_VALUE.
+    /// Changes when a schedule is due. This starts a new due revision; thresholds of the old one no longer fire.
+    /// Refusals: FOLLOWS_TASK, SCHEDULE_MET, SCHEDULE_DELETED, PROJECT_ARCHIVED, PROJECT_DELETED, INVALID_VALUE.
     async fn schedule_reschedule(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which schedule, and when it is due.")] input: ScheduleRescheduleInput,
+        #[graphql(desc = "Input of the command.")] input: ScheduleRescheduleInput,
     ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleReschedule(input.parse()?)).await
     }
 
-    /// Calls a schedule met: it fires no more. Refusals: FOLLOWS_TASK, SCHEDULE_DELETED, PROJECT_ARCHIVED, PROJECT_DELETED.
+    /// Marks a schedule as met, so that it no longer fires. Refusals: FOLLOWS_TASK, SCHEDULE_DELETED, PROJECT_ARCHIVED,
+    /// PROJECT_DELETED.
     async fn schedule_meet(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which schedule.")] input: ScheduleInput,
+        #[graphql(desc = "Input of the command.")] input: ScheduleInput,
     ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleMeet(input.parse()?)).await
     }
 
-    /// Deletes a schedule for good. Refusals: FOLLOWS_TASK, PROJECT_ARCHIVED, PROJECT_DELETED.
+    /// Deletes a schedule permanently. Refusals: FOLLOWS_TASK, PROJECT_ARCHIVED, PROJECT_DELETED.
     async fn schedule_delete(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which schedule.")] input: ScheduleInput,
+        #[graphql(desc = "Input of the command.")] input: ScheduleInput,
     ) -> Result<Option<SchedulePayload>> {
         send(ctx, Command::ScheduleDelete(input.parse()?)).await
     }

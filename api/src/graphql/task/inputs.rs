@@ -7,14 +7,15 @@ use crate::graphql::scalars::{Date, DateTime, TimeZone};
 use application::commands::{self, Wire};
 use async_graphql::{ID, InputObject, MaybeUndefined, Result};
 
-/// When something is due: exactly one of `date` and `at`. `timeZone` goes with `date`; the project's zone if left out.
+/// When something is due: exactly one of `date` and `at`. `timeZone` applies to `date` and defaults to the time zone of
+/// the project.
 #[derive(InputObject)]
 pub struct DueInput {
     /// Due at the end of this day.
     date: Option<Date>,
     /// Due at this instant.
     at: Option<DateTime>,
-    /// Where the day ends.
+    /// Time zone in which the day ends.
     time_zone: Option<TimeZone>,
 }
 
@@ -31,57 +32,57 @@ impl DueInput {
 /// Input of `taskCreate`.
 #[derive(InputObject)]
 pub struct TaskCreateInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// The id of the new task, a UUID. Not given: one is made.
+    /// ID of the new task, a UUID. Generated if omitted.
     id: Option<ID>,
-    /// The project it is to be in.
+    /// The project of the new task.
     project_id: ID,
     /// One line of 1 to 200 characters.
     title: String,
-    /// Up to 64 KiB.
+    /// At most 64 KiB.
     description: Option<String>,
-    /// Not given: MEDIUM.
+    /// MEDIUM if omitted.
     priority: Option<TaskPriority>,
     /// One line of 1 to 50 characters.
     category: Option<String>,
-    /// At most 50 labels, each a line of 1 to 50 characters.
+    /// At most 50 tags, each one line of 1 to 50 characters.
     tags: Option<Vec<String>>,
-    /// At most 50 people.
+    /// At most 50 users.
     assignee_ids: Option<Vec<ID>>,
     /// When it is due.
     due: Option<DueInput>,
-    /// How long it should take, 0 to 5,256,000 minutes.
+    /// Estimated duration in minutes, 0 to 5,256,000.
     estimate_minutes: Option<i32>,
 }
 
-/// Input of `taskUpdate`. A field left out stays as it is; an explicit null clears it.
+/// Input of `taskUpdate`. An omitted field keeps its value; null clears it.
 #[derive(InputObject)]
 pub struct TaskUpdateInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if a field that this sets has changed since this version.
+    /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
     expected_version: Option<i32>,
     /// The task.
     id: ID,
     /// One line of 1 to 200 characters.
     title: MaybeUndefined<String>,
-    /// Up to 64 KiB; null empties it.
+    /// At most 64 KiB; null clears it.
     description: MaybeUndefined<String>,
     /// One line of 1 to 50 characters.
     category: MaybeUndefined<String>,
-    /// At most 50 labels, each a line of 1 to 50 characters, instead of those it has; null removes them.
+    /// At most 50 tags, each one line of 1 to 50 characters, replacing the current ones; null removes all.
     tags: MaybeUndefined<Vec<String>>,
-    /// How long it should take, 0 to 5,256,000 minutes.
+    /// Estimated duration in minutes, 0 to 5,256,000.
     estimate_minutes: MaybeUndefined<i32>,
 }
 
-/// Input of commands that name a task and nothing else.
+/// Input of commands that take only a task.
 #[derive(InputObject)]
 pub struct TaskInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if what this sets has changed since this version.
+    /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
     expected_version: Option<i32>,
     /// The task.
     id: ID,
@@ -90,50 +91,50 @@ pub struct TaskInput {
 /// Input of `taskAssign` and `taskUnassign`.
 #[derive(InputObject)]
 pub struct TaskAssigneeInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
     /// Fails with VERSION_CONFLICT if the assignees have changed since this version.
     expected_version: Option<i32>,
     /// The task.
     id: ID,
-    /// The person.
+    /// The user.
     user_id: ID,
 }
 
 /// Input of `taskChangeStatus`.
 #[derive(InputObject)]
 pub struct TaskChangeStatusInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
     /// Fails with VERSION_CONFLICT if the status has changed since this version.
     expected_version: Option<i32>,
     /// The task.
     id: ID,
-    /// Where it goes. DONE equals `taskComplete`.
+    /// The new status. DONE equals `taskComplete`.
     status: TaskStatus,
-    /// Why it cannot go on, one line of 1 to 1000 characters. Needed with BLOCKED and only there.
+    /// Why the task is blocked, one line of 1 to 1000 characters. Required with BLOCKED and not allowed otherwise.
     blocked_reason: Option<String>,
 }
 
 /// Input of `taskChangePriority`.
 #[derive(InputObject)]
 pub struct TaskChangePriorityInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
     /// Fails with VERSION_CONFLICT if the priority has changed since this version.
     expected_version: Option<i32>,
     /// The task.
     id: ID,
-    /// How pressing it is from now on.
+    /// The new priority.
     priority: TaskPriority,
 }
 
 /// Input of `taskSetDue`.
 #[derive(InputObject)]
 pub struct TaskSetDueInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
-    /// Fails with VERSION_CONFLICT if the due moment has changed since this version.
+    /// Fails with VERSION_CONFLICT if the due instant has changed since this version.
     expected_version: Option<i32>,
     /// The task.
     id: ID,
@@ -144,24 +145,24 @@ pub struct TaskSetDueInput {
 /// Input of `taskMove`.
 #[derive(InputObject)]
 pub struct TaskMoveInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
     /// Fails with VERSION_CONFLICT if the project has changed since this version.
     expected_version: Option<i32>,
     /// The task.
     id: ID,
-    /// The project it goes to.
+    /// The new project.
     project_id: ID,
 }
 
 /// Input of `taskComment`.
 #[derive(InputObject)]
 pub struct TaskCommentInput {
-    /// Makes it safe to send the command again: a UUID of your own for every new wish.
+    /// Makes the command safe to retry: a UUID that you generate for each command.
     command_id: Option<ID>,
     /// The task.
     id: ID,
-    /// What to say, up to 64 KiB.
+    /// Text of the comment, at most 64 KiB.
     body: String,
 }
 

@@ -41,107 +41,127 @@ pub struct TaskMutations;
 /// Wishes about tasks.
 #[Object]
 impl TaskMutations {
-    /// Begins a task. A creation is one event, whatever it sets. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, ID_TAKEN, TOO_MANY_TAGS,
+    /// Creates a task, as one event. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, ID_TAKEN, TOO_MANY_TAGS,
     /// TOO_MANY_ASSIGNEES, INVALID_VALUE.
     async fn task_create(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to create.")] input: TaskCreateInput,
+        #[graphql(desc = "Input of the command.")] input: TaskCreateInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskCreate(input.parse()?)).await
     }
 
-    /// Sets the given fields; several at once are one event. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED, TOO_MANY_TAGS,
-    /// INVALID_VALUE.
+    /// Sets the given fields of a task, as one event. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED,
+    /// TOO_MANY_TAGS, INVALID_VALUE.
     async fn task_update(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to set.")] input: TaskUpdateInput,
+        #[graphql(desc = "Input of the command.")] input: TaskUpdateInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskUpdate(input.parse()?)).await
     }
 
-    /// Assigns somebody. Refusals: TASK_DONE, TOO_MANY_ASSIGNEES, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
+    /// Adds an assignee to a task. Refusals: TASK_DONE, TOO_MANY_ASSIGNEES, PROJECT_ARCHIVED, PROJECT_DELETED,
+    /// TASK_DELETED.
     async fn task_assign(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom, to what.")] input: TaskAssigneeInput,
+        #[graphql(desc = "Input of the command.")] input: TaskAssigneeInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskAssign(input.parse()?)).await
     }
 
-    /// Unassigns somebody. Refusals: TASK_DONE, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
+    /// Removes an assignee from a task. Refusals: TASK_DONE, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
     async fn task_unassign(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom, from what.")] input: TaskAssigneeInput,
+        #[graphql(desc = "Input of the command.")] input: TaskAssigneeInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskUnassign(input.parse()?)).await
     }
 
-    /// Moves a task along. Refusals: TRANSITION_NOT_ALLOWED, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED, INVALID_VALUE.
+    /// Changes the status of a task. Refusals: TRANSITION_NOT_ALLOWED, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED,
+    /// INVALID_VALUE.
     async fn task_change_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which task, and where it goes.")] input: TaskChangeStatusInput,
+        #[graphql(desc = "Input of the command.")] input: TaskChangeStatusInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskChangeStatus(input.parse()?)).await
     }
 
-    /// Makes a task more or less pressing. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
+    /// Changes the priority of a task. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
     async fn task_change_priority(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which task, and how pressing it is.")] input: TaskChangePriorityInput,
+        #[graphql(desc = "Input of the command.")] input: TaskChangePriorityInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskChangePriority(input.parse()?)).await
     }
 
-    /// Sets when a task is due; a schedule follows it. Refusals: TASK_DONE, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED, INVALID_VALUE.
+    /// Sets the due date of a task. A schedule is created or moved with it. Refusals: TASK_DONE, PROJECT_ARCHIVED,
+    /// PROJECT_DELETED, TASK_DELETED, INVALID_VALUE.
     async fn task_set_due(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which task, and when it is due.")] input: TaskSetDueInput,
+        #[graphql(desc = "Input of the command.")] input: TaskSetDueInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskSetDue(input.parse()?)).await
     }
 
-    /// Lets a task be due at no moment. Refusals: TASK_DONE, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
-    async fn task_clear_due(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskInput) -> Result<Option<TaskPayload>> {
+    /// Clears the due date of a task. Refusals: TASK_DONE, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
+    async fn task_clear_due(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Input of the command.")] input: TaskInput,
+    ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskClearDue(input.parse()?)).await
     }
 
-    /// Calls a task done. Refusals: TRANSITION_NOT_ALLOWED, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
-    async fn task_complete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskInput) -> Result<Option<TaskPayload>> {
+    /// Marks a task as done. Refusals: TRANSITION_NOT_ALLOWED, PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
+    async fn task_complete(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Input of the command.")] input: TaskInput,
+    ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskComplete(input.parse()?)).await
     }
 
-    /// Takes a done or cancelled task up again, to do. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
-    async fn task_reopen(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskInput) -> Result<Option<TaskPayload>> {
+    /// Reopens a done or cancelled task; its status becomes TODO. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED,
+    /// TASK_DELETED.
+    async fn task_reopen(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Input of the command.")] input: TaskInput,
+    ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskReopen(input.parse()?)).await
     }
 
-    /// Takes a task to another project, where it gets a new number; the old key still leads to it. Refusals: TASK_DONE, PROJECT_ARCHIVED,
-    /// PROJECT_DELETED, TASK_DELETED.
+    /// Moves a task to another project, where it gets a new key; the old key still resolves to it. Refusals: TASK_DONE,
+    /// PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED.
     async fn task_move(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which task, and where it goes.")] input: TaskMoveInput,
+        #[graphql(desc = "Input of the command.")] input: TaskMoveInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskMove(input.parse()?)).await
     }
 
-    /// Says something about a task. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED, INVALID_VALUE.
+    /// Adds a comment to a task. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED, TASK_DELETED, INVALID_VALUE.
     async fn task_comment(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to say, about which task.")] input: TaskCommentInput,
+        #[graphql(desc = "Input of the command.")] input: TaskCommentInput,
     ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskComment(input.parse()?)).await
     }
 
-    /// Deletes a task for good; the payload shows it as it was last. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED.
-    async fn task_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskInput) -> Result<Option<TaskPayload>> {
+    /// Deletes a task permanently. The payload shows its last state. Refusals: PROJECT_ARCHIVED, PROJECT_DELETED.
+    async fn task_delete(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Input of the command.")] input: TaskInput,
+    ) -> Result<Option<TaskPayload>> {
         send(ctx, Command::TaskDelete(input.parse()?)).await
     }
 }
