@@ -39,6 +39,8 @@ pub struct Envelope<D> {
     pub workspace_id: Uuid,
     /// Who did it.
     pub actor: Uuid,
+    /// The id of the command that caused it, where the sender named one.
+    pub command_id: Option<Uuid>,
     /// Shared by all that belongs to one request or process.
     pub correlation_id: Uuid,
     /// The event that caused it, if an event did.

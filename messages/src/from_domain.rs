@@ -42,6 +42,7 @@ pub fn envelope(recorded: &Recorded) -> Envelope<Data<'_>> {
         position: recorded.position.to_string(),
         workspace_id: recorded.workspace_id.0,
         actor: metadata.actor.0,
+        command_id: metadata.command_id,
         correlation_id: metadata.correlation_id,
         causation_id: metadata.causation_id,
         traceparent: metadata.traceparent.clone(),

@@ -78,12 +78,14 @@ async fn imported_history_keeps_its_own_time_and_the_record_bears_that_of_sendin
     let mut node = scene.node("");
     node.said(GOES_ON).await;
     let (workspace, actor, project, task) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
-    let line = |command: &str, at: &str, input: Value| {
-        json!({ "command": command, "commandId": Uuid::now_v7(), "actor": actor, "at": at, "input": input }).to_string() + "\n"
+    let command_id = Uuid::now_v7();
+    let line = |command: &str, id: Uuid, at: &str, input: Value| {
+        json!({ "command": command, "commandId": id, "actor": actor, "at": at, "input": input }).to_string() + "\n"
     };
-    let lines = line("projectCreate", "1999-12-31T23:59:59.5Z", json!({ "id": project, "key": "OLD", "name": "Old" }))
+    let lines = line("projectCreate", Uuid::now_v7(), "1999-12-31T23:59:59.5Z", json!({ "id": project, "key": "OLD", "name": "Old" }))
         + &line(
             "taskCreate",
+            command_id,
             "2001-02-03T04:05:06.789Z",
             json!({ "id": task, "projectId": project, "title": "Remember – 记住", "due": { "date": "2031-03-31" } }),
         );
@@ -99,7 +101,8 @@ async fn imported_history_keeps_its_own_time_and_the_record_bears_that_of_sendin
         "event_id": event_id, "event_type": "task_created", "event_version": 1,
         "occurred_at": "2001-02-03T04:05:06.789Z", "recorded_at": recorded_at, "timestamp": "2001-02-03T04:05:06.789Z",
         "source": "milepost", "aggregate_type": "task", "aggregate_id": task, "aggregate_version": 1, "position": position,
-        "workspace_id": workspace, "actor": actor, "correlation_id": value["correlation_id"], "causation_id": null, "traceparent": null,
+        "workspace_id": workspace, "actor": actor, "command_id": command_id, "correlation_id": value["correlation_id"], "causation_id": null,
+        "traceparent": null,
         "data": {
             "task_id": task, "project_id": project, "key": "OLD-1", "number": 1, "title": "Remember – 记住", "description": "",
             "status": "todo", "priority": "medium", "category": null, "tags": [], "assignee_ids": [],
@@ -124,6 +127,7 @@ async fn imported_history_keeps_its_own_time_and_the_record_bears_that_of_sendin
     // What follows from an event names it.
     let schedule = record(&scene, "schedule_created").await;
     assert_eq!(schedule.value["causation_id"], event_id);
+    assert_ne!(schedule.value["command_id"], json!(command_id), "it is another command's");
     assert_eq!(schedule.value["correlation_id"], value["correlation_id"]);
     node.kill().await;
 }
