@@ -246,11 +246,6 @@ impl Event {
         Self::read(aggregate_type, event_type, event_version, payload)
     }
 
-    /// A stored payload in the newest shape of its event.
-    pub fn newest_shape(event_type: &str, event_version: &str, payload: Value) -> Result<Value, DecodeError> {
-        Ok(shapes::upcast(event_type, upcasters(event_type), known_version(event_type, event_version)?, payload))
-    }
-
     /// Older shapes are brought up to date here, so every reader sees only the newest.
     fn read<'a, D>(aggregate_type: &str, event_type: &str, event_version: &str, payload: D) -> Result<Self, DecodeError>
     where

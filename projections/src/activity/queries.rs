@@ -5,7 +5,7 @@ use crate::error::QueryError;
 use crate::querying::filter::{Conditions, TimeComparator};
 use crate::querying::reads::{Reads, all};
 use chrono::{DateTime, Utc};
-use domain::event::{Event, Metadata};
+use domain::event::{Event, Metadata, Recorded};
 use domain::ids::WorkspaceId;
 use serde_json::Value;
 use sqlx::postgres::{PgPool, PgRow};
@@ -34,7 +34,8 @@ pub struct EventRow {
     pub recorded_at: DateTime<Utc>,
     pub metadata: Metadata,
     pub summary: String,
-    pub data: Value,
+    /// The event itself; or what is stored of it in the fields of its type, where this program cannot read it.
+    pub recorded: Result<Box<Recorded>, Value>,
 }
 
 /// Events after a position, in order.
@@ -45,36 +46,35 @@ pub struct EventPage {
 }
 
 const EVENT: &str = "e.position, e.event_id, e.event_type, e.aggregate_type, e.aggregate_id, e.sequence, e.recorded_at, e.metadata::text, \
-                     e.payload::text, e.event_version";
+                     e.payload::text, e.event_version, e.workspace_id";
 
 fn read(row: &PgRow) -> Result<EventRow, Error> {
     let (event_type, aggregate_type, payload): (String, String, &str) = (row.try_get(2)?, row.try_get(3)?, row.try_get(8)?);
-    let aggregate_id: &str = row.try_get(4)?;
+    let (position, event_id, version, recorded_at) = (row.try_get(0)?, row.try_get(1)?, row.try_get(5)?, row.try_get(6)?);
     let decoding = |error: Box<dyn std::error::Error + Send + Sync>| Error::Decode(error);
-    let event = Event::decode(&aggregate_type, &event_type, row.try_get(9)?, payload);
-    let stored = || serde_json::from_str::<Value>(payload).map_err(|error| decoding(error.into()));
-    let data = match Event::newest_shape(&event_type, row.try_get(9)?, stored()?) {
-        Ok(newest) => newest,
-        // What a newer program wrote is shown as it is.
-        Err(_) => stored()?,
+    let aggregate_id = Uuid::parse_str(row.try_get(4)?).map_err(|error| decoding(error.into()))?;
+    let metadata = Metadata::decode(row.try_get(7)?).map_err(|error| decoding(error.into()))?;
+    let workspace_id = WorkspaceId(row.try_get(10)?);
+    let (summary, recorded) = match Event::decode(&aggregate_type, &event_type, row.try_get(9)?, payload) {
+        Ok(event) => {
+            let (summary, metadata) = (summary(&event), metadata.clone());
+            let recorded = Recorded { position, workspace_id, aggregate_id, version, event_id, recorded_at, metadata, event };
+            (summary, Ok(Box::new(recorded)))
+        }
+        Err(error) => {
+            let stored = serde_json::from_str(payload).map_err(|error| decoding(error.into()))?;
+            (error.to_string(), Err(fields_of(&event_type, stored)))
+        }
     };
-    let data = match data {
-        // The payload names its type around the data.
-        Value::Object(mut outer) if outer.len() == 1 => outer.remove(&event_type).unwrap_or(Value::Object(outer)),
+    Ok(EventRow { position, event_id, event_type, aggregate_type, aggregate_id, version, recorded_at, metadata, summary, recorded })
+}
+
+/// A payload without the name of its type around it.
+fn fields_of(event_type: &str, stored: Value) -> Value {
+    match stored {
+        Value::Object(mut outer) if outer.len() == 1 => outer.remove(event_type).unwrap_or(Value::Object(outer)),
         other => other,
-    };
-    Ok(EventRow {
-        position: row.try_get(0)?,
-        event_id: row.try_get(1)?,
-        aggregate_id: Uuid::parse_str(aggregate_id).map_err(|error| decoding(error.into()))?,
-        version: row.try_get(5)?,
-        recorded_at: row.try_get(6)?,
-        metadata: Metadata::decode(row.try_get(7)?).map_err(|error| decoding(error.into()))?,
-        summary: event.map_or_else(|error| error.to_string(), |event| summary(&event)),
-        event_type,
-        aggregate_type,
-        data,
-    })
+    }
 }
 
 async fn page(mut query: QueryBuilder<'static, Postgres>, reads: &impl Reads, limit: usize) -> Result<EventPage, QueryError> {

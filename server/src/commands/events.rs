@@ -82,6 +82,10 @@ fn human_line(row: &EventRow) -> String {
 }
 
 fn json_line(row: &EventRow) -> String {
+    let data = match &row.recorded {
+        Ok(recorded) => json!(messages::data(recorded)),
+        Err(stored) => stored.clone(),
+    };
     json!({
         "position": row.position.to_string(),
         "event_id": row.event_id,
@@ -92,7 +96,7 @@ fn json_line(row: &EventRow) -> String {
         "recorded_at": row.recorded_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "metadata": row.metadata,
         "summary": row.summary,
-        "data": row.data,
+        "data": data,
     })
     .to_string()
 }

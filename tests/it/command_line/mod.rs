@@ -20,7 +20,7 @@ mod secrets;
 mod serving;
 mod settings;
 mod stopping;
-mod story;
+pub(crate) mod story;
 mod tailing;
 mod token;
 mod topics;

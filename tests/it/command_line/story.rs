@@ -12,7 +12,7 @@ pub(super) fn line(command: &str, input: Value) -> Value {
 }
 
 /// Lines as a file holds them.
-pub(super) fn file_of(lines: &[Value]) -> String {
+pub(crate) fn file_of(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -25,7 +25,7 @@ pub(super) fn project_with_tasks(key: &str, tasks: usize) -> Vec<Value> {
 }
 
 /// Every command there is, each of them with an effect.
-pub(super) fn every_command() -> Vec<Value> {
+pub(crate) fn every_command() -> Vec<Value> {
     let [home, away, task, gone, schedule, dropped, ann, bob] = std::array::from_fn(|_| Uuid::now_v7());
     [
         ("projectCreate", json!({ "id": home, "key": "HOME", "name": "Home", "timeZone": "Europe/Zurich", "startOn": "2024-01-01" })),

@@ -5,6 +5,7 @@ mod clients;
 mod disagreement;
 mod kills;
 mod login;
+mod one_shape;
 mod orphans;
 mod outages;
 mod partitions;

@@ -87,7 +87,10 @@ impl Event {
 
     /// Fields of the event, which depend on its type.
     async fn data(&self) -> Json {
-        Json(self.row.data.clone())
+        Json(match &self.row.recorded {
+            Ok(recorded) => serde_json::to_value(messages::data(recorded)).expect("messages hold nothing that JSON cannot hold"),
+            Err(stored) => stored.clone(),
+        })
     }
 }
 
