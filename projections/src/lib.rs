@@ -14,6 +14,7 @@ pub mod schedules;
 pub mod task_comments;
 pub mod task_list;
 
+pub mod columns;
 pub mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

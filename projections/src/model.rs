@@ -1,10 +1,11 @@
 //! What a read model is: rows, and a pure rule for how an event changes them.
 
+use crate::columns::{Column, Stored};
 use domain::event::Recorded;
-use sqlx::PgConnection;
+use domain::ids::{ProjectId, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::future::Future;
+use uuid::Uuid;
 
 /// Rows with their keys.
 pub type Keyed<M> = Vec<(<M as ReadModel>::Key, <M as ReadModel>::Row)>;
@@ -26,10 +27,13 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
     /// The events it is about, by name. A rebuild reads no others.
     fn event_types() -> Vec<&'static str>;
 
-    type Key: Copy + Ord + Debug + Send + Sync;
-    /// Many rows that one event changes together, such as the tasks of a project.
-    type Group: Copy + Ord + Debug + Send + Sync;
-    type Row: Clone + PartialEq + Debug + Send + Sync;
+    type Key: Column + Copy + Ord + Debug + Send + Sync;
+    /// The rows that an event changes as a whole; `()` for none.
+    type Group: Group;
+    type Row: Stored + Clone + PartialEq + Debug + Send + Sync;
+
+    /// The key of a row: the first of its columns.
+    fn key(row: &Self::Row) -> Self::Key;
 
     /// The rows that an event changes by name.
     fn touches(event: &Recorded) -> Vec<Self::Key>;
@@ -46,36 +50,61 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
 
     /// The row after an event, or `None` when there is none. Pure, total, and never refuses a fact.
     fn project(key: Self::Key, row: Option<Self::Row>, event: &Recorded) -> Option<Self::Row>;
+}
 
-    /// Reads the rows with these keys.
-    fn load(
-        connection: &mut PgConnection,
-        version: i32,
-        keys: &[Self::Key],
-    ) -> impl Future<Output = Result<Keyed<Self>, sqlx::Error>> + Send;
+/// Many rows that one event changes together, such as the tasks of a project.
+pub trait Group: Copy + Ord + Debug + Send + Sync {
+    /// The columns that rows are found by. Each has an index in `tables.sql`.
+    const COLUMNS: &'static [&'static str];
 
-    /// Opens a cursor over the rows of these groups, each row once. A group may have any number of rows. For read models with
-    /// groups.
-    fn open_members(
-        _connection: &mut PgConnection,
-        _version: i32,
-        _groups: &[Self::Group],
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        std::future::ready(Ok(()))
+    /// The column of the table that rows of this group are found by, and what is in it.
+    fn found_by(&self) -> (&'static str, Uuid);
+}
+
+/// For read models whose events change single rows.
+impl Group for () {
+    const COLUMNS: &'static [&'static str] = &[];
+
+    fn found_by(&self) -> (&'static str, Uuid) {
+        ("", Uuid::nil())
     }
+}
 
-    /// Reads so many more rows from that cursor; fewer once there are no more.
-    fn next_members(_connection: &mut PgConnection, _at_most: usize) -> impl Future<Output = Result<Keyed<Self>, sqlx::Error>> + Send {
-        std::future::ready(Ok(vec![]))
+/// The rows of a project.
+impl Group for ProjectId {
+    const COLUMNS: &'static [&'static str] = &["project_id"];
+
+    fn found_by(&self) -> (&'static str, Uuid) {
+        ("project_id", self.0)
     }
+}
 
-    /// Writes rows, new and changed, and deletes others.
-    fn save(
-        connection: &mut PgConnection,
-        version: i32,
-        rows: &[(Self::Key, Self::Row)],
-        deleted: &[Self::Key],
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+/// The rows that are about a project, or about a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    Project(ProjectId),
+    Task(TaskId),
+}
+
+impl About {
+    /// Whether a row about these is one of them.
+    pub(crate) fn includes(self, project_id: Option<ProjectId>, task_id: Option<TaskId>) -> bool {
+        match self {
+            Self::Project(project) => project_id == Some(project),
+            Self::Task(task) => task_id == Some(task),
+        }
+    }
+}
+
+impl Group for About {
+    const COLUMNS: &'static [&'static str] = &["project_id", "task_id"];
+
+    fn found_by(&self) -> (&'static str, Uuid) {
+        match self {
+            Self::Project(project) => ("project_id", project.0),
+            Self::Task(task) => ("task_id", task.0),
+        }
+    }
 }
 
 /// What a batch of events needs to have at hand.
@@ -145,15 +174,8 @@ impl<M: ReadModel> Rows<M> {
         &self.rows
     }
 
-    /// What must be written: rows that an event touched, and keys whose rows are gone.
-    pub(crate) fn into_changes(mut self) -> (Keyed<M>, Vec<M::Key>) {
-        let (mut changed, mut deleted) = (vec![], vec![]);
-        for key in self.touched {
-            match self.rows.remove(&key) {
-                Some(row) => changed.push((key, row)),
-                None => deleted.push(key),
-            }
-        }
-        (changed, deleted)
+    /// What must be written: rows that an event touched. No event removes a row: what is deleted is hidden.
+    pub(crate) fn into_changed(mut self) -> Keyed<M> {
+        self.touched.iter().filter_map(|key| self.rows.remove_entry(key)).collect()
     }
 }

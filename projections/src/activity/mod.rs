@@ -3,7 +3,6 @@
 //! One row for each event of any aggregate. The full data of an event stays in the log and is read from there.
 
 mod queries;
-mod store;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -13,11 +12,11 @@ pub(crate) use queries::events_statement;
 pub use queries::{EventFilter, EventPage, EventRow, find_event, history, list_events};
 pub use summary::summary;
 
+use crate::columns::stored;
 use crate::model::ReadModel;
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Recorded};
 use domain::ids::{UserId, WorkspaceId};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The read model.
@@ -32,11 +31,13 @@ pub struct ActivityRow {
     pub workspace_id: WorkspaceId,
     /// The aggregate it happened to.
     pub subject_id: Uuid,
-    pub event_type: &'static str,
+    pub event_type: String,
     pub actor: UserId,
     pub occurred_at: DateTime<Utc>,
     pub summary: String,
 }
+
+stored!(ActivityRow { position, event_id, workspace_id, subject_id, event_type, actor, occurred_at, summary });
 
 impl ReadModel for Activity {
     const NAME: &'static str = "activity";
@@ -52,6 +53,10 @@ impl ReadModel for Activity {
     type Group = ();
     type Row = ActivityRow;
 
+    fn key(row: &ActivityRow) -> i64 {
+        row.position
+    }
+
     fn touches(event: &Recorded) -> Vec<i64> {
         vec![event.position]
     }
@@ -62,19 +67,10 @@ impl ReadModel for Activity {
             event_id: event.event_id,
             workspace_id: event.workspace_id,
             subject_id: event.aggregate_id,
-            event_type: event.event.name(),
+            event_type: event.event.name().to_owned(),
             actor: event.metadata.actor,
             occurred_at: event.metadata.occurred_at.utc(),
             summary: summary(&event.event),
         })
-    }
-
-    async fn load(_: &mut PgConnection, _: i32, _: &[i64]) -> Result<Vec<(i64, ActivityRow)>, sqlx::Error> {
-        // An event happens once, so there is nothing to read before.
-        Ok(vec![])
-    }
-
-    async fn save(connection: &mut PgConnection, version: i32, rows: &[(i64, ActivityRow)], _: &[i64]) -> Result<(), sqlx::Error> {
-        store::save(connection, version, rows).await
     }
 }

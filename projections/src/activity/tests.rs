@@ -26,7 +26,7 @@ fn every_event_is_a_row_with_who_and_when() {
         event_id: Uuid::from_u128(2),
         workspace_id: HERE,
         subject_id: APOLLO.0,
-        event_type: "project_archived",
+        event_type: "project_archived".to_owned(),
         actor: ANNA,
         occurred_at: minute(2),
         summary: "archived project APOLLO".to_owned(),

@@ -5,18 +5,16 @@
 //!
 //! A firing goes with what its schedule is about: once the project or the task is deleted, it is hidden from every query.
 
+mod columns;
 mod queries;
-mod store;
 #[cfg(test)]
 mod tests;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{FIRINGS_OF_MAX, FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
-pub(crate) use store::{COLUMNS, read as read_row};
 
-use crate::model::ReadModel;
-use crate::querying::sql::fetch_members;
+use crate::model::{About, ReadModel};
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId, derived};
@@ -24,7 +22,6 @@ use domain::project::ProjectEvent;
 use domain::schedule::{Place, ScheduleEvent};
 use domain::task::TaskEvent;
 use domain::values::Threshold;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The read model.
@@ -51,13 +48,6 @@ pub struct FiringRow {
     pub position: i64,
     /// Whether the project or the task was deleted.
     pub hidden: bool,
-}
-
-/// The firings that one event of another aggregate changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    OfProject(ProjectId),
-    OfTask(TaskId),
 }
 
 struct Firing {
@@ -107,26 +97,28 @@ impl ReadModel for DeadlineLog {
     }
 
     type Key = Uuid;
-    type Group = Group;
+    /// The firings that one event of another aggregate changes.
+    type Group = About;
     type Row = FiringRow;
+
+    fn key(row: &FiringRow) -> Uuid {
+        row.id
+    }
 
     fn touches(event: &Recorded) -> Vec<Uuid> {
         firing(event).map(|firing| id(event, &firing)).into_iter().collect()
     }
 
-    fn spreads_to(event: &Recorded) -> Option<Group> {
+    fn spreads_to(event: &Recorded) -> Option<About> {
         match &event.event {
-            Event::Project(ProjectEvent::ProjectDeleted(_)) => Some(Group::OfProject(ProjectId(event.aggregate_id))),
-            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(Group::OfTask(TaskId(event.aggregate_id))),
+            Event::Project(ProjectEvent::ProjectDeleted(_)) => Some(About::Project(ProjectId(event.aggregate_id))),
+            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(About::Task(TaskId(event.aggregate_id))),
             Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
         }
     }
 
-    fn belongs(row: &FiringRow, group: Group) -> bool {
-        match group {
-            Group::OfProject(project) => row.project_id == Some(project),
-            Group::OfTask(task) => row.task_id == Some(task),
-        }
+    fn belongs(row: &FiringRow, group: About) -> bool {
+        group.includes(row.project_id, row.task_id)
     }
 
     fn project(key: Uuid, row: Option<FiringRow>, event: &Recorded) -> Option<FiringRow> {
@@ -152,22 +144,5 @@ impl ReadModel for DeadlineLog {
             position: event.position,
             hidden: false,
         })
-    }
-
-    async fn load(_: &mut PgConnection, _: i32, _: &[Uuid]) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
-        // What a firing itself says is all of its row, so there is nothing to read before.
-        Ok(vec![])
-    }
-
-    async fn open_members(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<(), sqlx::Error> {
-        store::open_members(connection, version, groups).await
-    }
-
-    async fn next_members(connection: &mut PgConnection, at_most: usize) -> Result<Vec<(Uuid, FiringRow)>, sqlx::Error> {
-        fetch_members::<Self>(connection, at_most, |row| store::read(row, 0).map(|row| (row.id, row))).await
-    }
-
-    async fn save(connection: &mut PgConnection, version: i32, rows: &[(Uuid, FiringRow)], _: &[Uuid]) -> Result<(), sqlx::Error> {
-        store::save(connection, version, rows).await
     }
 }

@@ -1,12 +1,12 @@
 //! Questions about firings.
 
 use super::FiringRow;
+use crate::columns::{Stored, select_list};
 use crate::error::QueryError;
 use crate::querying::filter::{Comparator, Conditions, TimeComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};
-use crate::querying::sql::select_list;
-use crate::schedules::{self, ScheduleRow};
+use crate::schedules::ScheduleRow;
 use domain::ids::{ScheduleId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Postgres, QueryBuilder};
@@ -44,9 +44,9 @@ pub(crate) fn page_statement(
     window: &Window,
     selection: FiringSelection,
 ) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
-    let (mut columns, mut joins) = (select_list("f", super::COLUMNS), "");
+    let (mut columns, mut joins) = (select_list::<FiringRow>("f"), "");
     if selection.schedule {
-        columns.push_str(&format!(", {}", select_list("s", schedules::COLUMNS)));
+        columns.push_str(&format!(", {}", select_list::<ScheduleRow>("s")));
         joins = " JOIN milepost.schedules s ON s.id = f.schedule_id";
     }
     List { sort: &KEYS, window }.build(
@@ -77,8 +77,8 @@ pub async fn list_firings(
 ) -> Result<Page<FiringView>, QueryError> {
     let mut query = page_statement(workspace, filter, window, selection)?;
     let read = |row: &PgRow, from: usize| -> Result<FiringView, Error> {
-        let firing = super::read_row(row, from)?;
-        let schedule = selection.schedule.then(|| schedules::read_row(row, from + super::COLUMNS.len())).transpose()?;
+        let firing = FiringRow::read(row, from)?;
+        let schedule = selection.schedule.then(|| ScheduleRow::read(row, from + FiringRow::columns().len())).transpose()?;
         Ok(FiringView { firing, schedule })
     };
     let found = read_list(&all(reads, query.build()).await?, read)?;
@@ -87,10 +87,10 @@ pub async fn list_firings(
 
 /// A firing by id, unless it is hidden.
 pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<FiringRow>, QueryError> {
-    let list = select_list("f", super::COLUMNS);
+    let list = select_list::<FiringRow>("f");
     let sql = format!("SELECT {list} FROM milepost.deadline_log f WHERE f.id = $1 AND f.workspace_id = $2 AND NOT f.hidden");
     let row = sqlx::query(&sql).bind(id).bind(workspace.0).fetch_optional(pool).await?;
-    Ok(row.map(|row| super::read_row(&row, 0)).transpose()?)
+    Ok(row.map(|row| FiringRow::read(&row, 0)).transpose()?)
 }
 
 /// Most firings that are shown beside a schedule: more than one due revision can have. All are in [`list_firings`].
@@ -102,8 +102,8 @@ pub async fn firings_of(reads: &impl Reads, workspace: WorkspaceId, schedules: &
     let sql = format!(
         "SELECT l.* FROM unnest($1::uuid[]) s(id) CROSS JOIN LATERAL (SELECT {list} FROM milepost.deadline_log f \
          WHERE f.schedule_id = s.id AND f.workspace_id = $2 ORDER BY f.position DESC LIMIT {FIRINGS_OF_MAX}) l ORDER BY l.position",
-        list = select_list("f", super::COLUMNS)
+        list = select_list::<FiringRow>("f")
     );
     let rows = all(reads, sqlx::query(&sql).bind(schedules).bind(workspace.0)).await?;
-    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
+    Ok(rows.iter().map(|row| FiringRow::read(row, 0)).collect::<Result<_, Error>>()?)
 }

@@ -3,17 +3,16 @@
 //! One row for each project, also when it is archived or deleted. Counts follow the tasks; what is overdue depends on
 //! the clock and is counted when asked.
 
+mod columns;
 mod queries;
-mod store;
 #[cfg(test)]
 mod tests;
 
+pub use columns::phase_word;
 #[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub(crate) use queries::{Beside, push_overdue};
 pub use queries::{ProjectFilter, ProjectSelection, ProjectView, find_project, find_projects, list_projects, project_by_key};
-pub use store::phase_word;
-pub(crate) use store::{COLUMNS, read as read_row};
 
 use crate::model::ReadModel;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -24,7 +23,6 @@ use domain::project::{Phase, ProjectChanges, ProjectEvent};
 use domain::task::{Status, TaskEvent};
 use domain::values::CollaboratorRole;
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 
 /// The read model.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +126,10 @@ impl ReadModel for ProjectOverview {
     type Group = ();
     type Row = ProjectRow;
 
+    fn key(row: &ProjectRow) -> ProjectId {
+        row.id
+    }
+
     fn touches(event: &Recorded) -> Vec<ProjectId> {
         match &event.event {
             Event::Project(_) => vec![ProjectId(event.aggregate_id)],
@@ -158,19 +160,6 @@ impl ReadModel for ProjectOverview {
             (Event::Schedule(_), row) => row,
             (Event::Project(_) | Event::Task(_), None) => None,
         }
-    }
-
-    async fn load(connection: &mut PgConnection, version: i32, keys: &[ProjectId]) -> Result<Vec<(ProjectId, ProjectRow)>, sqlx::Error> {
-        store::load(connection, version, keys).await
-    }
-
-    async fn save(
-        connection: &mut PgConnection,
-        version: i32,
-        rows: &[(ProjectId, ProjectRow)],
-        deleted: &[ProjectId],
-    ) -> Result<(), sqlx::Error> {
-        store::save(connection, version, rows, deleted).await
     }
 }
 

@@ -1,11 +1,11 @@
 //! Questions about projects.
 
 use super::ProjectRow;
+use crate::columns::{Stored, select_list_of};
 use crate::error::QueryError;
 use crate::querying::filter::{Comparator, Conditions, TextComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};
-use crate::querying::sql::select_list_of;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
@@ -42,7 +42,7 @@ impl ProjectSelection {
 
     /// The columns of the projects themselves.
     pub(crate) fn columns(self) -> String {
-        select_list_of("p", super::COLUMNS, self.without_description)
+        select_list_of::<ProjectRow>("p", self.without_description)
     }
 }
 
@@ -64,7 +64,7 @@ impl Beside {
         if let Some(known) = self.0.get(&id) {
             return Ok(Some(Arc::clone(known)));
         }
-        let project = Arc::new(super::read_row(row, from)?);
+        let project = Arc::new(ProjectRow::read(row, from)?);
         self.0.insert(id, Arc::clone(&project));
         Ok(Some(project))
     }
@@ -100,8 +100,8 @@ impl Source {
     }
 
     fn read(&self, row: &PgRow, from: usize) -> Result<ProjectView, Error> {
-        let project = Arc::new(super::read_row(row, from)?);
-        let overdue = if self.selection.overdue { row.try_get(from + super::COLUMNS.len())? } else { None };
+        let project = Arc::new(ProjectRow::read(row, from)?);
+        let overdue = if self.selection.overdue { row.try_get(from + ProjectRow::columns().len())? } else { None };
         Ok(ProjectView { project, overdue })
     }
 

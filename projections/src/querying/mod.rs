@@ -4,4 +4,3 @@ pub mod filter;
 pub mod node;
 pub mod page;
 pub mod reads;
-pub(crate) mod sql;

@@ -2,8 +2,8 @@
 
 use crate::error::{RowsClass, class};
 use crate::model::{Keyed, Needs, ReadModel, Rows};
-use crate::querying::sql::close_members;
 use crate::registry::{OF_THIS_LOG, RATE_OVER_SECONDS, shape};
+use crate::running::rows;
 use crate::running::works::{Fence, RETRY_PAUSE, Works};
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection};
@@ -218,12 +218,12 @@ pub(crate) async fn fold_and_save<M: ReadModel>(
     group_rows: usize,
 ) -> Result<(), ApplyError> {
     let Needs { keys, groups } = Needs::<M>::of(events.iter().copied());
-    let mut at_hand = if keys.is_empty() { vec![] } else { M::load(tx, version, &keys).await? };
+    let mut at_hand = if keys.is_empty() { vec![] } else { rows::load::<M>(tx, version, &keys).await? };
     if groups.is_empty() {
         return save::<M>(tx, version, fold::<M>(at_hand, events)?).await;
     }
-    M::open_members(tx, version, &groups).await?;
-    let mut members = M::next_members(tx, group_rows).await?;
+    rows::open_members::<M>(tx, version, &groups).await?;
+    let mut members = rows::next_members::<M>(tx, group_rows).await?;
     if members.len() < group_rows {
         at_hand.extend(members);
         save::<M>(tx, version, fold::<M>(at_hand, events)?).await?;
@@ -239,35 +239,32 @@ pub(crate) async fn fold_and_save<M: ReadModel>(
             if is_last {
                 break;
             }
-            members = M::next_members(tx, group_rows).await?;
+            members = rows::next_members::<M>(tx, group_rows).await?;
         }
     }
-    Ok(close_members::<M>(tx).await?)
+    Ok(rows::close_members::<M>(tx).await?)
 }
 
-async fn save<M: ReadModel>(tx: &mut PgConnection, version: i32, (changed, deleted): Changes<M>) -> Result<(), ApplyError> {
-    if !changed.is_empty() || !deleted.is_empty() {
-        M::save(tx, version, &changed, &deleted).await?;
+async fn save<M: ReadModel>(tx: &mut PgConnection, version: i32, changed: Keyed<M>) -> Result<(), ApplyError> {
+    if !changed.is_empty() {
+        rows::save::<M>(tx, version, &changed).await?;
     }
     Ok(())
 }
 
-/// Rows to write, and keys whose rows are gone.
-type Changes<M> = (Keyed<M>, Vec<<M as ReadModel>::Key>);
-
-/// What events make of the rows that they need.
-pub(crate) fn fold<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded]) -> Result<Changes<M>, ApplyError> {
+/// What events make of the rows that they need: those to write.
+pub(crate) fn fold<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded]) -> Result<Keyed<M>, ApplyError> {
     each_event::<M>(at_hand, events, Rows::apply)
 }
 
-fn each_event<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded], apply: fn(&mut Rows<M>, &Recorded)) -> Result<Changes<M>, ApplyError> {
+fn each_event<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded], apply: fn(&mut Rows<M>, &Recorded)) -> Result<Keyed<M>, ApplyError> {
     let mut rows = Rows::<M>::with(at_hand);
     for event in events {
         // The rows are thrown away if the rule panics, so nothing half-done is seen.
         catch_unwind(AssertUnwindSafe(|| apply(&mut rows, event)))
             .map_err(|panic| ApplyError::Poison { position: event.position, error: words_of(panic.as_ref()) })?;
     }
-    Ok(rows.into_changes())
+    Ok(rows.into_changed())
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {

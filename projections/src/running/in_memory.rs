@@ -27,16 +27,15 @@ impl<M: ReadModel> InMemory<M> {
         }
         let needs = Needs::<M>::of(events.iter().copied());
         let at_hand = self.load(&needs);
-        let (changed, deleted) = fold::<M>(at_hand, &events).map_err(|error| match error {
+        let changed = fold::<M>(at_hand, &events).map_err(|error| match error {
             ApplyError::Poison { position, error } => format!("event {position}: {error}"),
             other => format!("{other:?}"),
         })?;
-        deleted.iter().for_each(|key| drop(self.rows.remove(key)));
         self.rows.extend(changed);
         Ok(())
     }
 
-    /// What is needed and nothing else, as [`ReadModel::load`] gives it.
+    /// What is needed and nothing else, as the database gives it.
     fn load(&self, needs: &Needs<M>) -> Vec<(M::Key, M::Row)> {
         let named = needs.keys.iter().filter_map(|key| self.rows.get_key_value(key));
         let belongs = |(_, row): &(&M::Key, &M::Row)| needs.groups.iter().any(|group| M::belongs(row, *group));

@@ -7,4 +7,5 @@ pub(crate) mod locks;
 pub mod log;
 pub mod progress;
 pub mod pulse;
+pub mod rows;
 pub mod works;

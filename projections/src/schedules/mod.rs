@@ -6,8 +6,8 @@
 //! A schedule goes with what it is about: that of a deleted project or of a deleted task keeps its row, for good, and is
 //! hidden from every query and from the scheduler.
 
+mod columns;
 mod queries;
-mod store;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +17,8 @@ pub use queries::{
     DueNow, ScheduleFilter, ScheduleSelection, ScheduleView, due_now, find_schedule, find_schedules, list_schedules, next_fire_after,
     schedules_of_tasks,
 };
-pub(crate) use store::{COLUMNS, read as read_row};
 
-use crate::model::ReadModel;
-use crate::querying::sql::fetch_members;
+use crate::model::{About, ReadModel};
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
@@ -28,7 +26,6 @@ use domain::project::ProjectEvent;
 use domain::schedule::{ScheduleChanges, ScheduleEvent, Subject, next_moment};
 use domain::task::TaskEvent;
 use domain::values::{Due, Instant, ResolvedThreshold};
-use sqlx::PgConnection;
 
 /// The read model.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,13 +65,6 @@ pub enum ScheduleState {
     Deleted,
 }
 
-/// The schedules that one event of another aggregate changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    OfProject(ProjectId),
-    OfTask(TaskId),
-}
-
 impl ScheduleRow {
     /// Whether nothing fires although a moment may be set.
     pub fn is_silenced(&self) -> bool {
@@ -94,8 +84,13 @@ impl ReadModel for Schedules {
     }
 
     type Key = ScheduleId;
-    type Group = Group;
+    /// The schedules that one event of another aggregate changes.
+    type Group = About;
     type Row = ScheduleRow;
+
+    fn key(row: &ScheduleRow) -> ScheduleId {
+        row.id
+    }
 
     fn touches(event: &Recorded) -> Vec<ScheduleId> {
         match event.event {
@@ -104,21 +99,18 @@ impl ReadModel for Schedules {
         }
     }
 
-    fn spreads_to(event: &Recorded) -> Option<Group> {
+    fn spreads_to(event: &Recorded) -> Option<About> {
         match &event.event {
             Event::Project(ProjectEvent::ProjectArchived(_) | ProjectEvent::ProjectUnarchived(_) | ProjectEvent::ProjectDeleted(_)) => {
-                Some(Group::OfProject(ProjectId(event.aggregate_id)))
+                Some(About::Project(ProjectId(event.aggregate_id)))
             }
-            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(Group::OfTask(TaskId(event.aggregate_id))),
+            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(About::Task(TaskId(event.aggregate_id))),
             Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
         }
     }
 
-    fn belongs(row: &ScheduleRow, group: Group) -> bool {
-        match group {
-            Group::OfProject(project) => row.project_id == Some(project),
-            Group::OfTask(task) => row.task_id == Some(task),
-        }
+    fn belongs(row: &ScheduleRow, group: About) -> bool {
+        group.includes(row.project_id, row.task_id)
     }
 
     fn project(key: ScheduleId, row: Option<ScheduleRow>, event: &Recorded) -> Option<ScheduleRow> {
@@ -147,27 +139,6 @@ impl ReadModel for Schedules {
             (Event::Task(_), Some(row)) => Some(ScheduleRow { hidden: true, ..row }),
             (Event::Schedule(_) | Event::Project(_) | Event::Task(_), None) => None,
         }
-    }
-
-    async fn load(connection: &mut PgConnection, version: i32, keys: &[ScheduleId]) -> Result<Vec<(ScheduleId, ScheduleRow)>, sqlx::Error> {
-        store::load(connection, version, keys).await
-    }
-
-    async fn open_members(connection: &mut PgConnection, version: i32, groups: &[Group]) -> Result<(), sqlx::Error> {
-        store::open_members(connection, version, groups).await
-    }
-
-    async fn next_members(connection: &mut PgConnection, at_most: usize) -> Result<Vec<(ScheduleId, ScheduleRow)>, sqlx::Error> {
-        fetch_members::<Self>(connection, at_most, |row| store::read(row, 0).map(|row| (row.id, row))).await
-    }
-
-    async fn save(
-        connection: &mut PgConnection,
-        version: i32,
-        rows: &[(ScheduleId, ScheduleRow)],
-        _: &[ScheduleId],
-    ) -> Result<(), sqlx::Error> {
-        store::save(connection, version, rows).await
     }
 }
 

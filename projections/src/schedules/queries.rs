@@ -1,13 +1,13 @@
 //! Questions about schedules, and what the scheduler asks.
 
 use super::ScheduleRow;
+use crate::columns::{Stored, select_list};
 use crate::error::QueryError;
-use crate::project_overview::{self, Beside, ProjectRow};
+use crate::project_overview::{Beside, ProjectRow};
 use crate::querying::filter::{Comparator, Conditions, TimeComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};
-use crate::querying::sql::select_list;
-use crate::task_list::{self, TaskRow};
+use crate::task_list::TaskRow;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ScheduleId, TaskId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
@@ -42,12 +42,12 @@ pub struct ScheduleView {
 
 impl ScheduleSelection {
     pub(crate) fn columns(self) -> String {
-        let mut columns = select_list("s", super::COLUMNS);
+        let mut columns = select_list::<ScheduleRow>("s");
         if self.project {
-            columns.push_str(&format!(", {}", select_list("p", project_overview::COLUMNS)));
+            columns.push_str(&format!(", {}", select_list::<ProjectRow>("p")));
         }
         if self.task {
-            columns.push_str(&format!(", {}", select_list("t", task_list::COLUMNS)));
+            columns.push_str(&format!(", {}", select_list::<TaskRow>("t")));
         }
         columns
     }
@@ -64,15 +64,15 @@ impl ScheduleSelection {
     }
 
     pub(crate) fn read(self, row: &PgRow, from: usize, projects: &mut Beside) -> Result<ScheduleView, Error> {
-        let mut next = from + super::COLUMNS.len();
-        let mut view = ScheduleView { schedule: super::read_row(row, from)?, project: None, task: None };
+        let mut next = from + ScheduleRow::columns().len();
+        let mut view = ScheduleView { schedule: ScheduleRow::read(row, from)?, project: None, task: None };
         if self.project {
             view.project = Some(projects.read(row, next)?);
-            next += project_overview::COLUMNS.len();
+            next += ProjectRow::columns().len();
         }
         if self.task {
             let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
-            view.task = Some(present.then(|| task_list::read_row(row, next)).transpose()?);
+            view.task = Some(present.then(|| TaskRow::read(row, next)).transpose()?);
         }
         Ok(view)
     }
@@ -143,22 +143,22 @@ pub async fn find_schedule(
 /// Schedules by id, hidden or not: what fired was listed before the schedule was hidden.
 pub async fn find_schedules(reads: &impl Reads, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
-    let list = select_list("s", super::COLUMNS);
+    let list = select_list::<ScheduleRow>("s");
     let sql = format!("SELECT {list} FROM milepost.schedules s WHERE s.id = ANY($1) AND s.workspace_id = $2");
     let rows = all(reads, sqlx::query(&sql).bind(ids).bind(workspace.0)).await?;
-    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
+    Ok(rows.iter().map(|row| ScheduleRow::read(row, 0)).collect::<Result<_, Error>>()?)
 }
 
 /// The schedules that follow these tasks.
 pub async fn schedules_of_tasks(reads: &impl Reads, workspace: WorkspaceId, tasks: &[TaskId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let tasks: Vec<_> = tasks.iter().map(|id| id.0).collect();
-    let list = select_list("s", super::COLUMNS);
+    let list = select_list::<ScheduleRow>("s");
     let sql = format!(
         "SELECT {list} FROM milepost.schedules s \
          WHERE s.task_id = ANY($1) AND s.follows_task AND s.state <> 'deleted' AND NOT s.hidden AND s.workspace_id = $2"
     );
     let rows = all(reads, sqlx::query(&sql).bind(tasks).bind(workspace.0)).await?;
-    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
+    Ok(rows.iter().map(|row| ScheduleRow::read(row, 0)).collect::<Result<_, Error>>()?)
 }
 
 /// A schedule whose moment has come.

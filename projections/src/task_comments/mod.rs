@@ -3,21 +3,19 @@
 //! One row for each comment. Comments of a hidden task stay and are reached only through their task.
 
 mod queries;
-mod store;
 #[cfg(test)]
 mod tests;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{find_comment, first_comments, list_comments};
-pub(crate) use store::{COLUMNS, read as read_row};
 
+use crate::columns::stored;
 use crate::model::ReadModel;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{CommentId, TaskId, UserId, WorkspaceId};
 use domain::task::TaskEvent;
-use sqlx::PgConnection;
 
 /// The read model.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +34,8 @@ pub struct CommentRow {
     pub position: i64,
 }
 
+stored!(CommentRow { id, workspace_id, task_id, author, body, created_at, position });
+
 impl ReadModel for TaskComments {
     const NAME: &'static str = "task_comments";
     const VERSION: u32 = 1;
@@ -49,6 +49,10 @@ impl ReadModel for TaskComments {
     type Key = CommentId;
     type Group = ();
     type Row = CommentRow;
+
+    fn key(row: &CommentRow) -> CommentId {
+        row.id
+    }
 
     fn touches(event: &Recorded) -> Vec<CommentId> {
         match &event.event {
@@ -68,19 +72,5 @@ impl ReadModel for TaskComments {
             created_at: event.metadata.occurred_at.utc(),
             position: event.position,
         })
-    }
-
-    async fn load(_: &mut PgConnection, _: i32, _: &[CommentId]) -> Result<Vec<(CommentId, CommentRow)>, sqlx::Error> {
-        // A comment is written once, so there is nothing to read before.
-        Ok(vec![])
-    }
-
-    async fn save(
-        connection: &mut PgConnection,
-        version: i32,
-        rows: &[(CommentId, CommentRow)],
-        _: &[CommentId],
-    ) -> Result<(), sqlx::Error> {
-        store::save(connection, version, rows).await
     }
 }

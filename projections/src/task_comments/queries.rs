@@ -1,10 +1,10 @@
 //! Questions about comments.
 
 use super::CommentRow;
+use crate::columns::{Stored, select_list};
 use crate::error::QueryError;
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};
-use crate::querying::sql::select_list;
 use domain::ids::{CommentId, TaskId, WorkspaceId};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, QueryBuilder, Row};
@@ -24,7 +24,7 @@ pub(crate) fn page_statement(
     window: &Window,
 ) -> Result<QueryBuilder<'static, Postgres>, ForeignCursor> {
     List { sort: &KEYS, window }.build(
-        &select_list("c", super::COLUMNS),
+        &select_list::<CommentRow>("c"),
         |query| {
             query.push("milepost.task_comments c");
         },
@@ -43,7 +43,7 @@ pub async fn list_comments(
     window: &Window,
 ) -> Result<Page<CommentRow>, QueryError> {
     let mut query = page_statement(workspace, task, window)?;
-    let found = read_list(&all(reads, query.build()).await?, super::read_row)?;
+    let found = read_list(&all(reads, query.build()).await?, CommentRow::read)?;
     Ok(List { sort: &KEYS, window }.page(found, key_values))
 }
 
@@ -63,14 +63,14 @@ pub async fn first_comments(
         "SELECT total.n, page.*, t.id FROM unnest($1::uuid[]) AS t(id) CROSS JOIN LATERAL (SELECT {total} AS n) total \
          LEFT JOIN LATERAL (SELECT true AS present, {columns} {of_task} ORDER BY c.position LIMIT {limit}) page ON true \
          ORDER BY page.position",
-        columns = select_list("c", super::COLUMNS),
+        columns = select_list::<CommentRow>("c"),
         limit = window.limit + 1,
     );
     let ids: Vec<_> = tasks.iter().map(|task| task.0).collect();
     let rows = all(reads, sqlx::query(&sql).bind(ids).bind(workspace.0)).await?;
     let mut found: HashMap<TaskId, Vec<_>> = HashMap::new();
-    for (row, comment) in rows.iter().zip(read_list(&rows, super::read_row)?) {
-        found.entry(TaskId(row.try_get(2 + super::COLUMNS.len())?)).or_default().push(comment);
+    for (row, comment) in rows.iter().zip(read_list(&rows, CommentRow::read)?) {
+        found.entry(TaskId(row.try_get(2 + CommentRow::columns().len())?)).or_default().push(comment);
     }
     let list = List { sort: &KEYS, window };
     Ok(found.into_iter().map(|(task, comments)| (task, list.page(comments, key_values))).collect())
@@ -81,8 +81,8 @@ pub async fn find_comment(pool: &PgPool, workspace: WorkspaceId, id: CommentId) 
     let sql = format!(
         "SELECT {} FROM milepost.task_comments c JOIN milepost.task_list t ON t.id = c.task_id AND NOT t.hidden \
          WHERE c.id = $1 AND c.workspace_id = $2",
-        select_list("c", super::COLUMNS)
+        select_list::<CommentRow>("c")
     );
     let row = sqlx::query(&sql).bind(id.0).bind(workspace.0).fetch_optional(pool).await?;
-    Ok(row.map(|row| super::read_row(&row, 0)).transpose()?)
+    Ok(row.map(|row| CommentRow::read(&row, 0)).transpose()?)
 }

@@ -3,26 +3,23 @@
 //! One row for each task. A deleted task, and a task of a deleted project, keeps its row and is hidden from every
 //! question, so that the answer to its deletion can still show it.
 
+mod columns;
 mod queries;
-mod store;
 #[cfg(test)]
 mod tests;
 
+pub use columns::priority_number;
 #[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{TaskFilter, TaskSelection, TaskSort, TaskSortField, TaskView, find_task, find_tasks, list_tasks, task_by_key};
-pub use store::priority_number;
-pub(crate) use store::{COLUMNS, due as read_due, read as read_row};
 
 use crate::model::ReadModel;
-use crate::querying::sql::fetch_members;
 use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::project::ProjectEvent;
 use domain::task::{Status, TaskChanges, TaskEvent};
 use domain::values::{Due, Priority};
-use sqlx::PgConnection;
 
 /// The read model.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +81,10 @@ impl ReadModel for TaskList {
     type Group = ProjectId;
     type Row = TaskRow;
 
+    fn key(row: &TaskRow) -> TaskId {
+        row.id
+    }
+
     fn touches(event: &Recorded) -> Vec<TaskId> {
         match event.event {
             Event::Task(_) => vec![TaskId(event.aggregate_id)],
@@ -112,22 +113,6 @@ impl ReadModel for TaskList {
             (Event::Schedule(_), row) => row,
             (Event::Task(_) | Event::Project(_), None) => None,
         }
-    }
-
-    async fn load(connection: &mut PgConnection, version: i32, keys: &[TaskId]) -> Result<Vec<(TaskId, TaskRow)>, sqlx::Error> {
-        store::load(connection, version, keys).await
-    }
-
-    async fn open_members(connection: &mut PgConnection, version: i32, groups: &[ProjectId]) -> Result<(), sqlx::Error> {
-        store::open_members(connection, version, groups).await
-    }
-
-    async fn next_members(connection: &mut PgConnection, at_most: usize) -> Result<Vec<(TaskId, TaskRow)>, sqlx::Error> {
-        fetch_members::<Self>(connection, at_most, |row| store::read(row, 0).map(|row| (row.id, row))).await
-    }
-
-    async fn save(connection: &mut PgConnection, version: i32, rows: &[(TaskId, TaskRow)], _: &[TaskId]) -> Result<(), sqlx::Error> {
-        store::save(connection, version, rows).await
     }
 }
 

@@ -1,13 +1,13 @@
 //! Questions about tasks. Each is one statement, whatever of the task's project and schedule is wanted beside it.
 
 use super::TaskRow;
+use crate::columns::{Stored, select_list, select_list_of};
 use crate::error::QueryError;
 use crate::project_overview::{self, Beside, ProjectRow, ProjectSelection};
 use crate::querying::filter::{Comparator, Conditions, TextComparator, TimeComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};
-use crate::querying::sql::{select_list, select_list_of};
-use crate::schedules::{self, ScheduleRow};
+use crate::schedules::ScheduleRow;
 use chrono::{DateTime, Utc};
 use domain::ids::{TaskId, WorkspaceId};
 use sqlx::postgres::{PgPool, PgRow};
@@ -105,7 +105,7 @@ struct Source {
 
 impl Source {
     fn columns(&self) -> String {
-        let mut columns = select_list_of("t", super::COLUMNS, self.selection.without_description);
+        let mut columns = select_list_of::<TaskRow>("t", self.selection.without_description);
         if let Some(project) = self.selection.project {
             columns.push_str(&format!(", {}", project.columns()));
         }
@@ -113,7 +113,7 @@ impl Source {
             columns.push_str(", o.overdue");
         }
         if self.selection.schedule {
-            columns.push_str(&format!(", {}", select_list("s", schedules::COLUMNS)));
+            columns.push_str(&format!(", {}", select_list::<ScheduleRow>("s")));
         }
         columns
     }
@@ -146,12 +146,12 @@ impl Source {
 
     fn read(&self, row: &PgRow, from: usize, projects: &mut Beside) -> Result<TaskView, Error> {
         let mut next = from;
-        let task = super::read_row(row, next)?;
-        next += super::COLUMNS.len();
+        let task = TaskRow::read(row, next)?;
+        next += TaskRow::columns().len();
         let mut view = TaskView { task, project: None, project_overdue: None, schedule: None };
         if self.selection.project.is_some() {
             view.project = projects.read(row, next)?;
-            next += project_overview::COLUMNS.len();
+            next += ProjectRow::columns().len();
         }
         if self.selection.project_overdue() {
             view.project_overdue = row.try_get(next)?;
@@ -159,7 +159,7 @@ impl Source {
         }
         if self.selection.schedule {
             let present = row.try_get::<Option<Uuid>, _>(next)?.is_some();
-            view.schedule = Some(present.then(|| schedules::read_row(row, next)).transpose()?);
+            view.schedule = Some(present.then(|| ScheduleRow::read(row, next)).transpose()?);
         }
         Ok(view)
     }
@@ -307,8 +307,8 @@ pub async fn task_by_key(
 /// Tasks by id, without the hidden ones.
 pub async fn find_tasks(reads: &impl Reads, workspace: WorkspaceId, ids: &[TaskId]) -> Result<Vec<TaskRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
-    let list = select_list("t", super::COLUMNS);
+    let list = select_list::<TaskRow>("t");
     let sql = format!("SELECT {list} FROM milepost.task_list t WHERE t.id = ANY($1) AND t.workspace_id = $2 AND NOT t.hidden");
     let rows = all(reads, sqlx::query(&sql).bind(ids).bind(workspace.0)).await?;
-    Ok(rows.iter().map(|row| super::read_row(row, 0)).collect::<Result<_, Error>>()?)
+    Ok(rows.iter().map(|row| TaskRow::read(row, 0)).collect::<Result<_, Error>>()?)
 }

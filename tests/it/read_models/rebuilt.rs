@@ -15,6 +15,7 @@ use projections::project_overview::{Counts, ProjectFilter, ProjectSelection, lis
 use projections::querying::page::Window;
 use projections::runner::{GROUP_ROWS_MAX, all};
 use projections::running::in_memory::InMemory;
+use projections::running::rows::save;
 use projections::running::works::Works;
 use server::wire::Core;
 use sqlx::PgPool;
@@ -104,7 +105,7 @@ async fn in_memory<M: ReadModel>(written: &Written) -> (&'static str, Content) {
     let rows: Vec<_> = whole::<M>(&written.facts).rows().iter().map(|(key, row)| (*key, row.clone())).collect();
     plant(&written.pool, &M::TABLES.replace("{v}", &IN_MEMORY.to_string())).await;
     let mut connection = written.pool.acquire().await.expect("a connection");
-    M::save(&mut connection, IN_MEMORY, &rows, &[]).await.expect("the rows are stored");
+    save::<M>(&mut connection, IN_MEMORY, &rows).await.expect("the rows are stored");
     drop(connection);
     (M::NAME, content(&written.pool, &format!("{}_v{IN_MEMORY}", M::NAME)).await)
 }

@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::task::Status;
 use domain::values::{Due, Priority};
-use projections::model::ReadModel;
 use projections::querying::page::{Page, Window};
+use projections::running::rows::save;
 use projections::task_list::{
     TaskFilter, TaskList, TaskRow, TaskSelection, TaskSort, TaskSortField, TaskView, list_tasks, priority_number,
 };
@@ -111,7 +111,7 @@ impl List {
     pub(super) async fn write(&mut self, rows: Vec<TaskRow>) {
         let mut connection = self.core.works.pool.acquire().await.expect("a connection");
         let keyed: Vec<_> = rows.into_iter().map(|row| (row.id, row)).collect();
-        TaskList::save(&mut connection, 1, &keyed, &[]).await.expect("rows are stored");
+        save::<TaskList>(&mut connection, 1, &keyed).await.expect("rows are stored");
         self.rows.extend(keyed);
     }
 
