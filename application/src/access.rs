@@ -5,7 +5,7 @@
 //! The role in a project is part of what a decision relies on, so it is proved by the append like everything else.
 
 use crate::caller::{Caller, Role};
-use crate::commands::Command;
+use crate::command::Command;
 use crate::error::CommandError;
 use domain::ids::UserId;
 use domain::project::{Project, ProjectCommand};

@@ -1,7 +1,7 @@
 //! Why a command was not carried out, sorted by who must act.
 
-use crate::commands::Refusal;
 use crate::failure::{Class, class};
+use crate::inputs::Refusal;
 use crate::ports::{LogError, RefusedLine};
 use std::time::Duration;
 use thiserror::Error;

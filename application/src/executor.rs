@@ -11,10 +11,10 @@ pub use changes::WAITED_FOR_MAX;
 
 use crate::access::{self, Asks, Standing};
 use crate::caller::{Caller, Circumstances};
-use crate::commands::Refusal;
 use crate::error::CommandError;
+use crate::inputs::Refusal;
 use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Guard, Ids, Line, NewEvent, RefusedLine, Settled, Unit};
-use crate::states::{Entity, States, Versioned};
+use crate::state_cache::{Entity, States, Versioned};
 use changes::Changes;
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;

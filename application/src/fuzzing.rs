@@ -1,7 +1,7 @@
 //! What a fuzzer drives: lines of an import. `fuzz/` holds the fuzzers, and says how they are run.
 
 use crate::caller::{Caller, Role};
-use crate::commands::Command;
+use crate::command::Command;
 use crate::import::parse;
 use chrono::DateTime;
 use domain::ids::{UserId, WorkspaceId};

@@ -8,7 +8,7 @@
 mod order;
 
 use crate::caller::{Caller, Circumstances, Source};
-use crate::commands::Command;
+use crate::command::Command;
 use crate::error::CommandError;
 use crate::nearest::with_hint;
 use crate::ports::{CommandKey, Line, RefusedLine};

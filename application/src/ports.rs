@@ -151,7 +151,7 @@ impl RefusedLine {
 pub struct CommandKey {
     pub source: Source,
     pub id: Uuid,
-    /// See [`crate::commands::Command::request_hash`].
+    /// See [`crate::command::Command::request_hash`].
     pub request_hash: [u8; 32],
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
-use crate::commands::Command;
+use crate::command::Command;
 use crate::error::CommandError;
 use crate::executor::Outcome;
 use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Ids, LogError, RecordedStep, RefusedLine, Settled, Step, Unit};

@@ -4,11 +4,12 @@
 
 use application::Application;
 use application::caller::{Caller, Circumstances, Role, Source};
-use application::commands::{
-    Command, DueInput, ProjectCollaboratorInput, ProjectCreateInput, ScheduleCreateInput, TaskAssigneeInput, TaskChangeStatusInput,
+use application::command::Command;
+use application::error::CommandError;
+use application::inputs::{
+    DueInput, ProjectCollaboratorInput, ProjectCreateInput, ScheduleCreateInput, TaskAssigneeInput, TaskChangeStatusInput,
     TaskCommentInput, TaskCreateInput, TaskInput, ThresholdInput, Wire,
 };
-use application::error::CommandError;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{UserId, WorkspaceId, derived};
 use domain::task::Status;

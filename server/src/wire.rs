@@ -7,10 +7,10 @@ use crate::telemetry;
 use api::graphql::{Limits, Services};
 use api::http::auth::Tokens;
 use api::http::{Doors, serve};
+use application::deadline_scheduler::TICK_WITHIN;
 use application::ports::{Checkpoints, Clock, EventLog};
 use application::reactions::SETTLE_WITHIN;
-use application::scheduler::TICK_WITHIN;
-use application::{Application, reactions, scheduler};
+use application::{Application, deadline_scheduler, reactions};
 use infrastructure::checkpoints::PostgresCheckpoints;
 use infrastructure::clock::{SystemClock, TimeOrderedIds};
 use infrastructure::config::Settings;
@@ -248,10 +248,10 @@ fn start_reactions(
 }
 
 fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
-    let lease = leases.want_by_progress(scheduler::LEASE, SCHEDULER_PROGRESS_WITHIN);
+    let lease = leases.want_by_progress(deadline_scheduler::LEASE, SCHEDULER_PROGRESS_WITHIN);
     let application = Arc::clone(&core.application);
     let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.works.progress) };
-    workers.spawn(async move { scheduler::run(&application, &deadlines, lease.held, &lease.signs).await });
+    workers.spawn(async move { deadline_scheduler::run(&application, &deadlines, lease.held, &lease.signs).await });
 }
 
 fn start_relay(

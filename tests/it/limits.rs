@@ -7,10 +7,10 @@ use api::graphql::{
 };
 use api::http::{HEAD_BYTES_MAX, SPARE_CONNECTIONS, SPARE_HEADERS_TIMEOUT};
 use application::STATES_BYTES_MAX;
+use application::deadline_scheduler::{ASIDE_SCHEDULES_MAX, BATCH_SCHEDULES_MAX, TICK_WITHIN, TICKS_AT_ONCE};
 use application::executor::WAITED_FOR_MAX;
 use application::import::{self, COMMANDS_AT_ONCE, LINE_BYTES_MAX};
 use application::reactions::{self, AGGREGATES_AT_ONCE, ATTEMPT_WITHIN, BATCH_FACTS_MAX, PARKED_AT_ONCE, TRY_FOR_MAX};
-use application::scheduler::{ASIDE_SCHEDULES_MAX, BATCH_SCHEDULES_MAX, TICK_WITHIN, TICKS_AT_ONCE};
 use infrastructure::event_store::{
     BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, READ_BYTES_MAX, STEP_EVENTS_MAX, TAIL_BYTES_MAX, TAIL_FACTS_MAX,
 };

@@ -2,9 +2,10 @@
 
 use application::Application;
 use application::caller::{Caller, Circumstances, Role, Source};
-use application::commands::{Command, ProjectCreateInput, TaskCreateInput};
+use application::command::Command;
 use application::error::CommandError;
 use application::executor::Outcome;
+use application::inputs::{ProjectCreateInput, TaskCreateInput};
 use domain::ids::{UserId, WorkspaceId};
 use uuid::Uuid;
 

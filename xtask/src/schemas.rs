@@ -2,7 +2,7 @@
 //! the lines of an import, and the lists of settings, metrics and error codes.
 
 use anyhow::{Context, Result};
-use application::commands::Command;
+use application::command::Command;
 use application::import::ImportLine;
 use infrastructure::config::{Kind, SETTINGS};
 use infrastructure::kafka::catalogue::Catalogue;

@@ -8,7 +8,7 @@ use super::payload::Stored;
 use super::scalars::Position;
 use application::Application;
 use application::caller::{Caller, Circumstances, Source};
-use application::commands::Command;
+use application::command::Command;
 use application::error::CommandError;
 use application::executor::Outcome;
 use async_graphql::dataloader::DataLoader;

@@ -3,8 +3,8 @@
 use super::meter::Stopped;
 use super::scalars::Position;
 use crate::load::{Overload, RETRY_AFTER};
-use application::commands::Refusal;
 use application::error::CommandError;
+use application::inputs::Refusal;
 use application::ports::{LogError, RefusedLine};
 use async_graphql::{Error, ErrorExtensions, SimpleObject, Value};
 use projections::error::QueryError;

@@ -40,7 +40,7 @@ pub use limits::{
     SORT_LEVELS_MAX, TOKEN_BYTES_MAX, TYPE_NAMES_MAX, WRITTEN_BYTES_MIN,
 };
 
-use application::commands::Patch;
+use application::inputs::Patch;
 use async_graphql::{EmptySubscription, MaybeUndefined, MergedObject, Schema, SchemaBuilder};
 use event::EventQueries;
 use project::{ProjectMutations, ProjectQueries};

@@ -1,7 +1,7 @@
 //! How much a field can answer at most. From this and the query it is known beforehand which answers are small, so that
 //! only the others have to be counted value by value.
 
-use application::commands::REFUSALS_MAX;
+use application::inputs::REFUSALS_MAX;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, Type, TypeKind, TypeSystemDefinition};
 use domain::project::COLLABORATORS_MAX;

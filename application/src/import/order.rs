@@ -1,7 +1,7 @@
 //! Which lines of an import wait for which.
 
 use super::COMMANDS_AT_ONCE;
-use crate::commands::Command;
+use crate::command::Command;
 use std::collections::HashMap;
 use tokio::sync::watch;
 use uuid::Uuid;

@@ -7,8 +7,8 @@ use crate::numbers::{median, short, thousands};
 use crate::report::Row;
 use crate::stand::{Stand, connect};
 use anyhow::{Context, Result};
+use application::deadline_scheduler;
 use application::ports::Clock;
-use application::scheduler;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use projections::model::ReadModel;
@@ -120,7 +120,7 @@ async fn run(stand: &Stand, core: &Core, clock: &HandClock, moment: impl Fn(usiz
     let keeping = tokio::spawn(async move { model.run(&works, kept).await });
     let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.works.progress) };
     let application = Arc::clone(&core.application);
-    let ticking = tokio::spawn(async move { scheduler::run(&application, &deadlines, lease, &watch::Sender::new(())).await });
+    let ticking = tokio::spawn(async move { deadline_scheduler::run(&application, &deadlines, lease, &watch::Sender::new(())).await });
     let mut read = core.works.progress.watch(Schedules::NAME).context("the read model is followed")?;
     let begun = *core.works.log.head().borrow();
     tokio::time::timeout(PATIENCE, read.wait_for(|position| *position >= Some(begun))).await??;

@@ -2,7 +2,7 @@
 
 use super::story::{WORKSPACE, every_command, file_of, line};
 use super::{Folder, done, json, milepost};
-use application::commands::Command;
+use application::command::Command;
 use chrono::DateTime;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use super::*;
 use application::caller::Caller;
-use application::commands::{ProjectCreateInput, TaskInput, TaskMoveInput};
+use application::inputs::{ProjectCreateInput, TaskInput, TaskMoveInput};
 use futures::future::join_all;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tests::builders::{new_project, new_task, project, send, somebody, task};

@@ -1,7 +1,7 @@
 //! A stream has no bound, so it is read in steps that have one: to load an aggregate, and to see what has changed in it.
 
 use super::*;
-use application::commands::TaskUpdateInput;
+use application::inputs::TaskUpdateInput;
 use domain::event::AggregateType;
 use infrastructure::event_store::READ_BYTES_MAX;
 use tests::builders::{new_task, project, send, somebody};

@@ -16,9 +16,10 @@ mod time_and_permanence;
 mod units;
 
 use application::caller::{Circumstances, Source};
-use application::commands::{Command, ProjectInput, TaskCommentInput};
+use application::command::Command;
 use application::error::CommandError;
 use application::executor::Outcome;
+use application::inputs::{ProjectInput, TaskCommentInput};
 use application::ports::{EventLog, NewEvent, Unit};
 use domain::event::{Event, Metadata};
 use domain::ids::{CommentId, ProjectId, UserId, WorkspaceId};

@@ -2,7 +2,7 @@
 
 use super::*;
 use application::caller::Caller;
-use application::commands::{Patch, ScheduleCreateInput, TaskChangeStatusInput, TaskInput, TaskUpdateInput, Wire};
+use application::inputs::{Patch, ScheduleCreateInput, TaskChangeStatusInput, TaskInput, TaskUpdateInput, Wire};
 use futures::future::join_all;
 use tests::builders::{new_project, new_task, project, send, somebody, task};
 

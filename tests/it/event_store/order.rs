@@ -1,7 +1,7 @@
 //! Many writers and many readers: one order that everybody sees, without gaps and without waiting for strangers.
 
 use super::*;
-use application::commands::{TaskChangePriorityInput, Wire};
+use application::inputs::{TaskChangePriorityInput, Wire};
 use std::collections::BTreeMap;
 use tests::builders::{new_task, project, somebody, task};
 use tokio::sync::watch;

@@ -1,7 +1,7 @@
 //! The contract with the stock crates: cqrs-es and postgres-es read our log as if it were their own.
 
 use super::*;
-use application::commands::{ProjectCollaboratorInput, TaskInput, Wire};
+use application::inputs::{ProjectCollaboratorInput, TaskInput, Wire};
 use cqrs_es::persist::{PersistedEventRepository, PersistedEventStore, SerializedEvent};
 use cqrs_es::{Aggregate, AggregateContext, EventStore};
 use domain::event::AggregateType;

@@ -2,7 +2,7 @@
 
 use super::wishes::{Wish, wish};
 use super::{has, served_mutations};
-use application::commands::Command;
+use application::command::Command;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! An event that changes many rows as a group, such as the tasks of a project: they are never all in memory.
 
 use super::{core, live, plant, projection};
-use application::commands::{Command, ProjectInput};
+use application::command::Command;
+use application::inputs::ProjectInput;
 use projections::running::works::Works;
 use tests::builders::{project, send, somebody, task};
 use tests::database::TestDatabase;

@@ -1,7 +1,7 @@
 //! Random histories: commands of several people in several workspaces, and time that passes.
 
 use application::caller::{Caller, Role};
-use application::commands::Command;
+use application::command::Command;
 use application::error::CommandError;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{UserId, WorkspaceId};

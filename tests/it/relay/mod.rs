@@ -18,7 +18,8 @@ mod two_nodes;
 mod verify;
 
 use application::caller::{Caller, Role};
-use application::commands::{Command, TaskCommentInput};
+use application::command::Command;
+use application::inputs::TaskCommentInput;
 use application::ports::EventLog;
 use futures::{StreamExt, stream};
 use infrastructure::kafka::{consumer_config, read_record};

@@ -2,7 +2,8 @@
 //! by itself once that is mended. Nothing is skipped but by an admin, and nothing in front of it is held back.
 
 use super::{Scene, client};
-use application::commands::{Command, TaskCommentInput};
+use application::command::Command;
+use application::inputs::TaskCommentInput;
 use infrastructure::kafka::client_config;
 use infrastructure::kafka::topics::Topics;
 use nix::sys::signal::Signal;

@@ -4,8 +4,8 @@ use super::audit::{audit, log};
 use super::proxy::Proxy;
 use super::{at_rest, must};
 use application::caller::Caller;
+use application::deadline_scheduler;
 use application::ports::Clock;
-use application::scheduler;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use infrastructure::clock::SystemClock;
@@ -69,7 +69,7 @@ impl Site {
     /// Who has the lease of the scheduler, and since when at the latest by the clock of the database.
     async fn holder(&self) -> Option<(Uuid, DateTime<Utc>)> {
         let sql = "SELECT holder, expires_at - $2::interval FROM milepost.leases WHERE name = $1 AND expires_at > clock_timestamp()";
-        let held = sqlx::query_as(sql).bind(scheduler::LEASE).bind(LEASE_LASTS).fetch_optional(&self.pool);
+        let held = sqlx::query_as(sql).bind(deadline_scheduler::LEASE).bind(LEASE_LASTS).fetch_optional(&self.pool);
         held.await.expect("leases can be read")
     }
 

@@ -2,7 +2,7 @@
 
 use super::audit::{Firing, audit};
 use super::{Scene, instant};
-use application::scheduler::BATCH_SCHEDULES_MAX;
+use application::deadline_scheduler::BATCH_SCHEDULES_MAX;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::values::{Threshold, ThresholdUnit};
 use futures::future::join_all;

@@ -19,7 +19,7 @@ mod zones;
 
 use application::Application;
 use application::caller::Caller;
-use application::commands::Command;
+use application::command::Command;
 use chrono::{DateTime, Utc};
 use projections::runner;
 use serde_json::{Value, json};

@@ -3,9 +3,9 @@
 use super::audit::audit;
 use super::{Scene, command, instant};
 use application::Application;
+use application::deadline_scheduler;
 use application::error::CommandError;
 use application::ports::{Deadlines, DueSchedule, LogError};
-use application::scheduler;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{join, join_all};
@@ -27,7 +27,7 @@ fn tick_without_asking(workers: &mut JoinSet<()>, app: &TestApp) {
     let deadlines = ScheduleDeadlines { pool: app.core().database.worker.clone(), progress: Arc::clone(&app.core().works.progress) };
     workers.spawn(async move {
         let (_held, lease) = watch::channel(Some(1));
-        scheduler::run(&application, &deadlines, lease, &watch::Sender::new(())).await;
+        deadline_scheduler::run(&application, &deadlines, lease, &watch::Sender::new(())).await;
     });
 }
 
@@ -138,7 +138,7 @@ fn stale_scheduler(workers: &mut JoinSet<()>, application: &Arc<Application>, du
     let (application, deadlines) = (Arc::clone(application), Arc::clone(&stale));
     workers.spawn(async move {
         let (_held, lease) = watch::channel(Some(1));
-        scheduler::run(&application, &*deadlines, lease, &watch::Sender::new(())).await;
+        deadline_scheduler::run(&application, &*deadlines, lease, &watch::Sender::new(())).await;
     });
     stale
 }
@@ -156,7 +156,7 @@ async fn the_node_with_the_lease_ticks_and_another_goes_on_where_it_lost_it() {
             // As if the holder had not renewed it: somebody else has it for a moment.
             sqlx::query("UPDATE milepost.leases SET holder = $1, expires_at = clock_timestamp() + interval '20 ms' WHERE name = $2")
                 .bind(Uuid::new_v4())
-                .bind(scheduler::LEASE)
+                .bind(deadline_scheduler::LEASE)
                 .execute(&scene.pool)
                 .await
                 .expect("the lease is there");

@@ -6,7 +6,8 @@ use crate::graphql::error::{UserError, answer, unanswered};
 use crate::graphql::patch;
 use crate::graphql::payload::{Done, current, entity, payload, refused};
 use crate::graphql::scalars::{Date, Position, TimeZone};
-use application::commands::{self, Command, Wire};
+use application::command::Command;
+use application::inputs::{self, Wire};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 use domain::ids::ProjectId;
 use projections::project_overview::{ProjectOverview, ProjectSelection, ProjectView, find_project};
@@ -95,8 +96,8 @@ pub struct ProjectCollaboratorRemoveInput {
 }
 
 impl ProjectCreateInput {
-    fn parse(self) -> Result<commands::ProjectCreateInput> {
-        Ok(commands::ProjectCreateInput {
+    fn parse(self) -> Result<inputs::ProjectCreateInput> {
+        Ok(inputs::ProjectCreateInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             id: optional_uuid("id", self.id.as_ref())?,
             key: self.key,
@@ -110,8 +111,8 @@ impl ProjectCreateInput {
 }
 
 impl ProjectUpdateInput {
-    fn parse(self) -> Result<commands::ProjectUpdateInput> {
-        Ok(commands::ProjectUpdateInput {
+    fn parse(self) -> Result<inputs::ProjectUpdateInput> {
+        Ok(inputs::ProjectUpdateInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -125,8 +126,8 @@ impl ProjectUpdateInput {
 }
 
 impl ProjectInput {
-    fn parse(self) -> Result<commands::ProjectInput> {
-        Ok(commands::ProjectInput {
+    fn parse(self) -> Result<inputs::ProjectInput> {
+        Ok(inputs::ProjectInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -135,8 +136,8 @@ impl ProjectInput {
 }
 
 impl ProjectCollaboratorInput {
-    fn parse(self) -> Result<commands::ProjectCollaboratorInput> {
-        Ok(commands::ProjectCollaboratorInput {
+    fn parse(self) -> Result<inputs::ProjectCollaboratorInput> {
+        Ok(inputs::ProjectCollaboratorInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -147,8 +148,8 @@ impl ProjectCollaboratorInput {
 }
 
 impl ProjectCollaboratorRemoveInput {
-    fn parse(self) -> Result<commands::ProjectCollaboratorRemoveInput> {
-        Ok(commands::ProjectCollaboratorRemoveInput {
+    fn parse(self) -> Result<inputs::ProjectCollaboratorRemoveInput> {
+        Ok(inputs::ProjectCollaboratorRemoveInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,

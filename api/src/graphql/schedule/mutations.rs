@@ -7,7 +7,8 @@ use crate::graphql::patch;
 use crate::graphql::payload::{Done, current, entity, payload, refused};
 use crate::graphql::scalars::Position;
 use crate::graphql::task::DueInput;
-use application::commands::{self, Command, Wire};
+use application::command::Command;
+use application::inputs::{self, Wire};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 use domain::ids::ScheduleId;
 use projections::schedules::{ScheduleSelection, ScheduleView, Schedules, find_schedule};
@@ -80,18 +81,18 @@ pub struct ScheduleInput {
 }
 
 impl ThresholdInput {
-    fn parse(self) -> commands::ThresholdInput {
-        commands::ThresholdInput { amount: i64::from(self.amount), unit: Wire(self.unit.into()) }
+    fn parse(self) -> inputs::ThresholdInput {
+        inputs::ThresholdInput { amount: i64::from(self.amount), unit: Wire(self.unit.into()) }
     }
 
-    fn all(given: Vec<Self>) -> Vec<commands::ThresholdInput> {
+    fn all(given: Vec<Self>) -> Vec<inputs::ThresholdInput> {
         given.into_iter().map(Self::parse).collect()
     }
 }
 
 impl ScheduleCreateInput {
-    fn parse(self) -> Result<commands::ScheduleCreateInput> {
-        Ok(commands::ScheduleCreateInput {
+    fn parse(self) -> Result<inputs::ScheduleCreateInput> {
+        Ok(inputs::ScheduleCreateInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             id: optional_uuid("id", self.id.as_ref())?,
             project_id: optional_uuid("projectId", self.project_id.as_ref())?,
@@ -104,8 +105,8 @@ impl ScheduleCreateInput {
 }
 
 impl ScheduleUpdateInput {
-    fn parse(self) -> Result<commands::ScheduleUpdateInput> {
-        Ok(commands::ScheduleUpdateInput {
+    fn parse(self) -> Result<inputs::ScheduleUpdateInput> {
+        Ok(inputs::ScheduleUpdateInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -116,8 +117,8 @@ impl ScheduleUpdateInput {
 }
 
 impl ScheduleRescheduleInput {
-    fn parse(self) -> Result<commands::ScheduleRescheduleInput> {
-        Ok(commands::ScheduleRescheduleInput {
+    fn parse(self) -> Result<inputs::ScheduleRescheduleInput> {
+        Ok(inputs::ScheduleRescheduleInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -127,8 +128,8 @@ impl ScheduleRescheduleInput {
 }
 
 impl ScheduleInput {
-    fn parse(self) -> Result<commands::ScheduleInput> {
-        Ok(commands::ScheduleInput {
+    fn parse(self) -> Result<inputs::ScheduleInput> {
+        Ok(inputs::ScheduleInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,

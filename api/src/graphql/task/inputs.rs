@@ -4,7 +4,8 @@ use super::types::{TaskPriority, TaskStatus};
 use crate::graphql::context::{optional_uuid, uuid};
 use crate::graphql::patch;
 use crate::graphql::scalars::{Date, DateTime, TimeZone};
-use application::commands::{self, Wire};
+
+use application::inputs::{self, Wire};
 use async_graphql::{ID, InputObject, MaybeUndefined, Result};
 
 /// When something is due: exactly one of `date` and `at`. `timeZone` applies to `date` and defaults to the time zone of
@@ -20,8 +21,8 @@ pub struct DueInput {
 }
 
 impl DueInput {
-    pub(crate) fn parse(self) -> commands::DueInput {
-        commands::DueInput {
+    pub(crate) fn parse(self) -> inputs::DueInput {
+        inputs::DueInput {
             date: self.date.map(|date| date.0),
             at: self.at.map(|at| at.0.into()),
             time_zone: self.time_zone.map(|zone| zone.0),
@@ -167,9 +168,9 @@ pub struct TaskCommentInput {
 }
 
 impl TaskCreateInput {
-    pub(super) fn parse(self) -> Result<commands::TaskCreateInput> {
+    pub(super) fn parse(self) -> Result<inputs::TaskCreateInput> {
         let people = self.assignee_ids.map(|ids| ids.iter().map(|id| uuid("assigneeIds", id)).collect::<Result<Vec<_>>>());
-        Ok(commands::TaskCreateInput {
+        Ok(inputs::TaskCreateInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             id: optional_uuid("id", self.id.as_ref())?,
             project_id: uuid("projectId", &self.project_id)?,
@@ -186,8 +187,8 @@ impl TaskCreateInput {
 }
 
 impl TaskUpdateInput {
-    pub(super) fn parse(self) -> Result<commands::TaskUpdateInput> {
-        Ok(commands::TaskUpdateInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskUpdateInput> {
+        Ok(inputs::TaskUpdateInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -201,8 +202,8 @@ impl TaskUpdateInput {
 }
 
 impl TaskInput {
-    pub(super) fn parse(self) -> Result<commands::TaskInput> {
-        Ok(commands::TaskInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskInput> {
+        Ok(inputs::TaskInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -211,8 +212,8 @@ impl TaskInput {
 }
 
 impl TaskAssigneeInput {
-    pub(super) fn parse(self) -> Result<commands::TaskAssigneeInput> {
-        Ok(commands::TaskAssigneeInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskAssigneeInput> {
+        Ok(inputs::TaskAssigneeInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -222,8 +223,8 @@ impl TaskAssigneeInput {
 }
 
 impl TaskChangeStatusInput {
-    pub(super) fn parse(self) -> Result<commands::TaskChangeStatusInput> {
-        Ok(commands::TaskChangeStatusInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskChangeStatusInput> {
+        Ok(inputs::TaskChangeStatusInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -234,8 +235,8 @@ impl TaskChangeStatusInput {
 }
 
 impl TaskChangePriorityInput {
-    pub(super) fn parse(self) -> Result<commands::TaskChangePriorityInput> {
-        Ok(commands::TaskChangePriorityInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskChangePriorityInput> {
+        Ok(inputs::TaskChangePriorityInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -245,8 +246,8 @@ impl TaskChangePriorityInput {
 }
 
 impl TaskSetDueInput {
-    pub(super) fn parse(self) -> Result<commands::TaskSetDueInput> {
-        Ok(commands::TaskSetDueInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskSetDueInput> {
+        Ok(inputs::TaskSetDueInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -256,8 +257,8 @@ impl TaskSetDueInput {
 }
 
 impl TaskMoveInput {
-    pub(super) fn parse(self) -> Result<commands::TaskMoveInput> {
-        Ok(commands::TaskMoveInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskMoveInput> {
+        Ok(inputs::TaskMoveInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             expected_version: self.expected_version.map(i64::from),
             id: uuid("id", &self.id)?,
@@ -267,8 +268,8 @@ impl TaskMoveInput {
 }
 
 impl TaskCommentInput {
-    pub(super) fn parse(self) -> Result<commands::TaskCommentInput> {
-        Ok(commands::TaskCommentInput {
+    pub(super) fn parse(self) -> Result<inputs::TaskCommentInput> {
+        Ok(inputs::TaskCommentInput {
             command_id: optional_uuid("commandId", self.command_id.as_ref())?,
             id: uuid("id", &self.id)?,
             body: self.body,

@@ -9,7 +9,7 @@ use crate::graphql::context::{ContextExt, execute};
 use crate::graphql::error::{UserError, answer, unanswered};
 use crate::graphql::payload::{Done, current, entity, payload, refused};
 use crate::graphql::scalars::Position;
-use application::commands::Command;
+use application::command::Command;
 use async_graphql::{Context, Object, Result};
 use domain::ids::TaskId;
 use projections::task_list::{TaskList, TaskSelection, TaskView, find_task};

@@ -1,7 +1,7 @@
 //! Inputs of task commands.
 
-use super::checks::{Checks, Refusal};
-use super::{Patch, Wire};
+use crate::inputs::{Checks, Refusal};
+use crate::inputs::{Patch, Wire};
 use chrono::NaiveDate;
 use domain::ids::{ProjectId, TaskId, UserId};
 use domain::task::{ChangeStatus, CreateTask, Status, TaskCommand, UpdateTask};
@@ -180,7 +180,7 @@ fn order(id: Uuid, expected_version: Option<i64>, wish: TaskCommand) -> TaskOrde
 }
 
 impl DueInput {
-    pub(super) fn parse(self, checks: &mut Checks, path: &str) -> Option<DueWish> {
+    pub(crate) fn parse(self, checks: &mut Checks, path: &str) -> Option<DueWish> {
         let zone = self.time_zone.map(|name| checks.value(&format!("{path}.timeZone"), parse_zone(&name)));
         match (self.date, self.at) {
             (Some(date), None) => {
@@ -211,7 +211,7 @@ fn estimate(minutes: i64) -> Result<u32, InvalidValue> {
 }
 
 impl TaskCreateInput {
-    pub(super) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let title = checks.value("title", Title::new(self.title));
         let description = checks.value("description", self.description.map_or_else(|| Ok(Description::empty()), Description::new));
@@ -240,7 +240,7 @@ impl TaskCreateInput {
 }
 
 impl TaskUpdateInput {
-    pub(super) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let update = UpdateTask {
             title: self.title.required(&mut checks, "title", Title::new),
@@ -259,35 +259,35 @@ impl TaskUpdateInput {
 }
 
 impl TaskInput {
-    pub(super) fn clear_due(self) -> TaskOrder {
+    pub(crate) fn clear_due(self) -> TaskOrder {
         order(self.id, self.expected_version, TaskCommand::ClearDue)
     }
 
-    pub(super) fn complete(self) -> TaskOrder {
+    pub(crate) fn complete(self) -> TaskOrder {
         order(self.id, self.expected_version, TaskCommand::Complete)
     }
 
-    pub(super) fn reopen(self) -> TaskOrder {
+    pub(crate) fn reopen(self) -> TaskOrder {
         order(self.id, self.expected_version, TaskCommand::Reopen)
     }
 
-    pub(super) fn delete(self) -> TaskOrder {
+    pub(crate) fn delete(self) -> TaskOrder {
         order(self.id, self.expected_version, TaskCommand::Delete)
     }
 }
 
 impl TaskAssigneeInput {
-    pub(super) fn assign(self) -> TaskOrder {
+    pub(crate) fn assign(self) -> TaskOrder {
         order(self.id, self.expected_version, TaskCommand::Assign(UserId(self.user_id)))
     }
 
-    pub(super) fn unassign(self) -> TaskOrder {
+    pub(crate) fn unassign(self) -> TaskOrder {
         order(self.id, self.expected_version, TaskCommand::Unassign(UserId(self.user_id)))
     }
 }
 
 impl TaskChangeStatusInput {
-    pub(super) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let reason = checks.value("blockedReason", self.blocked_reason.map(BlockedReason::new).transpose());
         let wish = reason.map(|blocked_reason| ChangeStatus { to: self.status.0, blocked_reason });
@@ -297,13 +297,13 @@ impl TaskChangeStatusInput {
 }
 
 impl TaskChangePriorityInput {
-    pub(super) fn order(self) -> TaskOrder {
+    pub(crate) fn order(self) -> TaskOrder {
         order(self.id, self.expected_version, TaskCommand::ChangePriority(self.priority.0))
     }
 }
 
 impl TaskSetDueInput {
-    pub(super) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let due = self.due.parse(&mut checks, "due");
         let due = checks.finish(due)?;
@@ -312,14 +312,14 @@ impl TaskSetDueInput {
 }
 
 impl TaskMoveInput {
-    pub(super) fn order(self) -> TaskOrder {
+    pub(crate) fn order(self) -> TaskOrder {
         let wish = TaskWish::Move(ProjectId(self.project_id));
         TaskOrder { id: Some(TaskId(self.id)), expected_version: self.expected_version, wish }
     }
 }
 
 impl TaskCommentInput {
-    pub(super) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let body = checks.value("body", CommentBody::new(self.body));
         let body = checks.finish(body)?;

@@ -1,7 +1,7 @@
 //! Inputs of schedule commands.
 
-use super::checks::{Checks, Refusal};
-use super::{DueInput, Patch, Wire};
+use crate::inputs::{Checks, Refusal};
+use crate::inputs::{DueInput, Patch, Wire};
 use domain::ids::{ProjectId, ScheduleId, TaskId};
 use domain::schedule::{CreateSchedule, ScheduleCommand, UpdateSchedule};
 use domain::values::{InvalidValue, Threshold, ThresholdUnit, Thresholds, Title};
@@ -96,7 +96,7 @@ fn thresholds(checks: &mut Checks, given: Vec<ThresholdInput>) -> Option<Thresho
 }
 
 impl ScheduleCreateInput {
-    pub(super) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let title = checks.value("title", Title::new(self.title));
         let due = self.due.parse(&mut checks, "due");
@@ -119,7 +119,7 @@ impl ScheduleCreateInput {
 }
 
 impl ScheduleUpdateInput {
-    pub(super) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let update = UpdateSchedule {
             title: self.title.required(&mut checks, "title", Title::new),
@@ -138,7 +138,7 @@ impl ScheduleUpdateInput {
 }
 
 impl ScheduleRescheduleInput {
-    pub(super) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let due = self.due.parse(&mut checks, "due");
         let due = checks.finish(due)?;
@@ -147,11 +147,11 @@ impl ScheduleRescheduleInput {
 }
 
 impl ScheduleInput {
-    pub(super) fn meet(self) -> ScheduleOrder {
+    pub(crate) fn meet(self) -> ScheduleOrder {
         order(self.id, self.expected_version, ScheduleCommand::Meet)
     }
 
-    pub(super) fn delete(self) -> ScheduleOrder {
+    pub(crate) fn delete(self) -> ScheduleOrder {
         order(self.id, self.expected_version, ScheduleCommand::Delete)
     }
 }

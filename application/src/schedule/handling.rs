@@ -1,14 +1,14 @@
 //! Commands on schedules. Each relies on the project and the task that the schedule is about.
 
-use crate::Application;
 use crate::access::{Asks, InProject, Standing};
-use crate::caller::{Caller, Circumstances};
-use crate::commands::{Refusal, ScheduleOrder};
+use crate::caller::Caller;
 use crate::error::CommandError;
-use crate::executor::{Handling, Outcome, Prepared, refused};
-use crate::ports::{Claim, CommandKey, Guard};
-use crate::states::{States, Versioned};
-use crate::tasks::home;
+use crate::executor::{Handling, Prepared, refused};
+use crate::inputs::Refusal;
+use crate::ports::{Claim, Guard};
+use crate::schedule::ScheduleOrder;
+use crate::state_cache::{States, Versioned};
+use crate::task::home;
 use domain::fields::Fields;
 use domain::ids::{ProjectId, ScheduleId, TaskId};
 use domain::issued::Issued;
@@ -97,7 +97,7 @@ impl Handling for ScheduleHandling {
 /// released: a follower that was deleted is opened again when its task is to be followed again.
 pub const FOLLOWER_CLAIM: &str = "task_schedule";
 
-fn follower_of(task: TaskId) -> Claim {
+pub(crate) fn follower_of(task: TaskId) -> Claim {
     Claim { kind: FOLLOWER_CLAIM, value: task.to_string() }
 }
 
@@ -106,41 +106,10 @@ fn followed_already() -> Refusal {
     Refusal { code: "FOLLOWED_ALREADY", message: "another schedule follows this task".to_owned(), path: vec![] }
 }
 
-impl Application {
-    /// Brings the schedule that follows a task in step with it. It is found by its claim on the task, and has an id that
-    /// nobody knows before it exists: whatever ids callers give to other things, they cannot be in its way.
-    pub(crate) async fn follow(&self, how: &Circumstances, key: Option<&CommandKey>, task: TaskId) -> Result<Outcome, CommandError> {
-        let workspace = how.caller.workspace;
-        if let Some(follower) = self.executor.log.holder(workspace, &follower_of(task)).await? {
-            return self.follow_as(ScheduleId(follower), None, how, key).await;
-        }
-        let begun = self.follow_as(ScheduleId(self.new_id()), Some(task), how, key).await;
-        match begun {
-            // Somebody else begins to follow it at the same time, such as a node that has lost its lease and does not know.
-            Err(CommandError::Refused(_)) => match self.executor.log.holder(workspace, &follower_of(task)).await? {
-                Some(follower) => self.follow_as(ScheduleId(follower), None, how, key).await,
-                None => begun,
-            },
-            begun => begun,
-        }
-    }
-
-    async fn follow_as(
-        &self,
-        id: ScheduleId,
-        begins_to_follow: Option<TaskId>,
-        how: &Circumstances,
-        key: Option<&CommandKey>,
-    ) -> Result<Outcome, CommandError> {
-        let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Follow };
-        let handling = ScheduleHandling { id, begins_to_follow, asks: Asks::for_the_service("follow"), order };
-        self.executor.run(how, key, &handling).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Application;
     use crate::caller::Role;
     use crate::ports::Appended;
     use crate::testing::{MemoryLog, by, caller, node, project, send};

@@ -3,6 +3,7 @@
 mod texts;
 
 use super::*;
+use crate::inputs::{Patch, Wire, Word};
 use domain::task::Status;
 use domain::values::{CollaboratorRole, Priority, ThresholdUnit};
 use serde_json::{Value, from_value, json, to_value};

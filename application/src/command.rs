@@ -3,27 +3,15 @@
 //! GraphQL, the import and every later door read the same inputs and check them by the same rules. An input becomes a
 //! command of the domain by `parse`, which reports everything that is wrong with it at once.
 
-mod checks;
-mod patch;
-mod project;
-mod schedule;
-mod task;
-mod wire;
-
-pub use checks::{REFUSALS_MAX, Refusal};
-pub use patch::Patch;
-pub use project::{ProjectCollaboratorInput, ProjectCollaboratorRemoveInput, ProjectCreateInput, ProjectInput, ProjectUpdateInput};
-pub use schedule::{ScheduleCreateInput, ScheduleInput, ScheduleRescheduleInput, ScheduleUpdateInput, ThresholdInput};
-pub use task::{
-    DueInput, ESTIMATE_MINUTES_MAX, TaskAssigneeInput, TaskChangePriorityInput, TaskChangeStatusInput, TaskCommentInput, TaskCreateInput,
-    TaskInput, TaskMoveInput, TaskSetDueInput, TaskUpdateInput,
+use crate::inputs::Refusal;
+use crate::project::{
+    ProjectCollaboratorInput, ProjectCollaboratorRemoveInput, ProjectCreateInput, ProjectInput, ProjectOrder, ProjectUpdateInput,
 };
-pub use wire::{Wire, Word};
-
-pub(crate) use project::ProjectOrder;
-pub(crate) use schedule::ScheduleOrder;
-pub(crate) use task::{TaskOrder, TaskWish};
-
+use crate::schedule::{ScheduleCreateInput, ScheduleInput, ScheduleOrder, ScheduleRescheduleInput, ScheduleUpdateInput};
+use crate::task::{
+    TaskAssigneeInput, TaskChangePriorityInput, TaskChangeStatusInput, TaskCommentInput, TaskCreateInput, TaskInput, TaskMoveInput,
+    TaskOrder, TaskSetDueInput, TaskUpdateInput,
+};
 use domain::ids::UserId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Inputs of project commands.
 
-use super::checks::{Checks, Refusal};
-use super::{Patch, Wire};
+use crate::inputs::{Checks, Refusal};
+use crate::inputs::{Patch, Wire};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use domain::ids::{ProjectId, UserId};
@@ -101,7 +101,7 @@ fn order(id: Uuid, expected_version: Option<i64>, wish: ProjectCommand) -> Proje
 }
 
 impl ProjectCreateInput {
-    pub(super) fn parse(self) -> Result<ProjectOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<ProjectOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let key = checks.value("key", ProjectKey::new(self.key));
         let name = checks.value("name", ProjectName::new(self.name));
@@ -119,7 +119,7 @@ impl ProjectCreateInput {
 }
 
 impl ProjectUpdateInput {
-    pub(super) fn parse(self) -> Result<ProjectOrder, Vec<Refusal>> {
+    pub(crate) fn parse(self) -> Result<ProjectOrder, Vec<Refusal>> {
         let mut checks = Checks::default();
         let update = UpdateProject {
             name: self.name.required(&mut checks, "name", ProjectName::new),
@@ -134,33 +134,33 @@ impl ProjectUpdateInput {
 }
 
 impl ProjectInput {
-    pub(super) fn archive(self) -> ProjectOrder {
+    pub(crate) fn archive(self) -> ProjectOrder {
         order(self.id, self.expected_version, ProjectCommand::Archive)
     }
 
-    pub(super) fn unarchive(self) -> ProjectOrder {
+    pub(crate) fn unarchive(self) -> ProjectOrder {
         order(self.id, self.expected_version, ProjectCommand::Unarchive)
     }
 
-    pub(super) fn delete(self) -> ProjectOrder {
+    pub(crate) fn delete(self) -> ProjectOrder {
         order(self.id, self.expected_version, ProjectCommand::Delete)
     }
 }
 
 impl ProjectCollaboratorInput {
-    pub(super) fn add(self) -> ProjectOrder {
+    pub(crate) fn add(self) -> ProjectOrder {
         let wish = AddCollaborator { user_id: UserId(self.user_id), role: self.role.0 };
         order(self.id, self.expected_version, ProjectCommand::AddCollaborator(wish))
     }
 
-    pub(super) fn change_role(self) -> ProjectOrder {
+    pub(crate) fn change_role(self) -> ProjectOrder {
         let wish = ChangeCollaboratorRole { user_id: UserId(self.user_id), role: self.role.0 };
         order(self.id, self.expected_version, ProjectCommand::ChangeCollaboratorRole(wish))
     }
 }
 
 impl ProjectCollaboratorRemoveInput {
-    pub(super) fn remove(self) -> ProjectOrder {
+    pub(crate) fn remove(self) -> ProjectOrder {
         let wish = RemoveCollaborator { user_id: UserId(self.user_id) };
         order(self.id, self.expected_version, ProjectCommand::RemoveCollaborator(wish))
     }

@@ -2,11 +2,12 @@
 
 use crate::access::{Asks, InProject, Standing};
 use crate::caller::Caller;
-use crate::commands::{ProjectOrder, Refusal};
 use crate::error::CommandError;
 use crate::executor::{Handling, Prepared};
+use crate::inputs::Refusal;
 use crate::ports::Claim;
-use crate::states::{States, Versioned};
+use crate::project::ProjectOrder;
+use crate::state_cache::{States, Versioned};
 use domain::fields::Fields;
 use domain::ids::ProjectId;
 use domain::project::{Project, ProjectCommand, ProjectError};

@@ -6,9 +6,9 @@
 //!
 //! A row that was ticked is not ticked again before it changes: see [`aside`].
 
-mod aside;
+mod set_aside;
 
-pub use aside::{ASIDE_FOR, ASIDE_FOR_MAX, ASIDE_SCHEDULES_MAX};
+pub use set_aside::{ASIDE_FOR, ASIDE_FOR_MAX, ASIDE_SCHEDULES_MAX};
 
 use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
@@ -17,10 +17,10 @@ use crate::failure::{Class, class, with_causes, words_of};
 use crate::lease::{idle, lost, renewed};
 use crate::notices::{Notice, NoticeName};
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
-use aside::{Aside, Came};
 use chrono::{DateTime, Utc};
 use domain::ids::{ScheduleId, derived, system};
 use futures::{FutureExt, StreamExt, stream};
+use set_aside::{Aside, Came};
 use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease
 
 /// Takes back what was told of schedules that are left alone, until it is known again.
 fn tell_nothing(application: &Application) {
-    aside::show(0);
+    set_aside::show(0);
     application.notes_of_scheduler.send_replace(None);
 }
 

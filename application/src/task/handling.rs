@@ -2,11 +2,11 @@
 
 use crate::access::{self, Asks, Standing};
 use crate::caller::Caller;
-use crate::commands::{TaskOrder, TaskWish};
 use crate::error::CommandError;
 use crate::executor::{Handling, Prepared, refused};
 use crate::ports::Guard;
-use crate::states::{States, Versioned};
+use crate::state_cache::{States, Versioned};
+use crate::task::{TaskOrder, TaskWish};
 use domain::fields::Fields;
 use domain::ids::{CommentId, ProjectId, TaskId, UserId};
 use domain::project::{Home, Project};
