@@ -8,7 +8,7 @@
 ///     /// One fact about a schedule.
 ///     pub enum ScheduleEvent {
 ///         ScheduleDeleted(ScheduleDeleted) = "schedule_deleted", sets Fields::All;
-///         DeadlineMet(Box<DeadlineMet>) = "deadline_met", was [shapes::deadline_v2], sets Fields::one("state");
+///         DeadlineMet(Box<DeadlineMet>) = "deadline_met", was [deadline_with_assignees], sets Fields::one("state");
 ///     }
 /// }
 /// ```
@@ -47,7 +47,7 @@
 ///     pub(crate) fn upcasters(name: &str) -> Option<&'static [Upcaster]> {
 ///         match name {
 ///             "schedule_deleted" => Some(&[]),
-///             "deadline_met" => Some(&[shapes::deadline_v2]),
+///             "deadline_met" => Some(&[deadline_with_assignees]),
 ///             _ => None,
 ///         }
 ///     }
@@ -55,7 +55,7 @@
 ///     pub fn version(&self) -> EventVersion {
 ///         match self {
 ///             Self::ScheduleDeleted(_) => EventVersion::newest("schedule_deleted", &[]),
-///             Self::DeadlineMet(_) => EventVersion::newest("deadline_met", &[shapes::deadline_v2]),
+///             Self::DeadlineMet(_) => EventVersion::newest("deadline_met", &[deadline_with_assignees]),
 ///         }
 ///     }
 /// }

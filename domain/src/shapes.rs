@@ -44,6 +44,16 @@ pub(crate) fn upcast(event_type: &str, upcasters: &[Upcaster], from: EventVersio
     all(event_type, upcasters).skip(from.0 as usize - 1).fold(payload, |payload, upcast| upcast(payload))
 }
 
+/// The deadline events, 1 -> 2: they say who is assigned, and the keys of task and project. Version 1 did not know any of it:
+/// nobody is assigned, and the keys are absent.
+pub(crate) fn deadline_with_assignees(mut payload: Value) -> Value {
+    let fields = payload.as_object_mut().and_then(|event| event.values_mut().next()).and_then(Value::as_object_mut);
+    if let Some(fields) = fields {
+        fields.insert("assignee_ids".to_owned(), Value::Array(vec![]));
+    }
+    payload
+}
+
 /// The upcasters of an event, and those that a test adds.
 fn all(
     #[cfg_attr(not(test), expect(unused_variables, reason = "only tests add upcasters by name"))] event_type: &str,

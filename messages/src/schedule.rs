@@ -100,7 +100,13 @@ pub struct ScheduleDeletedV1 {
 pub struct DeadlineApproachingV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
+    /// The key of the project, such as `PRJ`.
+    pub project_key: Option<String>,
     pub task_id: Option<Uuid>,
+    /// The key of the task, such as `PRJ-12`.
+    pub task_key: Option<String>,
+    /// Who is assigned to the task.
+    pub assignee_ids: Vec<Uuid>,
     pub title: String,
     pub due: DueV1,
     pub due_revision: u32,
@@ -117,7 +123,13 @@ pub struct DeadlineApproachingV1 {
 pub struct DeadlineOverdueV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
+    /// The key of the project, such as `PRJ`.
+    pub project_key: Option<String>,
     pub task_id: Option<Uuid>,
+    /// The key of the task, such as `PRJ-12`.
+    pub task_key: Option<String>,
+    /// Who is assigned to the task.
+    pub assignee_ids: Vec<Uuid>,
     pub title: String,
     pub due: DueV1,
     pub due_revision: u32,
@@ -131,6 +143,13 @@ pub struct DeadlineOverdueV1 {
 pub struct DeadlineMetV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
+    /// The key of the project, such as `PRJ`.
+    pub project_key: Option<String>,
+    pub task_id: Option<Uuid>,
+    /// The key of the task, such as `PRJ-12`.
+    pub task_key: Option<String>,
+    /// Who is assigned to the task.
+    pub assignee_ids: Vec<Uuid>,
     pub title: String,
     pub due: DueV1,
     pub due_revision: u32,
@@ -146,7 +165,8 @@ mod from_domain {
     use crate::schemas::Published;
     use domain::event::Recorded;
     use domain::schedule::{
-        DeadlineApproaching, DeadlineOverdue, Place, ScheduleChanges, ScheduleCreated, ScheduleEvent, ScheduleReopened, ScheduleRescheduled,
+        DeadlineApproaching, DeadlineContext, DeadlineMet, DeadlineOverdue, Place, ScheduleChanges, ScheduleCreated, ScheduleEvent,
+        ScheduleReopened, ScheduleRescheduled,
     };
     use domain::values::{ResolvedThreshold, Threshold};
     use serde::Serializer;
@@ -178,15 +198,7 @@ mod from_domain {
             }
             ScheduleEvent::DeadlineApproaching(event) => approaching(schedule_id, event).serialize(to),
             ScheduleEvent::DeadlineOverdue(event) => overdue(schedule_id, event).serialize(to),
-            ScheduleEvent::DeadlineMet(event) => DeadlineMetV1 {
-                schedule_id,
-                project_id,
-                title: event.title.to_string(),
-                due: event.due.into(),
-                due_revision: event.due_revision,
-                met_at: event.met_at.into(),
-            }
-            .serialize(to),
+            ScheduleEvent::DeadlineMet(event) => met(schedule_id, project_id, event).serialize(to),
         }
     }
 
@@ -235,11 +247,14 @@ mod from_domain {
     }
 
     fn approaching(schedule_id: Uuid, event: &DeadlineApproaching) -> DeadlineApproachingV1 {
-        let (project_id, task_id) = ids(&event.place);
+        let about = &event.about;
         DeadlineApproachingV1 {
             schedule_id,
-            project_id,
-            task_id,
+            project_id: about.project_id.map(|id| id.0),
+            project_key: about.project_key.as_ref().map(ToString::to_string),
+            task_id: about.task_id.map(|id| id.0),
+            task_key: task_key(about),
+            assignee_ids: people(about),
             title: event.title.to_string(),
             due: event.due.into(),
             due_revision: event.due_revision,
@@ -250,16 +265,44 @@ mod from_domain {
     }
 
     fn overdue(schedule_id: Uuid, event: &DeadlineOverdue) -> DeadlineOverdueV1 {
-        let (project_id, task_id) = ids(&event.place);
+        let about = &event.about;
         DeadlineOverdueV1 {
             schedule_id,
-            project_id,
-            task_id,
+            project_id: about.project_id.map(|id| id.0),
+            project_key: about.project_key.as_ref().map(ToString::to_string),
+            task_id: about.task_id.map(|id| id.0),
+            task_key: task_key(about),
+            assignee_ids: people(about),
             title: event.title.to_string(),
             due: event.due.into(),
             due_revision: event.due_revision,
             late_by_ms: event.late_by_ms,
         }
+    }
+
+    /// Version 1 did not say the project; the circumstances of the event did.
+    fn met(schedule_id: Uuid, project_id: Option<Uuid>, event: &DeadlineMet) -> DeadlineMetV1 {
+        let about = &event.about;
+        DeadlineMetV1 {
+            schedule_id,
+            project_id: about.project_id.map(|id| id.0).or(project_id),
+            project_key: about.project_key.as_ref().map(ToString::to_string),
+            task_id: about.task_id.map(|id| id.0),
+            task_key: task_key(about),
+            assignee_ids: people(about),
+            title: event.title.to_string(),
+            due: event.due.into(),
+            due_revision: event.due_revision,
+            met_at: event.met_at.into(),
+        }
+    }
+
+    fn task_key(about: &DeadlineContext) -> Option<String> {
+        Some(format!("{}-{}", about.project_key.as_ref()?, about.task_number?))
+    }
+
+    fn people(about: &DeadlineContext) -> Vec<Uuid> {
+        about.assignee_ids.iter().map(|person| person.0).collect()
     }
 
     fn ids(place: &Place) -> (Option<Uuid>, Option<Uuid>) {

@@ -4,7 +4,7 @@ use crate::fields::Fields;
 use crate::ids::{ProjectId, TaskId, WorkspaceId};
 use crate::project::Home;
 use crate::task::{Status, Task};
-use crate::values::{Due, DueWish, Instant, Thresholds, Title};
+use crate::values::{Assignees, Due, DueWish, Instant, Thresholds, Title};
 
 /// A wish with what the schedule is about, as it was when the decision was made.
 #[derive(Debug, Clone)]
@@ -30,11 +30,14 @@ pub struct FollowedTask {
 /// What is planned for a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// Its number in the project.
+    pub number: u32,
     pub title: Title,
     pub due: Option<Due>,
     pub status: Status,
     /// When it was done, where it is done.
     pub completed_at: Option<Instant>,
+    pub assignee_ids: Assignees,
 }
 
 impl FollowedTask {
@@ -49,7 +52,14 @@ impl FollowedTask {
                 id,
                 workspace_id: live.workspace_id,
                 project_id: live.project_id,
-                plan: Some(Plan { title: live.title.clone(), due: live.due, status: live.status, completed_at: live.completed_at }),
+                plan: Some(Plan {
+                    number: live.number,
+                    title: live.title.clone(),
+                    due: live.due,
+                    status: live.status,
+                    completed_at: live.completed_at,
+                    assignee_ids: live.assignee_ids.clone(),
+                }),
             }),
         }
     }

@@ -1,9 +1,9 @@
 //! The rules of a schedule. Pure: what is needed rides in the command.
 
 use super::{
-    About, CreateSchedule, DeadlineApproaching, DeadlineMet, DeadlineOverdue, FollowedTask, LiveSchedule, Place, Plan, Schedule,
-    ScheduleChanges, ScheduleCommand, ScheduleCreated, ScheduleDeleted, ScheduleError, ScheduleEvent, ScheduleLife, ScheduleReopened,
-    ScheduleRescheduled, ScheduleUpdated, Subject, UpdateSchedule, evolve,
+    About, CreateSchedule, DeadlineApproaching, DeadlineContext, DeadlineMet, DeadlineOverdue, FollowedTask, LiveSchedule, Place, Plan,
+    Schedule, ScheduleChanges, ScheduleCommand, ScheduleCreated, ScheduleDeleted, ScheduleError, ScheduleEvent, ScheduleLife,
+    ScheduleReopened, ScheduleRescheduled, ScheduleUpdated, Subject, UpdateSchedule, evolve,
 };
 use crate::ids::WorkspaceId;
 use crate::issued::Issued;
@@ -89,13 +89,13 @@ fn place(home: Option<&Home>, task: Option<&FollowedTask>) -> Place {
 fn go_on(live: &LiveSchedule, wish: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: Instant) -> Decision {
     match (wish, live.life) {
         (ScheduleCommand::Tick, _) => tick(live, home, task, at),
-        (ScheduleCommand::Follow, _) => Ok(follow(live, task)),
+        (ScheduleCommand::Follow, _) => Ok(follow(live, home, task)),
         (ScheduleCommand::Create(_), _) => Err(ScheduleError::IdTaken),
         (_, _) if live.subject.follows_task() => Err(ScheduleError::FollowsTask),
         (ScheduleCommand::Delete, ScheduleLife::Deleted) | (ScheduleCommand::Meet, ScheduleLife::Met) => Ok(vec![]),
         (_, ScheduleLife::Deleted) => Err(ScheduleError::ScheduleDeleted),
         (ScheduleCommand::Delete, ScheduleLife::Waiting | ScheduleLife::Met) => Ok(vec![deleted(live)]),
-        (ScheduleCommand::Meet, ScheduleLife::Waiting) => Ok(vec![met(live, at)]),
+        (ScheduleCommand::Meet, ScheduleLife::Waiting) => Ok(vec![met(live, context(home, task), at)]),
         (ScheduleCommand::Update(wish), ScheduleLife::Waiting | ScheduleLife::Met) => Ok(update(live, &wish)),
         (ScheduleCommand::Reschedule(_), ScheduleLife::Met) => Err(ScheduleError::ScheduleMet),
         (ScheduleCommand::Reschedule(wish), ScheduleLife::Waiting) => Ok(reschedule(live, wish.resolve(zone(home)))),
@@ -133,8 +133,21 @@ fn moved(live: &LiveSchedule, due: &Due) -> Vec<ResolvedThreshold> {
     Thresholds::stored(live.thresholds.iter().map(ResolvedThreshold::lead).collect()).resolve(due)
 }
 
-fn met(live: &LiveSchedule, met_at: Instant) -> ScheduleEvent {
-    ScheduleEvent::DeadlineMet(DeadlineMet { title: live.title.clone(), due: live.due, due_revision: live.due_revision, met_at })
+fn met(live: &LiveSchedule, about: DeadlineContext, met_at: Instant) -> ScheduleEvent {
+    let (title, due, due_revision) = (live.title.clone(), live.due, live.due_revision);
+    ScheduleEvent::DeadlineMet(Box::new(DeadlineMet { about, title, due, due_revision, met_at }))
+}
+
+/// What a deadline is about now. The versions of task and project guard the append, so it is still so when the event is recorded.
+fn context(home: Option<&Home>, task: Option<&FollowedTask>) -> DeadlineContext {
+    let plan = task.and_then(|task| task.plan.as_ref());
+    DeadlineContext {
+        project_id: home.map(|home| home.id),
+        project_key: home.map(|home| home.key.clone()),
+        task_id: task.map(|task| task.id),
+        task_number: plan.map(|plan| plan.number),
+        assignee_ids: plan.map(|plan| plan.assignee_ids.clone()).unwrap_or_default(),
+    }
 }
 
 fn deleted(live: &LiveSchedule) -> ScheduleEvent {
@@ -157,11 +170,11 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
     }
     let passed = live.pending_moments().take_while(|at| *at <= now).last().unwrap_or(next);
     let late_by_ms = (now - passed).num_milliseconds();
-    let (place, title, due, due_revision) = (place(home, task), live.title.clone(), live.due, live.due_revision);
+    let (about, title, due, due_revision) = (context(home, task), live.title.clone(), live.due, live.due_revision);
     let threshold = live.thresholds.iter().find(|t| t.at == passed && passed < due.at);
     Ok(vec![match threshold {
         Some(threshold) => ScheduleEvent::DeadlineApproaching(Box::new(DeadlineApproaching {
-            place,
+            about,
             title,
             due,
             due_revision,
@@ -169,7 +182,7 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
             scheduled_for: passed,
             late_by_ms,
         })),
-        None => ScheduleEvent::DeadlineOverdue(Box::new(DeadlineOverdue { place, title, due, due_revision, late_by_ms })),
+        None => ScheduleEvent::DeadlineOverdue(Box::new(DeadlineOverdue { about, title, due, due_revision, late_by_ms })),
     }])
 }
 
@@ -190,7 +203,7 @@ fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_i
         thresholds: Thresholds::default().resolve(&due),
         project_at_rest: home.is_some_and(|home| home.phase != Phase::Active),
     }));
-    Ok(met_where_done(&Schedule::Absent, vec![begun], plan))
+    Ok(met_where_done(&Schedule::Absent, vec![begun], plan, context(home, Some(task))))
 }
 
 /// What the schedule of a task's due date is about, if there is to be one: also for a task that is done already, since
@@ -201,7 +214,7 @@ fn wanted(task: Option<&FollowedTask>) -> Option<(&Plan, Due)> {
 }
 
 /// The events that make a schedule be as its task is. One that somebody else made under a follower's id is left alone.
-fn follow(live: &LiveSchedule, task: Option<&FollowedTask>) -> Vec<ScheduleEvent> {
+fn follow(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>) -> Vec<ScheduleEvent> {
     if !live.subject.follows_task() {
         return vec![];
     }
@@ -227,17 +240,17 @@ fn follow(live: &LiveSchedule, task: Option<&FollowedTask>) -> Vec<ScheduleEvent
             thresholds: moved(live, &due),
         }))]
     };
-    met_where_done(&Schedule::Present(Box::new(live.clone())), events, plan)
+    met_where_done(&Schedule::Present(Box::new(live.clone())), events, plan, context(home, task))
 }
 
 /// The same events, and where the task is done the schedule is met: at the moment when the task was done, not when the
 /// schedule came to follow.
-fn met_where_done(before: &Schedule, mut events: Vec<ScheduleEvent>, plan: &Plan) -> Vec<ScheduleEvent> {
+fn met_where_done(before: &Schedule, mut events: Vec<ScheduleEvent>, plan: &Plan, about: DeadlineContext) -> Vec<ScheduleEvent> {
     let Some(completed_at) = plan.completed_at else { return events };
     if let Schedule::Present(live) = events.iter().cloned().fold(before.clone(), evolve)
         && live.life == ScheduleLife::Waiting
     {
-        events.push(met(&live, completed_at));
+        events.push(met(&live, about, completed_at));
     }
     events
 }

@@ -2,7 +2,8 @@
 
 use crate::fields::Fields;
 use crate::ids::{ProjectId, TaskId, WorkspaceId};
-use crate::values::{Change, Due, Instant, ResolvedThreshold, Threshold, Title};
+use crate::shapes::deadline_with_assignees;
+use crate::values::{Assignees, Change, Due, Instant, ProjectKey, ResolvedThreshold, Threshold, Title};
 use serde::{Deserialize, Serialize};
 
 events! {
@@ -13,9 +14,9 @@ events! {
         ScheduleRescheduled(Box<ScheduleRescheduled>) = "schedule_rescheduled", sets Fields::one("due");
         ScheduleReopened(Box<ScheduleReopened>) = "schedule_reopened", sets Fields::All;
         ScheduleDeleted(ScheduleDeleted) = "schedule_deleted", sets Fields::All;
-        DeadlineApproaching(Box<DeadlineApproaching>) = "deadline_approaching", sets Fields::Some(vec![]);
-        DeadlineOverdue(Box<DeadlineOverdue>) = "deadline_overdue", sets Fields::Some(vec![]);
-        DeadlineMet(DeadlineMet) = "deadline_met", sets Fields::one("state");
+        DeadlineApproaching(Box<DeadlineApproaching>) = "deadline_approaching", was [deadline_with_assignees], sets Fields::Some(vec![]);
+        DeadlineOverdue(Box<DeadlineOverdue>) = "deadline_overdue", was [deadline_with_assignees], sets Fields::Some(vec![]);
+        DeadlineMet(Box<DeadlineMet>) = "deadline_met", was [deadline_with_assignees], sets Fields::one("state");
     }
 }
 
@@ -40,6 +41,23 @@ pub struct Place {
     pub project_id: Option<ProjectId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
+}
+
+/// What a deadline is about at the moment of its event, so that who reads it needs no query. A field is absent where there is
+/// no such thing, and in an event that was recorded before it was known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadlineContext {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<ProjectId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_key: Option<ProjectKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
+    /// The number of the task in the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_number: Option<u32>,
+    /// Who is assigned to the task.
+    pub assignee_ids: Assignees,
 }
 
 /// The schedule began, with due revision 1.
@@ -106,7 +124,7 @@ pub struct ScheduleDeleted {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadlineApproaching {
     #[serde(flatten)]
-    pub place: Place,
+    pub about: DeadlineContext,
     pub title: Title,
     pub due: Due,
     pub due_revision: u32,
@@ -121,7 +139,7 @@ pub struct DeadlineApproaching {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadlineOverdue {
     #[serde(flatten)]
-    pub place: Place,
+    pub about: DeadlineContext,
     pub title: Title,
     pub due: Due,
     pub due_revision: u32,
@@ -132,6 +150,8 @@ pub struct DeadlineOverdue {
 /// The schedule was met, in time or late.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadlineMet {
+    #[serde(flatten)]
+    pub about: DeadlineContext,
     pub title: Title,
     pub due: Due,
     pub due_revision: u32,

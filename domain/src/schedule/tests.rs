@@ -12,9 +12,10 @@ use crate::issued::Issued;
 use crate::project::Phase;
 use crate::task::Status;
 use crate::testing::{
-    APOLLO, BORA, ELSEWHERE, HERE, SOME_DAY, at, day, given, home, home_elsewhere, home_that_is, instant, issued, issued_elsewhere, text,
+    APOLLO, BEN, BORA, ELSEWHERE, HERE, SOME_DAY, at, day, given, home, home_elsewhere, home_that_is, instant, issued, issued_elsewhere,
+    text,
 };
-use crate::values::{Change, Due, DueWish, ResolvedThreshold, Threshold, ThresholdUnit, Thresholds};
+use crate::values::{Assignees, Change, Due, DueWish, ResolvedThreshold, Threshold, ThresholdUnit, Thresholds};
 use ThresholdUnit::{Days, Hours};
 use chrono_tz::Tz;
 use uuid::Uuid;
@@ -66,6 +67,18 @@ fn place_of(subject: Subject) -> Place {
     Place { project_id, task_id: subject.task_id() }
 }
 
+/// What a deadline is about, of a subject that is as `about` has it.
+fn context_of(subject: Subject) -> DeadlineContext {
+    let (home, task) = (home(), subject.task_id());
+    DeadlineContext {
+        project_id: place_of(subject).project_id,
+        project_key: (subject != Subject::Milestone).then_some(home.key),
+        task_id: task,
+        task_number: task.map(|_| plan().number),
+        assignee_ids: task.map(|_| plan().assignee_ids).unwrap_or_default(),
+    }
+}
+
 fn creation(subject: Subject) -> ScheduleCreated {
     ScheduleCreated {
         workspace_id: HERE,
@@ -97,12 +110,12 @@ fn rescheduled() -> ScheduleEvent {
 }
 
 fn met() -> ScheduleEvent {
-    ScheduleEvent::DeadlineMet(DeadlineMet {
-        title: text("Hall painted"),
-        due: tenth_of_march(),
-        due_revision: 1,
-        met_at: instant(SOME_DAY),
-    })
+    met_as(OF_PROJECT, tenth_of_march(), 1, SOME_DAY)
+}
+
+fn met_as(subject: Subject, due: Due, due_revision: u32, met_at: &str) -> ScheduleEvent {
+    let (about, met_at) = (context_of(subject), instant(met_at));
+    ScheduleEvent::DeadlineMet(Box::new(DeadlineMet { about, title: text("Hall painted"), due, due_revision, met_at }))
 }
 
 fn deleted() -> ScheduleEvent {
@@ -112,7 +125,7 @@ fn deleted() -> ScheduleEvent {
 /// The threshold of three or one days reached, that many milliseconds late.
 fn approaching(subject: Subject, reached: ResolvedThreshold, late_by_ms: i64) -> ScheduleEvent {
     ScheduleEvent::DeadlineApproaching(Box::new(DeadlineApproaching {
-        place: place_of(subject),
+        about: context_of(subject),
         title: text("Hall painted"),
         due: tenth_of_march(),
         due_revision: 1,
@@ -124,7 +137,7 @@ fn approaching(subject: Subject, reached: ResolvedThreshold, late_by_ms: i64) ->
 
 fn overdue(subject: Subject, late_by_ms: i64) -> ScheduleEvent {
     ScheduleEvent::DeadlineOverdue(Box::new(DeadlineOverdue {
-        place: place_of(subject),
+        about: context_of(subject),
         title: text("Hall painted"),
         due: tenth_of_march(),
         due_revision: 1,
@@ -134,7 +147,14 @@ fn overdue(subject: Subject, late_by_ms: i64) -> ScheduleEvent {
 
 /// The task as planned, due on the tenth of March.
 fn plan() -> Plan {
-    Plan { title: text("Hall painted"), due: Some(tenth_of_march()), status: Status::Todo, completed_at: None }
+    Plan {
+        number: 12,
+        title: text("Hall painted"),
+        due: Some(tenth_of_march()),
+        status: Status::Todo,
+        completed_at: None,
+        assignee_ids: Assignees::new([BEN]).expect("one person"),
+    }
 }
 
 fn task(plan: Option<Plan>) -> FollowedTask {
@@ -404,17 +424,15 @@ fn a_schedule_is_met_in_time_or_late() {
     for (history, moment) in
         [(vec![created(OF_PROJECT)], SOME_DAY), (vec![created(OF_PROJECT), overdue(OF_PROJECT, 0)], "2031-03-11T00:00:00Z")]
     {
-        let event = DeadlineMet { title: text("Hall painted"), due: tenth_of_march(), due_revision: 1, met_at: instant(moment) };
-        given::<Schedule>(history).when(at(moment, about(OF_PROJECT, ScheduleCommand::Meet))).then([ScheduleEvent::DeadlineMet(event)]);
+        let event = met_as(OF_PROJECT, tenth_of_march(), 1, moment);
+        given::<Schedule>(history).when(at(moment, about(OF_PROJECT, ScheduleCommand::Meet))).then([event]);
     }
 }
 
 #[test]
 fn meeting_names_the_revision_that_was_met() {
-    let event = DeadlineMet { title: text("Hall painted"), due: twentieth_of_march(), due_revision: 2, met_at: instant(SOME_DAY) };
-    given::<Schedule>([created(OF_PROJECT), rescheduled()])
-        .when(wish(OF_PROJECT, ScheduleCommand::Meet))
-        .then([ScheduleEvent::DeadlineMet(event)]);
+    let event = met_as(OF_PROJECT, twentieth_of_march(), 2, SOME_DAY);
+    given::<Schedule>([created(OF_PROJECT), rescheduled()]).when(wish(OF_PROJECT, ScheduleCommand::Meet)).then([event]);
 }
 
 #[test]

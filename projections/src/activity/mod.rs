@@ -41,7 +41,7 @@ stored!(ActivityRow { position, event_id, workspace_id, subject_id, event_type, 
 
 impl ReadModel for Activity {
     const NAME: &'static str = "activity";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const TABLES: &'static str = include_str!("tables.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
 

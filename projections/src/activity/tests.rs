@@ -62,7 +62,7 @@ fn schedules_are_told_in_words() {
     let reopened = json!({ "title": "Opening", "due": moment, "due_revision": 2, "thresholds": [] });
     assert_eq!(about_schedule("schedule_reopened", reopened), format!("rescheduled “Opening” for {told}"));
     assert_eq!(about_schedule("schedule_deleted", json!({ "title": "Opening" })), "deleted “Opening”");
-    let met = json!({ "title": "Opening", "due": moment, "due_revision": 1, "met_at": "2031-03-01T00:00:00Z" });
+    let met = json!({ "title": "Opening", "due": moment, "due_revision": 1, "assignee_ids": [], "met_at": "2031-03-01T00:00:00Z" });
     assert_eq!(about_schedule("deadline_met", met), format!("met “Opening”, due {told}"));
     let at = "2031-03-09T12:00:00Z";
     let warnings = |to: Value| json!({ "changes": { "thresholds": { "from": [], "to": to } } });
@@ -70,9 +70,9 @@ fn schedules_are_told_in_words() {
     assert_eq!(about_schedule("schedule_updated", warnings(one)), "changed the warnings to 1 day, 90 minutes");
     assert_eq!(about_schedule("schedule_updated", warnings(json!([]))), "changed the warnings to none");
     let firing = json!({
-        "title": "Opening", "due": moment, "due_revision": 1, "threshold": { "amount": 1, "unit": "hours" }, "scheduled_for": at, "late_by_ms": 0,
+        "title": "Opening", "due": moment, "due_revision": 1, "assignee_ids": [], "threshold": { "amount": 1, "unit": "hours" }, "scheduled_for": at, "late_by_ms": 0,
     });
     assert_eq!(about_schedule("deadline_approaching", firing), format!("“Opening” is due {told}, within 1 hour"));
-    let late = json!({ "title": "Opening", "due": moment, "due_revision": 1, "late_by_ms": 0 });
+    let late = json!({ "title": "Opening", "due": moment, "due_revision": 1, "assignee_ids": [], "late_by_ms": 0 });
     assert_eq!(about_schedule("deadline_overdue", late), format!("“Opening” was due {told} and is overdue"));
 }

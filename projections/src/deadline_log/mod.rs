@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId, derived};
 use domain::project::ProjectEvent;
-use domain::schedule::{Place, ScheduleEvent};
+use domain::schedule::{DeadlineContext, ScheduleEvent};
 use domain::task::TaskEvent;
 use domain::values::Threshold;
 use uuid::Uuid;
@@ -50,8 +50,8 @@ pub struct FiringRow {
     pub hidden: bool,
 }
 
-struct Firing {
-    place: Place,
+struct Firing<'a> {
+    about: &'a DeadlineContext,
     threshold: Option<Threshold>,
     due_revision: u32,
     due_at: DateTime<Utc>,
@@ -59,10 +59,10 @@ struct Firing {
     late_by_ms: i64,
 }
 
-fn firing(event: &Recorded) -> Option<Firing> {
+fn firing(event: &Recorded) -> Option<Firing<'_>> {
     match &event.event {
         Event::Schedule(ScheduleEvent::DeadlineApproaching(fired)) => Some(Firing {
-            place: fired.place,
+            about: &fired.about,
             threshold: Some(fired.threshold),
             due_revision: fired.due_revision,
             due_at: fired.due.at.utc(),
@@ -70,7 +70,7 @@ fn firing(event: &Recorded) -> Option<Firing> {
             late_by_ms: fired.late_by_ms,
         }),
         Event::Schedule(ScheduleEvent::DeadlineOverdue(fired)) => Some(Firing {
-            place: fired.place,
+            about: &fired.about,
             threshold: None,
             due_revision: fired.due_revision,
             due_at: fired.due.at.utc(),
@@ -81,14 +81,14 @@ fn firing(event: &Recorded) -> Option<Firing> {
     }
 }
 
-fn id(event: &Recorded, firing: &Firing) -> Uuid {
+fn id(event: &Recorded, firing: &Firing<'_>) -> Uuid {
     let moment = firing.scheduled_for.timestamp_millis().to_string();
     derived(&["firing", &event.aggregate_id.to_string(), &firing.due_revision.to_string(), &moment])
 }
 
 impl ReadModel for DeadlineLog {
     const NAME: &'static str = "deadline_log";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const TABLES: &'static str = include_str!("tables.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
 
@@ -133,8 +133,8 @@ impl ReadModel for DeadlineLog {
             id: key,
             workspace_id: event.workspace_id,
             schedule_id: ScheduleId(event.aggregate_id),
-            project_id: firing.place.project_id,
-            task_id: firing.place.task_id,
+            project_id: firing.about.project_id,
+            task_id: firing.about.task_id,
             threshold: firing.threshold,
             due_revision: i32::try_from(firing.due_revision).unwrap_or(i32::MAX),
             due_at: firing.due_at,

@@ -10,7 +10,7 @@ const DUE: &str = "2031-03-10T12:00:00Z";
 
 fn warning(revision: u32, moment: &str) -> Value {
     json!({
-        "project_id": APOLLO, "task_id": TASK, "title": "Opening", "due": due(DUE), "due_revision": revision, "threshold": { "amount": 2, "unit": "hours" },
+        "project_id": APOLLO, "task_id": TASK, "title": "Opening", "due": due(DUE), "due_revision": revision, "assignee_ids": [], "threshold": { "amount": 2, "unit": "hours" },
         "scheduled_for": moment, "late_by_ms": 90_000,
     })
 }
@@ -24,7 +24,7 @@ fn firings(story: &Story) -> Vec<FiringRow> {
 #[test]
 fn a_warning_and_a_passed_due_moment_are_kept_with_their_lateness() {
     let overdue = json!({
-        "project_id": APOLLO, "task_id": TASK, "title": "Opening", "due": due(DUE), "due_revision": 1, "late_by_ms": 250,
+        "project_id": APOLLO, "task_id": TASK, "title": "Opening", "due": due(DUE), "due_revision": 1, "assignee_ids": [], "late_by_ms": 250,
     });
     let story = Story::default().schedule("deadline_approaching", warning(1, "2031-03-10T10:00:00Z")).schedule("deadline_overdue", overdue);
     let rows = firings(&story);
@@ -74,6 +74,6 @@ fn a_firing_is_hidden_with_the_project_or_the_task_that_it_is_about() {
 
 #[test]
 fn nothing_else_is_a_firing() {
-    let met = json!({ "title": "Opening", "due": due(DUE), "due_revision": 1, "met_at": DUE });
+    let met = json!({ "title": "Opening", "due": due(DUE), "due_revision": 1, "assignee_ids": [], "met_at": DUE });
     assert_eq!(firings(&Story::default().schedule("deadline_met", met)), []);
 }

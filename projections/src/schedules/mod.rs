@@ -74,7 +74,7 @@ impl ScheduleRow {
 
 impl ReadModel for Schedules {
     const NAME: &'static str = "schedules";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const TABLES: &'static str = include_str!("tables.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
 

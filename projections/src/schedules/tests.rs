@@ -38,14 +38,15 @@ fn life(story: &Story) -> (ScheduleState, Option<DateTime<Utc>>) {
 
 fn warned() -> Story {
     let firing = json!({
-        "task_id": TASK, "title": "Paint the hall", "due": due(DUE), "due_revision": 1, "threshold": { "amount": 3, "unit": "days" },
+        "task_id": TASK, "title": "Paint the hall", "due": due(DUE), "due_revision": 1, "assignee_ids": [], "threshold": { "amount": 3, "unit": "days" },
         "scheduled_for": WARNING, "late_by_ms": 0,
     });
     created().schedule("deadline_approaching", firing)
 }
 
 fn late() -> Story {
-    let firing = json!({ "task_id": TASK, "title": "Paint the hall", "due": due(DUE), "due_revision": 1, "late_by_ms": 0 });
+    let firing =
+        json!({ "task_id": TASK, "title": "Paint the hall", "due": due(DUE), "due_revision": 1, "assignee_ids": [], "late_by_ms": 0 });
     warned().schedule("deadline_overdue", firing)
 }
 
@@ -71,7 +72,8 @@ fn a_new_due_moment_begins_anew() {
 
 #[test]
 fn what_is_met_or_deleted_does_not_fire_until_it_is_reopened() {
-    let met = json!({ "title": "Paint the hall", "due": due(DUE), "due_revision": 1, "met_at": "2031-03-02T00:00:00Z" });
+    let met =
+        json!({ "title": "Paint the hall", "due": due(DUE), "due_revision": 1, "assignee_ids": [], "met_at": "2031-03-02T00:00:00Z" });
     for story in [created().schedule("deadline_met", met), created().schedule("schedule_deleted", json!({ "title": "Paint the hall" }))] {
         assert_eq!(life(&story).1, None);
         let reopened = json!({ "title": "Paint again", "due": due(DUE), "due_revision": 2, "thresholds": thresholds() });

@@ -27,9 +27,9 @@ async fn play(scene: &Scene, client: &Client) {
     let milestone = json!({ "title": "Soon", "due": { "at": tomorrow }, "thresholds": [{ "amount": 2, "unit": "DAYS" }] });
     client.must("scheduleCreate", "id", milestone).await;
     let project = client.project().await;
-    let task = json!({ "projectId": project, "title": "Late", "due": { "at": "2024-01-01T00:00:00Z" } });
+    let due = json!({ "at": "2024-01-01T00:00:00Z" });
+    let task = json!({ "projectId": project, "title": "Late", "due": due, "assigneeIds": [client.caller.actor.0] });
     let task = client.must("taskCreate", "id", task).await["task"]["id"].clone();
-    client.must("taskAssign", "id", json!({ "id": task, "userId": Uuid::now_v7() })).await;
     follower_is(client, &task, "OVERDUE").await;
     client.must("taskComplete", "id", json!({ "id": task })).await;
     follower_is(client, &task, "MET").await;
@@ -89,6 +89,16 @@ async fn every_event_has_the_same_data_in_graphql_on_the_command_line_and_on_kaf
         (types == all).then_some(shown)
     };
     let shown = until("events of every type are in the log", every_type).await;
+    let told = |name: &str, field: &str| -> BTreeSet<String> {
+        let events = shown.values().filter(|(event_type, _)| event_type == name);
+        events.map(|(_, data)| data[field].to_string()).collect()
+    };
+    for name in ["deadline_overdue", "deadline_met"] {
+        // Without a query more it is known whom to remind, and of what.
+        assert!(told(name, "assignee_ids").contains(&json!([client.caller.actor.0]).to_string()), "{shown:#?}");
+        assert!(told(name, "task_key").iter().any(|key| key.ends_with("-1\"")), "{shown:#?}");
+        assert!(told(name, "project_key").iter().any(|key| key.starts_with("\"T")), "{shown:#?}");
+    }
     // What comes later is compared with nothing.
     let those_shown = |mut others: Shown| {
         others.retain(|id, _| shown.contains_key(id));

@@ -33,7 +33,7 @@ fn plan_that_is(status: Status) -> Plan {
 const DONE_AT: &str = "2031-02-20T12:00:00Z";
 
 fn met_when_done(due: Due, due_revision: u32) -> ScheduleEvent {
-    ScheduleEvent::DeadlineMet(DeadlineMet { title: text("Hall painted"), due, due_revision, met_at: instant(DONE_AT) })
+    met_as(FOLLOWER, due, due_revision, DONE_AT)
 }
 
 fn reopened_as(due: Due, due_revision: u32) -> ScheduleEvent {
@@ -221,7 +221,7 @@ fn a_schedule_sees_of_a_task_what_it_needs() {
         workspace_id: HERE,
         project_id: APOLLO,
         project_key: text("APOLLO"),
-        number: 7,
+        number: 12,
         title: text("Hall painted"),
         description: text(""),
         status: Status::Todo,
@@ -229,7 +229,7 @@ fn a_schedule_sees_of_a_task_what_it_needs() {
         priority: crate::values::Priority::Medium,
         category: None,
         tags: crate::values::Tags::default(),
-        assignee_ids: crate::values::Assignees::default(),
+        assignee_ids: plan().assignee_ids,
         due: Some(tenth_of_march()),
         estimate_minutes: None,
         created_at: instant(SOME_DAY),
