@@ -36,7 +36,11 @@ pub struct Topic {
     pub replication: i32,
     pub retention_ms: i64,
     /// The events that go there, by type.
+    #[serde(default)]
     pub events: Vec<String>,
+    /// Aggregates whose events go there, all of them; as the file is read they join `events`.
+    #[serde(default, skip_serializing)]
+    aggregates: Vec<String>,
 }
 
 /// The topics of the relay itself, of one partition each.
@@ -86,7 +90,8 @@ impl Catalogue {
     }
 
     fn parse(text: &str) -> Result<Self, CatalogueError> {
-        let catalogue: Self = toml::from_str(text)?;
+        let mut catalogue: Self = toml::from_str(text)?;
+        catalogue.topics.iter_mut().try_for_each(Topic::name_events)?;
         catalogue.check()?;
         Ok(catalogue)
     }
@@ -148,6 +153,23 @@ impl Catalogue {
     /// The topic that events of a type go to.
     pub fn topic_of(&self, event_type: &str) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.events.iter().any(|event| event == event_type))
+    }
+}
+
+impl Topic {
+    /// Puts the events of its aggregates in place of these.
+    fn name_events(&mut self) -> Result<(), CatalogueError> {
+        for word in std::mem::take(&mut self.aggregates) {
+            let Some(aggregate) = AggregateType::from_word(&word) else {
+                let known = AggregateType::ALL.map(AggregateType::word).join(", ");
+                return Err(CatalogueError::Topic {
+                    topic: self.name.clone(),
+                    problem: format!("there is no aggregate {word:?}; there are {known}"),
+                });
+            };
+            self.events.extend(aggregate.event_names().iter().map(|name| (*name).to_owned()));
+        }
+        Ok(())
     }
 }
 

@@ -74,12 +74,29 @@ fn copies_and_retention_are_numbers_that_brokers_take() {
 
 #[test]
 fn every_event_goes_to_exactly_one_topic() {
-    assert_eq!(refused(", \"task_moved\"", ""), "topic (none): the event \"task_moved\" goes to no topic; every event is published");
+    const ALL: &str = "aggregates = [\"task\"]";
+    let all_but = |last: &str| {
+        let names = AggregateType::Task.event_names();
+        let but_last = names[..names.len() - 1].iter().map(|name| format!("\"{name}\", "));
+        format!("events = [{}{last}]", but_last.collect::<String>())
+    };
+    assert!(with(ALL, &all_but("\"task_moved\"")).is_ok(), "single events may be named");
+    assert_eq!(refused(ALL, &all_but("")), "topic (none): the event \"task_moved\" goes to no topic; every event is published");
+    assert_eq!(refused(ALL, &all_but("\"task_created\"")), "topic task-events: the event \"task_created\" goes to another topic already");
+    assert_eq!(refused(ALL, &all_but("\"task_shouted_at\"")), "topic task-events: there is no event \"task_shouted_at\"");
+}
+
+#[test]
+fn an_aggregate_stands_for_all_of_its_events() {
+    let together = with("aggregates = [\"project\"]", "aggregates = [\"project\", \"schedule\"]").expect_err("schedules have a topic");
+    assert_eq!(together.to_string(), "topic schedule-events: the event \"schedule_created\" goes to another topic already");
     assert_eq!(
-        refused("\"task_moved\"", "\"task_created\""),
-        "topic task-events: the event \"task_created\" goes to another topic already"
+        refused("aggregates = [\"task\"]", "aggregates = [\"sprint\"]"),
+        "topic task-events: there is no aggregate \"sprint\"; there are project, task, schedule"
     );
-    assert_eq!(refused("\"task_moved\"", "\"task_shouted_at\""), "topic task-events: there is no event \"task_shouted_at\"");
+    let catalogue = Catalogue::read("").expect("it reads");
+    let written = toml::to_string(&catalogue).expect("it can be written");
+    assert_eq!(Catalogue::parse(&written).expect("it reads again"), catalogue);
 }
 
 #[test]
