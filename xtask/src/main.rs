@@ -5,6 +5,7 @@
 // What the checks find is their answer.
 #![allow(clippy::print_stdout)]
 
+mod events;
 mod layers;
 mod read_models;
 mod schemas;

@@ -27,6 +27,7 @@ pub(crate) fn generate(root: &Path) -> Result<Files> {
     files.insert("schemas/import/line.json".to_owned(), pretty(&Value::from(schemars::schema_for!(ImportLine))));
     files.insert("schemas/import/command.json".to_owned(), pretty(&Value::from(schemars::schema_for!(Command))));
     files.insert("docs/CONFIGURATION.md".to_owned(), configuration());
+    files.insert("docs/EVENTS.md".to_owned(), crate::events::page(root, &data)?);
     files.insert("docs/METRICS.md".to_owned(), metrics(root)?);
     files.insert("docs/ERRORS.md".to_owned(), errors());
     Ok(files)
@@ -120,7 +121,7 @@ fn asyncapi(envelope: &Value, data: &[(&'static str, Value)]) -> Result<Value> {
 }
 
 /// A schema without references to definitions beside it, since it is to stand inside another one.
-fn inlined(schema: &Value) -> Value {
+pub(crate) fn inlined(schema: &Value) -> Value {
     let definitions = schema.get("$defs").cloned().unwrap_or_default();
     let mut inlined = schema.clone();
     if let Some(object) = inlined.as_object_mut() {
@@ -157,7 +158,7 @@ fn headers() -> Value {
     } })
 }
 
-fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = line(headings.iter().map(|&heading| heading.to_owned()).collect());
     text.push_str(&format!("|{}\n", "---|".repeat(headings.len())));
