@@ -15,7 +15,6 @@ pub mod task_comments;
 pub mod task_list;
 
 pub mod columns;
-pub mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod model;

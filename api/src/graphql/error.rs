@@ -7,7 +7,7 @@ use application::error::CommandError;
 use application::inputs::Refusal;
 use application::ports::{LogError, RefusedLine};
 use async_graphql::{Error, ErrorExtensions, SimpleObject, Value};
-use projections::error::QueryError;
+use projections::querying::error::QueryError;
 use projections::running::progress::NotReached;
 use uuid::Uuid;
 

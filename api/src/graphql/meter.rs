@@ -13,7 +13,7 @@ use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, N
 use async_graphql::{Error, PathSegment, Pos, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
 use async_trait::async_trait;
 use projections::Pool;
-use projections::error::TooMuch;
+use projections::querying::error::TooMuch;
 use projections::querying::reads::Reads;
 use std::future::poll_fn;
 use std::pin::Pin;

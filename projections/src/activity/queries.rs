@@ -1,7 +1,7 @@
 //! Questions about events: the log itself, and the history of one thing.
 
 use super::summary;
-use crate::error::QueryError;
+use crate::querying::error::QueryError;
 use crate::querying::filter::{Conditions, TimeComparator};
 use crate::querying::reads::{Reads, all};
 use chrono::{DateTime, Utc};

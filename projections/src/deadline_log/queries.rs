@@ -2,7 +2,7 @@
 
 use super::FiringRow;
 use crate::columns::{Stored, select_list};
-use crate::error::QueryError;
+use crate::querying::error::QueryError;
 use crate::querying::filter::{Comparator, Conditions, TimeComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};

@@ -2,7 +2,7 @@
 
 use super::ProjectRow;
 use crate::columns::{Stored, select_list_of};
-use crate::error::QueryError;
+use crate::querying::error::QueryError;
 use crate::querying::filter::{Comparator, Conditions, TextComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};

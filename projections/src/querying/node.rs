@@ -1,6 +1,6 @@
 //! What an id names.
 
-use crate::error::QueryError;
+use crate::querying::error::QueryError;
 use domain::ids::WorkspaceId;
 use sqlx::PgPool;
 use uuid::Uuid;

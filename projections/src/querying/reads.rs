@@ -1,6 +1,6 @@
 //! Reading many rows, within what whoever asks may have.
 
-use crate::error::{QueryError, TooMuch};
+use crate::querying::error::{QueryError, TooMuch};
 use futures::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;

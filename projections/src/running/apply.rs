@@ -1,9 +1,9 @@
 //! Takes a batch of events into a version of a read model: rows and position in one transaction.
 
-use crate::error::{RowsClass, class};
 use crate::model::{Keyed, Needs, ReadModel, Rows};
 use crate::registry::{OF_THIS_LOG, RATE_OVER_SECONDS, shape};
 use crate::running::rows;
+use crate::running::rows_class::{RowsClass, class};
 use crate::running::works::{Fence, RETRY_PAUSE, Works};
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection};

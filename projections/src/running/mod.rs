@@ -8,4 +8,5 @@ pub mod log;
 pub mod progress;
 pub mod pulse;
 pub mod rows;
+pub(crate) mod rows_class;
 pub mod works;

@@ -2,8 +2,8 @@
 
 use super::ScheduleRow;
 use crate::columns::{Stored, select_list};
-use crate::error::QueryError;
 use crate::project_overview::{Beside, ProjectRow};
+use crate::querying::error::QueryError;
 use crate::querying::filter::{Comparator, Conditions, TimeComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};

@@ -2,7 +2,7 @@
 
 use super::CommentRow;
 use crate::columns::{Stored, select_list};
-use crate::error::QueryError;
+use crate::querying::error::QueryError;
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};
 use domain::ids::{CommentId, TaskId, WorkspaceId};

@@ -2,8 +2,8 @@
 
 use super::TaskRow;
 use crate::columns::{Stored, select_list, select_list_of};
-use crate::error::QueryError;
 use crate::project_overview::{self, Beside, ProjectRow, ProjectSelection};
+use crate::querying::error::QueryError;
 use crate::querying::filter::{Comparator, Conditions, TextComparator, TimeComparator};
 use crate::querying::page::{ForeignCursor, KeyValue, Kind, List, Page, SortKey, Window, read_list};
 use crate::querying::reads::{Reads, all};

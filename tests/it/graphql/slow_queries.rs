@@ -1,6 +1,6 @@
 //! A question that outlasts its request leaves nothing behind in the database.
 
-use projections::error::QueryError;
+use projections::querying::error::QueryError;
 use sqlx::{Connection, Executor, PgConnection};
 use std::time::Duration;
 use tests::app::{How, TestApp};

@@ -4,7 +4,7 @@ use super::filters::sort;
 use super::rows::{List, order};
 use chrono::{DateTime, Utc};
 use domain::ids::{TaskId, WorkspaceId};
-use projections::error::QueryError;
+use projections::querying::error::QueryError;
 use projections::querying::page::Window;
 use projections::task_list::{TaskFilter, TaskRow, TaskSelection, TaskSort, TaskSortField, list_tasks};
 use serde_json::{Value, json};

@@ -1,0 +1,57 @@
+//! What an error says of the rows that an event changes: whether to wait, to try again, or to park the event.
+
+/// What an error says of the rows that an event changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowsClass {
+    /// Nothing: whatever is read or written meets it. Wait as long as it takes.
+    Waits,
+    /// Something is wrong with them, or with how the server got at them: it may pass.
+    MayPass,
+    /// They meet it again until somebody changes them.
+    Stays,
+}
+
+/// What an error says of the rows that an event changes.
+pub(crate) fn class(error: &sqlx::Error) -> RowsClass {
+    match error {
+        // What cannot be written, and a stored value that is none.
+        sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => RowsClass::Stays,
+        sqlx::Error::Database(refused) => class_of_code(&refused.code().unwrap_or_default()),
+        // Connections; and columns and types, which all rows have.
+        _ => RowsClass::Waits,
+    }
+}
+
+/// The same by the code of the server. Codes that are not known say nothing: to wait loses nothing.
+fn class_of_code(code: &str) -> RowsClass {
+    let is_one_of = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
+    match code {
+        // Two values for one row, data exceptions, broken constraints, exceeded limits, errors that functions raise.
+        _ if is_one_of(&["21", "22", "23", "54", "P0"]) => RowsClass::Stays,
+        // Damaged pages and indexes, and whatever the server did not expect, such as an allocation of an invalid size.
+        _ if is_one_of(&["XX"]) => RowsClass::MayPass,
+        _ => RowsClass::Waits,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_says_something_about_rows_parks_an_event() {
+        for code in ["21000", "22001", "22021", "22P02", "23505", "23514", "54000", "54001", "P0001"] {
+            assert_eq!(class_of_code(code), RowsClass::Stays, "{code}");
+        }
+        for code in ["XX000", "XX001", "XX002"] {
+            assert_eq!(class_of_code(code), RowsClass::MayPass, "{code}");
+        }
+        // Connections, rights and tables, transactions, resources, locks, what an administrator does, trouble with files.
+        let of_all = ["08006", "25006", "25P03", "28P01", "3D000", "40001", "40P01", "42501", "42P01", "53100", "53200", "55P03"];
+        for code in of_all.into_iter().chain(["57014", "57P01", "58030", "99999", ""]) {
+            assert_eq!(class_of_code(code), RowsClass::Waits, "{code}");
+        }
+        let stored = sqlx::Error::Decode("9 is no priority".into());
+        assert_eq!([class(&stored), class(&sqlx::Error::PoolTimedOut)], [RowsClass::Stays, RowsClass::Waits]);
+    }
+}
