@@ -16,28 +16,43 @@ pub enum NodeKind {
     Event,
 }
 
+impl NodeKind {
+    const ALL: [Self; 6] = [Self::Project, Self::Task, Self::Schedule, Self::Comment, Self::Firing, Self::Event];
+
+    /// The word for it in the statement.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Task => "task",
+            Self::Schedule => "schedule",
+            Self::Comment => "comment",
+            Self::Firing => "firing",
+            Self::Event => "event",
+        }
+    }
+
+    /// Where a thing of this kind is found by `$1`, its id, in `$2`, a workspace.
+    fn found_in(self) -> &'static str {
+        match self {
+            Self::Project => "project_overview WHERE id = $1 AND workspace_id = $2",
+            Self::Task => "task_list WHERE id = $1 AND workspace_id = $2 AND NOT hidden",
+            Self::Schedule => "schedules WHERE id = $1 AND workspace_id = $2 AND NOT hidden",
+            Self::Comment => "task_comments WHERE id = $1 AND workspace_id = $2",
+            Self::Firing => "deadline_log WHERE id = $1 AND workspace_id = $2 AND NOT hidden",
+            Self::Event => "activity WHERE event_id = $1 AND workspace_id = $2",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self, sqlx::Error> {
+        let found = Self::ALL.into_iter().find(|kind| kind.word() == word);
+        found.ok_or_else(|| sqlx::Error::Decode(format!("{word:?} is not a kind of node").into()))
+    }
+}
+
 /// The kind of the thing with this id in a workspace.
 pub async fn kind_of(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<NodeKind>, QueryError> {
-    let kind: Option<i32> = sqlx::query_scalar(
-        "SELECT 1 FROM milepost.project_overview WHERE id = $1 AND workspace_id = $2 \
-         UNION ALL SELECT 2 FROM milepost.task_list WHERE id = $1 AND workspace_id = $2 AND NOT hidden \
-         UNION ALL SELECT 3 FROM milepost.schedules WHERE id = $1 AND workspace_id = $2 AND NOT hidden \
-         UNION ALL SELECT 4 FROM milepost.task_comments WHERE id = $1 AND workspace_id = $2 \
-         UNION ALL SELECT 5 FROM milepost.deadline_log WHERE id = $1 AND workspace_id = $2 AND NOT hidden \
-         UNION ALL SELECT 6 FROM milepost.activity WHERE event_id = $1 AND workspace_id = $2 LIMIT 1",
-    )
-    .bind(id)
-    .bind(workspace.0)
-    .fetch_optional(pool)
-    .await?;
-    Ok(match kind {
-        None => None,
-        Some(1) => Some(NodeKind::Project),
-        Some(2) => Some(NodeKind::Task),
-        Some(3) => Some(NodeKind::Schedule),
-        Some(4) => Some(NodeKind::Comment),
-        Some(5) => Some(NodeKind::Firing),
-        Some(6) => Some(NodeKind::Event),
-        Some(unknown) => return Err(sqlx::Error::Decode(format!("the kind {unknown} is unknown").into()).into()),
-    })
+    let looks = NodeKind::ALL.map(|kind| format!("SELECT '{}' FROM milepost.{}", kind.word(), kind.found_in()));
+    let sql = format!("{} LIMIT 1", looks.join(" UNION ALL "));
+    let word: Option<String> = sqlx::query_scalar(&sql).bind(id).bind(workspace.0).fetch_optional(pool).await?;
+    Ok(word.as_deref().map(NodeKind::from_word).transpose()?)
 }
