@@ -1,9 +1,13 @@
 //! What a read model is: rows, and a pure rule for how an event changes them.
 
 use crate::columns::{Column, Stored};
-use domain::event::Recorded;
+use domain::event::{Event, Recorded};
 use domain::ids::{ProjectId, TaskId};
+use domain::project::ProjectEvent;
+use domain::schedule::ScheduleEvent;
+use domain::task::TaskEvent;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fmt::Debug;
 use uuid::Uuid;
 
@@ -28,28 +32,51 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
     fn event_types() -> Vec<&'static str>;
 
     type Key: Column + Copy + Ord + Debug + Send + Sync;
-    /// The rows that an event changes as a whole; `()` for none.
+    /// The rows that an event changes as a whole; `Infallible` for none.
     type Group: Group;
     type Row: Stored + Clone + PartialEq + Debug + Send + Sync;
 
     /// The key of a row: the first of its columns.
     fn key(row: &Self::Row) -> Self::Key;
 
-    /// The rows that an event changes by name.
-    fn touches(event: &Recorded) -> Vec<Self::Key>;
-
-    /// The group that an event changes as a whole.
-    fn spreads_to(_event: &Recorded) -> Option<Self::Group> {
-        None
-    }
-
     /// Whether a row belongs to a group.
     fn belongs(_row: &Self::Row, _group: Self::Group) -> bool {
         false
     }
 
-    /// The row after an event, or `None` when there is none. Pure, total, and never refuses a fact.
-    fn project(key: Self::Key, row: Option<Self::Row>, event: &Recorded) -> Option<Self::Row>;
+    /// What an event of a project does to the rows: nothing, unless a read model says otherwise.
+    ///
+    /// Like those of the other aggregates it is pure and total, and never refuses a fact. It is called twice for each event,
+    /// to see which rows are needed and to change them, so what it calls must depend on the event alone.
+    fn on_project(_event: &ProjectEvent, _recorded: &Recorded, _rows: &mut impl Changes<Self>) {}
+
+    /// What an event of a task does to the rows.
+    fn on_task(_event: &TaskEvent, _recorded: &Recorded, _rows: &mut impl Changes<Self>) {}
+
+    /// What an event of a schedule does to the rows.
+    fn on_schedule(_event: &ScheduleEvent, _recorded: &Recorded, _rows: &mut impl Changes<Self>) {}
+
+    /// What any event does to the rows. For a read model that treats all of them alike.
+    fn on(recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        match &recorded.event {
+            Event::Project(event) => Self::on_project(event, recorded, rows),
+            Event::Task(event) => Self::on_task(event, recorded, rows),
+            Event::Schedule(event) => Self::on_schedule(event, recorded, rows),
+        }
+    }
+}
+
+/// What an event may do to rows. [`Needs`] notes which rows that takes, [`Rows`] does it: so a rule says once which rows an
+/// event changes, and what it makes of them.
+pub trait Changes<M: ReadModel> {
+    /// From now on this is the row with this key.
+    fn put(&mut self, key: M::Key, row: impl FnOnce() -> M::Row);
+
+    /// Changes the row with this key, if there is one.
+    fn change(&mut self, key: M::Key, change: impl FnOnce(&mut M::Row));
+
+    /// Changes every row of a group.
+    fn change_all(&mut self, group: M::Group, change: impl Fn(&mut M::Row));
 }
 
 /// Many rows that one event changes together, such as the tasks of a project.
@@ -61,12 +88,12 @@ pub trait Group: Copy + Ord + Debug + Send + Sync {
     fn found_by(&self) -> (&'static str, Uuid);
 }
 
-/// For read models whose events change single rows.
-impl Group for () {
+/// For read models without groups: every event changes single rows.
+impl Group for Infallible {
     const COLUMNS: &'static [&'static str] = &[];
 
     fn found_by(&self) -> (&'static str, Uuid) {
-        ("", Uuid::nil())
+        match *self {}
     }
 }
 
@@ -109,18 +136,43 @@ impl Group for About {
 
 /// What a batch of events needs to have at hand.
 pub(crate) struct Needs<M: ReadModel> {
-    pub(crate) keys: Vec<M::Key>,
-    pub(crate) groups: Vec<M::Group>,
+    /// The rows that are changed by their keys: what they are now has to be read.
+    pub(crate) keys: BTreeSet<M::Key>,
+    /// The rows that are put: what they were does not matter.
+    pub(crate) put: BTreeSet<M::Key>,
+    pub(crate) groups: BTreeSet<M::Group>,
 }
 
 impl<M: ReadModel> Needs<M> {
-    pub(crate) fn of<'a>(events: impl Iterator<Item = &'a Recorded>) -> Self {
-        let (mut keys, mut groups) = (BTreeSet::new(), BTreeSet::new());
-        for event in events {
-            keys.extend(M::touches(event));
-            groups.extend(M::spreads_to(event));
-        }
-        Self { keys: keys.into_iter().collect(), groups: groups.into_iter().collect() }
+    pub(crate) fn of<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Self {
+        let mut needs = Self { keys: BTreeSet::new(), put: BTreeSet::new(), groups: BTreeSet::new() };
+        events.into_iter().for_each(|event| M::on(event, &mut needs));
+        needs
+    }
+
+    /// Whether nothing is changed.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.put.is_empty() && self.groups.is_empty()
+    }
+
+    /// Whether a row is changed by its key, or put.
+    pub(crate) fn names(&self, key: &M::Key) -> bool {
+        self.keys.contains(key) || self.put.contains(key)
+    }
+}
+
+impl<M: ReadModel> Changes<M> for Needs<M> {
+    fn put(&mut self, key: M::Key, _: impl FnOnce() -> M::Row) {
+        self.put.insert(key);
+    }
+
+    fn change(&mut self, key: M::Key, _: impl FnOnce(&mut M::Row)) {
+        self.keys.insert(key);
+    }
+
+    fn change_all(&mut self, group: M::Group, _: impl Fn(&mut M::Row)) {
+        self.groups.insert(group);
     }
 }
 
@@ -145,28 +197,12 @@ impl<M: ReadModel> Rows<M> {
 
     /// Takes an event in.
     pub fn apply(&mut self, event: &Recorded) {
-        for key in M::touches(event) {
-            self.apply_to(key, event);
-        }
-        self.spread(event);
+        M::on(event, self);
     }
 
-    /// Takes in what an event means for rows as members of its group.
-    pub(crate) fn spread(&mut self, event: &Recorded) {
-        if let Some(group) = M::spreads_to(event) {
-            let members: Vec<_> = self.rows.iter().filter(|(_, row)| M::belongs(row, group)).map(|(key, _)| *key).collect();
-            for key in members {
-                self.apply_to(key, event);
-            }
-        }
-    }
-
-    fn apply_to(&mut self, key: M::Key, event: &Recorded) {
-        let row = self.rows.remove(&key);
-        if let Some(row) = M::project(key, row, event) {
-            self.rows.insert(key, row);
-        }
-        self.touched.insert(key);
+    /// Takes in what an event means for rows as members of its group, and nothing that it means for rows by their keys.
+    pub(crate) fn apply_to_members(&mut self, event: &Recorded) {
+        M::on(event, &mut Members(self));
     }
 
     /// The rows by key.
@@ -177,5 +213,39 @@ impl<M: ReadModel> Rows<M> {
     /// What must be written: rows that an event touched. No event removes a row: what is deleted is hidden.
     pub(crate) fn into_changed(mut self) -> Keyed<M> {
         self.touched.iter().filter_map(|key| self.rows.remove_entry(key)).collect()
+    }
+}
+
+impl<M: ReadModel> Changes<M> for Rows<M> {
+    fn put(&mut self, key: M::Key, row: impl FnOnce() -> M::Row) {
+        self.rows.insert(key, row());
+        self.touched.insert(key);
+    }
+
+    fn change(&mut self, key: M::Key, change: impl FnOnce(&mut M::Row)) {
+        if let Some(row) = self.rows.get_mut(&key) {
+            change(row);
+            self.touched.insert(key);
+        }
+    }
+
+    fn change_all(&mut self, group: M::Group, change: impl Fn(&mut M::Row)) {
+        for (key, row) in self.rows.iter_mut().filter(|(_, row)| M::belongs(row, group)) {
+            change(row);
+            self.touched.insert(*key);
+        }
+    }
+}
+
+/// Rows that are at hand as members of groups alone.
+struct Members<'a, M: ReadModel>(&'a mut Rows<M>);
+
+impl<M: ReadModel> Changes<M> for Members<'_, M> {
+    fn put(&mut self, _: M::Key, _: impl FnOnce() -> M::Row) {}
+
+    fn change(&mut self, _: M::Key, _: impl FnOnce(&mut M::Row)) {}
+
+    fn change_all(&mut self, group: M::Group, change: impl Fn(&mut M::Row)) {
+        self.0.change_all(group, change);
     }
 }

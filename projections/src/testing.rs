@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Event, Metadata, Recorded};
 use domain::ids::{ProjectId, UserId, WorkspaceId};
 use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 pub(crate) const HERE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
@@ -40,9 +42,15 @@ impl Story {
 
     /// Then this happened; `project` is what the metadata name.
     pub(crate) fn then(mut self, kind: AggregateType, id: Uuid, name: &str, body: Value, project: Option<ProjectId>) -> Self {
-        let position = self.events.len() as i64 + 1;
         let (event_version, payload) = (Event::newest_version(name).to_string(), json!({ name: body }).to_string());
         let event = Event::decode(kind.word(), name, &event_version, &payload).expect("it reads as a stored event");
+        self.events.push(self.recorded(id, event, project));
+        self
+    }
+
+    /// An event as the log gives it after all that; `project` is what the metadata name.
+    fn recorded(&self, id: Uuid, event: Event, project: Option<ProjectId>) -> Recorded {
+        let position = self.events.len() as i64 + 1;
         let version = self.events.iter().filter(|event| event.aggregate_id == id).count() as i64 + 1;
         let metadata = Metadata {
             occurred_at: minute(position).into(),
@@ -55,8 +63,7 @@ impl Story {
         };
         let event_id = Uuid::from_u128(position as u128);
         let recorded_at = minute(position);
-        self.events.push(Recorded { position, workspace_id: HERE, aggregate_id: id, version, event_id, recorded_at, metadata, event });
-        self
+        Recorded { position, workspace_id: HERE, aggregate_id: id, version, event_id, recorded_at, metadata, event }
     }
 
     /// The rows of a read model after all that.
@@ -76,6 +83,21 @@ impl Story {
     pub(crate) fn last(&self) -> &Recorded {
         self.events.last().expect("something happened")
     }
+}
+
+/// Every stored shape of every event, as it happens to a task of APOLLO, to APOLLO or to the schedule.
+pub(crate) fn goldens() -> Vec<Recorded> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/events"));
+    let files = |of: AggregateType| fs::read_dir(folder.join(of.word())).expect("a folder for each aggregate");
+    let files = AggregateType::ALL.into_iter().flat_map(|of| files(of).map(move |file| (of, file.expect("a file").path())));
+    let golden = |(of, path): (AggregateType, PathBuf)| {
+        let mut name = path.file_name().and_then(|name| name.to_str()).expect("a name in UTF-8").split('.');
+        let (event_type, version) = (name.next().expect("an event"), name.next().expect("a version"));
+        let payload = fs::read_to_string(&path).expect("files can be read");
+        let event = Event::decode(of.word(), event_type, version, &payload).expect("a golden is an event");
+        Story::default().recorded(TASK, event, Some(APOLLO))
+    };
+    files.map(golden).collect()
 }
 
 /// The moment of the event at a position.

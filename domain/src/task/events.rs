@@ -158,6 +158,13 @@ pub struct TaskMoved {
     pub status: Status,
 }
 
+/// The status that a task had before an event, and the one after it. `None` before it was created, and after it was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusChange {
+    pub from: Option<Status>,
+    pub to: Option<Status>,
+}
+
 impl TaskEvent {
     /// The fields that changed, by the names callers use.
     pub fn fields(&self) -> Fields {
@@ -165,6 +172,24 @@ impl TaskEvent {
             return Fields::which(updated.changes.by_name());
         }
         Self::fields_of(self.name()).unwrap_or(Fields::All)
+    }
+
+    /// How the event changed the status of the task, if it did.
+    pub fn status_change(&self) -> Option<StatusChange> {
+        match self {
+            Self::TaskCreated(_) => Some(StatusChange { from: None, to: Some(Status::Todo) }),
+            Self::TaskStatusChanged(changed) => Some(StatusChange { from: Some(changed.from), to: Some(changed.to) }),
+            Self::TaskCompleted(completed) => Some(StatusChange { from: Some(completed.from), to: Some(Status::Done) }),
+            Self::TaskReopened(reopened) => Some(StatusChange { from: Some(reopened.from), to: Some(Status::Todo) }),
+            Self::TaskDeleted(deleted) => Some(StatusChange { from: Some(deleted.status), to: None }),
+            Self::TaskUpdated(_)
+            | Self::TaskAssigned(_)
+            | Self::TaskUnassigned(_)
+            | Self::TaskPriorityChanged(_)
+            | Self::TaskDueDateChanged(_)
+            | Self::TaskCommented(_)
+            | Self::TaskMoved(_) => None,
+        }
     }
 
     /// The project in whose numbering this event draws its number, if it draws one. The number is the first field

@@ -13,10 +13,11 @@ pub use queries::{EventFilter, EventPage, EventRow, find_event, history, list_ev
 pub use summary::summary;
 
 use crate::columns::stored;
-use crate::model::ReadModel;
+use crate::model::{Changes, ReadModel};
 use chrono::{DateTime, Utc};
 use domain::event::{AggregateType, Recorded};
 use domain::ids::{UserId, WorkspaceId};
+use std::convert::Infallible;
 use uuid::Uuid;
 
 /// The read model.
@@ -50,27 +51,23 @@ impl ReadModel for Activity {
     }
 
     type Key = i64;
-    type Group = ();
+    type Group = Infallible;
     type Row = ActivityRow;
 
     fn key(row: &ActivityRow) -> i64 {
         row.position
     }
 
-    fn touches(event: &Recorded) -> Vec<i64> {
-        vec![event.position]
-    }
-
-    fn project(_: i64, _: Option<ActivityRow>, event: &Recorded) -> Option<ActivityRow> {
-        Some(ActivityRow {
-            position: event.position,
-            event_id: event.event_id,
-            workspace_id: event.workspace_id,
-            subject_id: event.aggregate_id,
-            event_type: event.event.name().to_owned(),
-            actor: event.metadata.actor,
-            occurred_at: event.metadata.occurred_at.utc(),
-            summary: summary(&event.event),
-        })
+    fn on(recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        rows.put(recorded.position, || ActivityRow {
+            position: recorded.position,
+            event_id: recorded.event_id,
+            workspace_id: recorded.workspace_id,
+            subject_id: recorded.aggregate_id,
+            event_type: recorded.event.name().to_owned(),
+            actor: recorded.metadata.actor,
+            occurred_at: recorded.metadata.occurred_at.utc(),
+            summary: summary(&recorded.event),
+        });
     }
 }

@@ -14,9 +14,9 @@ mod tests;
 pub(crate) use queries::page_statement;
 pub use queries::{FIRINGS_OF_MAX, FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
 
-use crate::model::{About, ReadModel};
+use crate::model::{About, Changes, ReadModel};
 use chrono::{DateTime, Utc};
-use domain::event::{Event, Recorded};
+use domain::event::Recorded;
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId, derived};
 use domain::project::ProjectEvent;
 use domain::schedule::{DeadlineContext, ScheduleEvent};
@@ -59,25 +59,27 @@ struct Firing<'a> {
     late_by_ms: i64,
 }
 
-fn firing(event: &Recorded) -> Option<Firing<'_>> {
-    match &event.event {
-        Event::Schedule(ScheduleEvent::DeadlineApproaching(fired)) => Some(Firing {
+fn firing(event: &ScheduleEvent) -> Option<Firing<'_>> {
+    if let ScheduleEvent::DeadlineApproaching(fired) = event {
+        Some(Firing {
             about: &fired.about,
             threshold: Some(fired.threshold),
             due_revision: fired.due_revision,
             due_at: fired.due.at.utc(),
             scheduled_for: fired.scheduled_for.utc(),
             late_by_ms: fired.late_by_ms,
-        }),
-        Event::Schedule(ScheduleEvent::DeadlineOverdue(fired)) => Some(Firing {
+        })
+    } else if let ScheduleEvent::DeadlineOverdue(fired) = event {
+        Some(Firing {
             about: &fired.about,
             threshold: None,
             due_revision: fired.due_revision,
             due_at: fired.due.at.utc(),
             scheduled_for: fired.due.at.utc(),
             late_by_ms: fired.late_by_ms,
-        }),
-        Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
+        })
+    } else {
+        None
     }
 }
 
@@ -105,44 +107,47 @@ impl ReadModel for DeadlineLog {
         row.id
     }
 
-    fn touches(event: &Recorded) -> Vec<Uuid> {
-        firing(event).map(|firing| id(event, &firing)).into_iter().collect()
-    }
-
-    fn spreads_to(event: &Recorded) -> Option<About> {
-        match &event.event {
-            Event::Project(ProjectEvent::ProjectDeleted(_)) => Some(About::Project(ProjectId(event.aggregate_id))),
-            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(About::Task(TaskId(event.aggregate_id))),
-            Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
-        }
-    }
-
     fn belongs(row: &FiringRow, group: About) -> bool {
         group.includes(row.project_id, row.task_id)
     }
 
-    fn project(key: Uuid, row: Option<FiringRow>, event: &Recorded) -> Option<FiringRow> {
-        let Some(firing) = firing(event) else {
-            return row.map(|row| match &event.event {
-                Event::Task(TaskEvent::TaskMoved(moved)) => FiringRow { project_id: Some(moved.project_id), ..row },
-                Event::Project(_) | Event::Task(_) => FiringRow { hidden: true, ..row },
-                Event::Schedule(_) => row,
-            });
-        };
-        Some(FiringRow {
-            id: key,
-            workspace_id: event.workspace_id,
-            schedule_id: ScheduleId(event.aggregate_id),
-            project_id: firing.about.project_id,
-            task_id: firing.about.task_id,
-            threshold: firing.threshold,
-            due_revision: i32::try_from(firing.due_revision).unwrap_or(i32::MAX),
-            due_at: firing.due_at,
-            scheduled_for: firing.scheduled_for,
-            fired_at: event.metadata.occurred_at.utc(),
-            late_by_ms: firing.late_by_ms,
-            position: event.position,
-            hidden: false,
-        })
+    fn on_schedule(event: &ScheduleEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        if let Some(firing) = firing(event) {
+            let id = id(recorded, &firing);
+            rows.put(id, || row(id, firing, recorded));
+        }
+    }
+
+    fn on_project(event: &ProjectEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        if let ProjectEvent::ProjectDeleted(_) = event {
+            rows.change_all(About::Project(ProjectId(recorded.aggregate_id)), |row| row.hidden = true);
+        }
+    }
+
+    fn on_task(event: &TaskEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        let firings = About::Task(TaskId(recorded.aggregate_id));
+        if let TaskEvent::TaskMoved(moved) = event {
+            rows.change_all(firings, |row| row.project_id = Some(moved.project_id));
+        } else if let TaskEvent::TaskDeleted(_) = event {
+            rows.change_all(firings, |row| row.hidden = true);
+        }
+    }
+}
+
+fn row(id: Uuid, firing: Firing<'_>, event: &Recorded) -> FiringRow {
+    FiringRow {
+        id,
+        workspace_id: event.workspace_id,
+        schedule_id: ScheduleId(event.aggregate_id),
+        project_id: firing.about.project_id,
+        task_id: firing.about.task_id,
+        threshold: firing.threshold,
+        due_revision: i32::try_from(firing.due_revision).unwrap_or(i32::MAX),
+        due_at: firing.due_at,
+        scheduled_for: firing.scheduled_for,
+        fired_at: event.metadata.occurred_at.utc(),
+        late_by_ms: firing.late_by_ms,
+        position: event.position,
+        hidden: false,
     }
 }

@@ -14,15 +14,16 @@ pub(crate) use queries::page_statement;
 pub(crate) use queries::{Beside, push_overdue};
 pub use queries::{ProjectFilter, ProjectSelection, ProjectView, find_project, find_projects, list_projects, project_by_key};
 
-use crate::model::ReadModel;
+use crate::model::{Changes, ReadModel};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use domain::event::{Event, Recorded};
+use domain::event::Recorded;
 use domain::ids::{ProjectId, UserId, WorkspaceId};
-use domain::project::{Phase, ProjectChanges, ProjectEvent};
-use domain::task::{Status, TaskEvent};
+use domain::project::{Phase, ProjectChanges, ProjectCreated, ProjectEvent};
+use domain::task::{Status, StatusChange, TaskEvent};
 use domain::values::CollaboratorRole;
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 
 /// The read model.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,31 +87,6 @@ impl Counts {
     }
 }
 
-/// How an event moves tasks between statuses, from the view of one project.
-struct Moved {
-    from: Option<Status>,
-    to: Option<Status>,
-}
-
-fn moved(event: &TaskEvent, project: ProjectId) -> Moved {
-    let (from, to) = match event {
-        TaskEvent::TaskCreated(_) => (None, Some(Status::Todo)),
-        TaskEvent::TaskStatusChanged(changed) => (Some(changed.from), Some(changed.to)),
-        TaskEvent::TaskCompleted(completed) => (Some(completed.from), Some(Status::Done)),
-        TaskEvent::TaskReopened(reopened) => (Some(reopened.from), Some(Status::Todo)),
-        TaskEvent::TaskDeleted(deleted) => (Some(deleted.status), None),
-        TaskEvent::TaskMoved(moved) if moved.from_project_id == project => (Some(moved.status), None),
-        TaskEvent::TaskMoved(moved) => (None, Some(moved.status)),
-        TaskEvent::TaskUpdated(_)
-        | TaskEvent::TaskAssigned(_)
-        | TaskEvent::TaskUnassigned(_)
-        | TaskEvent::TaskPriorityChanged(_)
-        | TaskEvent::TaskDueDateChanged(_)
-        | TaskEvent::TaskCommented(_) => (None, None),
-    };
-    Moved { from, to }
-}
-
 impl ReadModel for ProjectOverview {
     const NAME: &'static str = "project_overview";
     const VERSION: u32 = 1;
@@ -123,50 +99,41 @@ impl ReadModel for ProjectOverview {
     }
 
     type Key = ProjectId;
-    type Group = ();
+    type Group = Infallible;
     type Row = ProjectRow;
 
     fn key(row: &ProjectRow) -> ProjectId {
         row.id
     }
 
-    fn touches(event: &Recorded) -> Vec<ProjectId> {
-        match &event.event {
-            Event::Project(_) => vec![ProjectId(event.aggregate_id)],
-            Event::Task(TaskEvent::TaskMoved(moved)) => vec![moved.from_project_id, moved.project_id],
-            Event::Task(task) => match moved(task, ProjectId(event.aggregate_id)) {
-                Moved { from: None, to: None } => vec![],
-                Moved { .. } => event.metadata.project_id.into_iter().collect(),
-            },
-            Event::Schedule(_) => vec![],
+    fn on_project(event: &ProjectEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        let id = ProjectId(recorded.aggregate_id);
+        if let ProjectEvent::ProjectCreated(created) = event {
+            return rows.put(id, || created_row(id, created, recorded));
         }
+        rows.change(id, |row| {
+            apply(row, event, recorded);
+            row.version = recorded.version;
+            row.updated_at = recorded.metadata.occurred_at.utc();
+        });
     }
 
-    fn project(key: ProjectId, row: Option<ProjectRow>, event: &Recorded) -> Option<ProjectRow> {
-        match (&event.event, row) {
-            (Event::Project(ProjectEvent::ProjectCreated(_)), _) => begin(key, event),
-            (Event::Project(project), Some(mut row)) => {
-                go_on(&mut row, project, event);
-                row.version = event.version;
-                row.updated_at = event.metadata.occurred_at.utc();
-                Some(row)
-            }
-            (Event::Task(task), Some(mut row)) => {
-                let Moved { from, to } = moved(task, key);
+    fn on_task(event: &TaskEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        if let TaskEvent::TaskMoved(moved) = event {
+            rows.change(moved.from_project_id, |row| *row.counts.of(moved.status) -= 1);
+            rows.change(moved.project_id, |row| *row.counts.of(moved.status) += 1);
+        } else if let (Some(StatusChange { from, to }), Some(project_id)) = (event.status_change(), recorded.metadata.project_id) {
+            rows.change(project_id, |row| {
                 from.into_iter().for_each(|status| *row.counts.of(status) -= 1);
                 to.into_iter().for_each(|status| *row.counts.of(status) += 1);
-                Some(row)
-            }
-            (Event::Schedule(_), row) => row,
-            (Event::Project(_) | Event::Task(_), None) => None,
+            });
         }
     }
 }
 
-fn begin(id: ProjectId, event: &Recorded) -> Option<ProjectRow> {
-    let Event::Project(ProjectEvent::ProjectCreated(created)) = &event.event else { return None };
+fn created_row(id: ProjectId, created: &ProjectCreated, event: &Recorded) -> ProjectRow {
     let at = event.metadata.occurred_at.utc();
-    Some(ProjectRow {
+    ProjectRow {
         id,
         workspace_id: event.workspace_id,
         key: created.key.to_string(),
@@ -182,10 +149,10 @@ fn begin(id: ProjectId, event: &Recorded) -> Option<ProjectRow> {
         created_at: at,
         updated_at: at,
         version: event.version,
-    })
+    }
 }
 
-fn go_on(row: &mut ProjectRow, event: &ProjectEvent, recorded: &Recorded) {
+fn apply(row: &mut ProjectRow, event: &ProjectEvent, recorded: &Recorded) {
     match event {
         ProjectEvent::ProjectCreated(_) => {}
         ProjectEvent::ProjectUpdated(updated) => {

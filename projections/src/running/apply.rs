@@ -217,12 +217,12 @@ pub(crate) async fn fold_and_save<M: ReadModel>(
     events: &[&Recorded],
     group_rows: usize,
 ) -> Result<(), ApplyError> {
-    let Needs { keys, groups } = Needs::<M>::of(events.iter().copied());
-    let mut at_hand = if keys.is_empty() { vec![] } else { rows::load::<M>(tx, version, &keys).await? };
-    if groups.is_empty() {
+    let needs = Needs::<M>::of(events.iter().copied());
+    let mut at_hand = if needs.keys.is_empty() { vec![] } else { rows::load::<M>(tx, version, &needs.keys).await? };
+    if needs.groups.is_empty() {
         return save::<M>(tx, version, fold::<M>(at_hand, events)?).await;
     }
-    rows::open_members::<M>(tx, version, &groups).await?;
+    rows::open_members::<M>(tx, version, &needs.groups).await?;
     let mut members = rows::next_members::<M>(tx, group_rows).await?;
     if members.len() < group_rows {
         at_hand.extend(members);
@@ -230,12 +230,12 @@ pub(crate) async fn fold_and_save<M: ReadModel>(
     } else {
         // What an event changes by name is folded with all events, whatever groups it is in; the cursor shows it as it was.
         save::<M>(tx, version, fold::<M>(at_hand, events)?).await?;
-        let (named, spreading): (BTreeSet<_>, Vec<_>) =
-            (keys.into_iter().collect(), events.iter().copied().filter(|event| M::spreads_to(event).is_some()).collect());
+        let spreads = |event: &&&Recorded| !Needs::<M>::of([**event]).groups.is_empty();
+        let spreading: Vec<_> = events.iter().filter(spreads).copied().collect();
         loop {
             let is_last = members.len() < group_rows;
-            members.retain(|(key, _)| !named.contains(key));
-            save::<M>(tx, version, each_event::<M>(members, &spreading, Rows::spread)?).await?;
+            members.retain(|(key, _)| !needs.names(key));
+            save::<M>(tx, version, each_event::<M>(members, &spreading, Rows::apply_to_members)?).await?;
             if is_last {
                 break;
             }

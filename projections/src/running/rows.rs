@@ -3,9 +3,10 @@
 use crate::columns::{Column, Name, Statement, Stored, select_list};
 use crate::model::{Group, Keyed, ReadModel};
 use sqlx::{Error, PgConnection};
+use std::collections::BTreeSet;
 
 /// Reads the rows with these keys.
-pub(crate) async fn load<M: ReadModel>(connection: &mut PgConnection, version: i32, keys: &[M::Key]) -> Result<Keyed<M>, Error> {
+pub(crate) async fn load<M: ReadModel>(connection: &mut PgConnection, version: i32, keys: &BTreeSet<M::Key>) -> Result<Keyed<M>, Error> {
     let (list, key) = (select_list::<M::Row>("t"), &M::Row::columns()[0].name);
     let sql = format!("SELECT {list} FROM milepost.{}_v{version} t WHERE t.{key} = ANY($1)", M::NAME);
     read::<M>(connection, Column::bind(sqlx::query(&sql), keys.iter())).await
@@ -20,7 +21,11 @@ async fn read<M: ReadModel>(connection: &mut PgConnection, statement: Statement<
 /// now, whatever the transaction changes later.
 ///
 /// Its name is the read model's: a connection keeps what it knows of the columns with the text of a statement.
-pub(crate) async fn open_members<M: ReadModel>(connection: &mut PgConnection, version: i32, groups: &[M::Group]) -> Result<(), Error> {
+pub(crate) async fn open_members<M: ReadModel>(
+    connection: &mut PgConnection,
+    version: i32,
+    groups: &BTreeSet<M::Group>,
+) -> Result<(), Error> {
     let list = select_list::<M::Row>("t");
     // An index scan for each column rather than one OR, which the planner may answer by reading everything.
     let scans = M::Group::COLUMNS

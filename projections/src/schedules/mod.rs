@@ -18,12 +18,12 @@ pub use queries::{
     schedules_of_tasks,
 };
 
-use crate::model::{About, ReadModel};
+use crate::model::{About, Changes, ReadModel};
 use chrono::{DateTime, Utc};
-use domain::event::{Event, Recorded};
+use domain::event::Recorded;
 use domain::ids::{ProjectId, ScheduleId, TaskId, WorkspaceId};
 use domain::project::ProjectEvent;
-use domain::schedule::{ScheduleChanges, ScheduleEvent, Subject, next_moment};
+use domain::schedule::{ScheduleChanges, ScheduleCreated, ScheduleEvent, Subject, next_moment};
 use domain::task::TaskEvent;
 use domain::values::{Due, Instant, ResolvedThreshold};
 
@@ -92,60 +92,58 @@ impl ReadModel for Schedules {
         row.id
     }
 
-    fn touches(event: &Recorded) -> Vec<ScheduleId> {
-        match event.event {
-            Event::Schedule(_) => vec![ScheduleId(event.aggregate_id)],
-            Event::Project(_) | Event::Task(_) => vec![],
-        }
-    }
-
-    fn spreads_to(event: &Recorded) -> Option<About> {
-        match &event.event {
-            Event::Project(ProjectEvent::ProjectArchived(_) | ProjectEvent::ProjectUnarchived(_) | ProjectEvent::ProjectDeleted(_)) => {
-                Some(About::Project(ProjectId(event.aggregate_id)))
-            }
-            Event::Task(TaskEvent::TaskDeleted(_) | TaskEvent::TaskMoved(_)) => Some(About::Task(TaskId(event.aggregate_id))),
-            Event::Project(_) | Event::Task(_) | Event::Schedule(_) => None,
-        }
-    }
-
     fn belongs(row: &ScheduleRow, group: About) -> bool {
         group.includes(row.project_id, row.task_id)
     }
 
-    fn project(key: ScheduleId, row: Option<ScheduleRow>, event: &Recorded) -> Option<ScheduleRow> {
-        match (&event.event, row) {
-            (Event::Schedule(ScheduleEvent::ScheduleCreated(_)), _) => begin(key, event),
-            (Event::Schedule(schedule), Some(mut row)) => {
-                go_on(&mut row, schedule);
-                row.next_fire_at = match row.state {
-                    ScheduleState::Met | ScheduleState::Deleted => None,
-                    ScheduleState::Pending | ScheduleState::Approaching | ScheduleState::Overdue => {
-                        next_moment(&row.thresholds, &row.due, row.fired_through.map(Instant::from)).map(Instant::utc)
-                    }
-                };
-                row.version = event.version;
-                row.updated_at = event.metadata.occurred_at.utc();
-                Some(row)
-            }
-            (Event::Project(project), Some(row)) => {
-                let project_at_rest = !matches!(project, ProjectEvent::ProjectUnarchived(_));
-                let hidden = row.hidden || matches!(project, ProjectEvent::ProjectDeleted(_));
-                Some(ScheduleRow { project_at_rest, hidden, ..row })
-            }
-            (Event::Task(TaskEvent::TaskMoved(moved)), Some(row)) => {
-                Some(ScheduleRow { project_id: Some(moved.project_id), project_at_rest: false, ..row })
-            }
-            (Event::Task(_), Some(row)) => Some(ScheduleRow { hidden: true, ..row }),
-            (Event::Schedule(_) | Event::Project(_) | Event::Task(_), None) => None,
+    fn on_schedule(event: &ScheduleEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        let id = ScheduleId(recorded.aggregate_id);
+        if let ScheduleEvent::ScheduleCreated(created) = event {
+            return rows.put(id, || created_row(id, created, recorded));
+        }
+        rows.change(id, |row| {
+            apply(row, event);
+            row.next_fire_at = match row.state {
+                ScheduleState::Met | ScheduleState::Deleted => None,
+                ScheduleState::Pending | ScheduleState::Approaching | ScheduleState::Overdue => {
+                    next_moment(&row.thresholds, &row.due, row.fired_through.map(Instant::from)).map(Instant::utc)
+                }
+            };
+            row.version = recorded.version;
+            row.updated_at = recorded.metadata.occurred_at.utc();
+        });
+    }
+
+    fn on_project(event: &ProjectEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        let schedules = About::Project(ProjectId(recorded.aggregate_id));
+        if let ProjectEvent::ProjectArchived(_) = event {
+            rows.change_all(schedules, |row| row.project_at_rest = true);
+        } else if let ProjectEvent::ProjectUnarchived(_) = event {
+            rows.change_all(schedules, |row| row.project_at_rest = false);
+        } else if let ProjectEvent::ProjectDeleted(_) = event {
+            rows.change_all(schedules, |row| {
+                row.project_at_rest = true;
+                row.hidden = true;
+            });
+        }
+    }
+
+    fn on_task(event: &TaskEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        let schedules = About::Task(TaskId(recorded.aggregate_id));
+        if let TaskEvent::TaskMoved(moved) = event {
+            rows.change_all(schedules, |row| {
+                row.project_id = Some(moved.project_id);
+                row.project_at_rest = false;
+            });
+        } else if let TaskEvent::TaskDeleted(_) = event {
+            rows.change_all(schedules, |row| row.hidden = true);
         }
     }
 }
 
-fn begin(id: ScheduleId, event: &Recorded) -> Option<ScheduleRow> {
-    let Event::Schedule(ScheduleEvent::ScheduleCreated(created)) = &event.event else { return None };
+fn created_row(id: ScheduleId, created: &ScheduleCreated, event: &Recorded) -> ScheduleRow {
     let at = event.metadata.occurred_at.utc();
-    Some(ScheduleRow {
+    ScheduleRow {
         id,
         workspace_id: event.workspace_id,
         project_id: created.place.project_id,
@@ -163,10 +161,10 @@ fn begin(id: ScheduleId, event: &Recorded) -> Option<ScheduleRow> {
         created_at: at,
         updated_at: at,
         version: event.version,
-    })
+    }
 }
 
-fn go_on(row: &mut ScheduleRow, event: &ScheduleEvent) {
+fn apply(row: &mut ScheduleRow, event: &ScheduleEvent) {
     match event {
         ScheduleEvent::ScheduleCreated(_) => {}
         ScheduleEvent::ScheduleUpdated(updated) => {

@@ -11,11 +11,12 @@ pub(crate) use queries::page_statement;
 pub use queries::{find_comment, first_comments, list_comments};
 
 use crate::columns::stored;
-use crate::model::ReadModel;
+use crate::model::{Changes, ReadModel};
 use chrono::{DateTime, Utc};
-use domain::event::{Event, Recorded};
+use domain::event::Recorded;
 use domain::ids::{CommentId, TaskId, UserId, WorkspaceId};
 use domain::task::TaskEvent;
+use std::convert::Infallible;
 
 /// The read model.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,30 +48,25 @@ impl ReadModel for TaskComments {
     }
 
     type Key = CommentId;
-    type Group = ();
+    type Group = Infallible;
     type Row = CommentRow;
 
     fn key(row: &CommentRow) -> CommentId {
         row.id
     }
 
-    fn touches(event: &Recorded) -> Vec<CommentId> {
-        match &event.event {
-            Event::Task(TaskEvent::TaskCommented(commented)) => vec![commented.comment_id],
-            Event::Project(_) | Event::Task(_) | Event::Schedule(_) => vec![],
+    fn on_task(event: &TaskEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        if let TaskEvent::TaskCommented(commented) = event {
+            let id = commented.comment_id;
+            rows.put(id, || CommentRow {
+                id,
+                workspace_id: recorded.workspace_id,
+                task_id: TaskId(recorded.aggregate_id),
+                author: recorded.metadata.actor,
+                body: commented.body.to_string(),
+                created_at: recorded.metadata.occurred_at.utc(),
+                position: recorded.position,
+            });
         }
-    }
-
-    fn project(id: CommentId, row: Option<CommentRow>, event: &Recorded) -> Option<CommentRow> {
-        let Event::Task(TaskEvent::TaskCommented(commented)) = &event.event else { return row };
-        Some(CommentRow {
-            id,
-            workspace_id: event.workspace_id,
-            task_id: TaskId(event.aggregate_id),
-            author: event.metadata.actor,
-            body: commented.body.to_string(),
-            created_at: event.metadata.occurred_at.utc(),
-            position: event.position,
-        })
     }
 }

@@ -13,12 +13,12 @@ pub use columns::priority_number;
 pub(crate) use queries::page_statement;
 pub use queries::{TaskFilter, TaskSelection, TaskSort, TaskSortField, TaskView, find_task, find_tasks, list_tasks, task_by_key};
 
-use crate::model::ReadModel;
+use crate::model::{Changes, ReadModel};
 use chrono::{DateTime, Utc};
-use domain::event::{Event, Recorded};
+use domain::event::Recorded;
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::project::ProjectEvent;
-use domain::task::{Status, TaskChanges, TaskEvent};
+use domain::task::{Status, TaskChanges, TaskCreated, TaskEvent};
 use domain::values::{Due, Priority};
 
 /// The read model.
@@ -85,41 +85,32 @@ impl ReadModel for TaskList {
         row.id
     }
 
-    fn touches(event: &Recorded) -> Vec<TaskId> {
-        match event.event {
-            Event::Task(_) => vec![TaskId(event.aggregate_id)],
-            Event::Project(_) | Event::Schedule(_) => vec![],
-        }
-    }
-
-    fn spreads_to(event: &Recorded) -> Option<ProjectId> {
-        matches!(event.event, Event::Project(ProjectEvent::ProjectDeleted(_))).then_some(ProjectId(event.aggregate_id))
-    }
-
     fn belongs(row: &TaskRow, project: ProjectId) -> bool {
         row.project_id == project
     }
 
-    fn project(key: TaskId, row: Option<TaskRow>, event: &Recorded) -> Option<TaskRow> {
-        match (&event.event, row) {
-            (Event::Task(TaskEvent::TaskCreated(_)), _) => begin(key, event),
-            (Event::Task(task), Some(mut row)) => {
-                go_on(&mut row, task);
-                row.version = event.version;
-                row.updated_at = event.metadata.occurred_at.utc();
-                Some(row)
-            }
-            (Event::Project(_), Some(row)) => Some(TaskRow { hidden: true, ..row }),
-            (Event::Schedule(_), row) => row,
-            (Event::Task(_) | Event::Project(_), None) => None,
+    fn on_task(event: &TaskEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        let id = TaskId(recorded.aggregate_id);
+        if let TaskEvent::TaskCreated(created) = event {
+            return rows.put(id, || created_row(id, created, recorded));
+        }
+        rows.change(id, |row| {
+            apply(row, event);
+            row.version = recorded.version;
+            row.updated_at = recorded.metadata.occurred_at.utc();
+        });
+    }
+
+    fn on_project(event: &ProjectEvent, recorded: &Recorded, rows: &mut impl Changes<Self>) {
+        if let ProjectEvent::ProjectDeleted(_) = event {
+            rows.change_all(ProjectId(recorded.aggregate_id), |row| row.hidden = true);
         }
     }
 }
 
-fn begin(id: TaskId, event: &Recorded) -> Option<TaskRow> {
-    let Event::Task(TaskEvent::TaskCreated(created)) = &event.event else { return None };
+fn created_row(id: TaskId, created: &TaskCreated, event: &Recorded) -> TaskRow {
     let at = event.metadata.occurred_at.utc();
-    Some(TaskRow {
+    TaskRow {
         id,
         workspace_id: event.workspace_id,
         project_id: created.project_id,
@@ -143,10 +134,10 @@ fn begin(id: TaskId, event: &Recorded) -> Option<TaskRow> {
         time_to_complete_ms: None,
         version: event.version,
         hidden: false,
-    })
+    }
 }
 
-fn go_on(row: &mut TaskRow, event: &TaskEvent) {
+fn apply(row: &mut TaskRow, event: &TaskEvent) {
     match event {
         TaskEvent::TaskCreated(_) | TaskEvent::TaskCommented(_) => {}
         TaskEvent::TaskUpdated(updated) => update(row, &updated.changes),
