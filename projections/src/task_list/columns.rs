@@ -53,7 +53,7 @@ fn priority(number: i16) -> Result<Priority, Error> {
         2 => Ok(Priority::High),
         3 => Ok(Priority::Medium),
         4 => Ok(Priority::Low),
-        other => Err(Error::Decode(format!("{other} is not the number of a priority").into())),
+        other => Err(Error::Decode(format!("{other} is not a priority").into())),
     }
 }
 
