@@ -249,10 +249,7 @@ impl List<'_> {
         if window.backward {
             rows.reverse();
         }
-        let (has_next, has_previous) = match window.backward {
-            false => (more, window.after.is_some()),
-            true => (window.before.is_some(), more),
-        };
+        let (has_next, has_previous) = if window.backward { (window.before.is_some(), more) } else { (more, window.after.is_some()) };
         let signature: Arc<str> = signature(sort).into();
         let rows = rows.into_iter().map(|row| {
             let place = Place { sort: Arc::clone(&signature), values: values(&row) };

@@ -55,10 +55,7 @@ pub async fn first_comments(
     window: &Window,
 ) -> Result<HashMap<TaskId, Page<CommentRow>>, QueryError> {
     let of_task = "FROM milepost.task_comments c WHERE c.task_id = t.id AND c.workspace_id = $2";
-    let total = match window.total {
-        true => format!("(SELECT count(*) {of_task})"),
-        false => "NULL::bigint".to_owned(),
-    };
+    let total = if window.total { format!("(SELECT count(*) {of_task})") } else { "NULL::bigint".to_owned() };
     let sql = format!(
         "SELECT total.n, page.*, t.id FROM unnest($1::uuid[]) AS t(id) CROSS JOIN LATERAL (SELECT {total} AS n) total \
          LEFT JOIN LATERAL (SELECT true AS present, {columns} {of_task} ORDER BY c.position LIMIT {limit}) page ON true \

@@ -138,9 +138,11 @@ impl<M: ReadModel> Build<M> {
     /// Takes in everything up to and with a position.
     async fn up_to(&mut self, works: &Works, until: i64, tell: Tell<'_>) -> Result<(), BuildError> {
         let types = M::event_types();
-        let read = async |from: i64| match from < until {
-            true => works.log.after_of_types(from, until, &types, BUILD_BATCH_EVENTS_MAX).await.map(Some),
-            false => Ok(None),
+        let read = async |from: i64| {
+            if from >= until {
+                return Ok(None);
+            }
+            works.log.after_of_types(from, until, &types, BUILD_BATCH_EVENTS_MAX).await.map(Some)
         };
         let mut next = read(self.position).await;
         while let Some(Stretch { facts, to }) = next.map_err(BuildError::Log)? {
