@@ -1,11 +1,12 @@
 //! Answers to questions: read models that events keep up to date, and the queries that read them.
 //!
-//! Each folder is one question: the row and the pure rule in `mod.rs`, its tables, how rows are stored, and what can be
-//! asked.
+//! Each folder is one question: the row and the pure rule in `mod.rs`, its tables and columns, and its queries.
 //!
-//! Beside them stand what they share: [`model`] says what a read model is, [`querying`] what queries are made of,
-//! [`running`] how events get into rows, [`versions`] how a version is built, replaced and repaired, and [`runner`] does
-//! all of it for every read model.
+//! Beside them stands what they share: [`model`] says what a read model is, [`columns`] how its rows are stored,
+//! [`querying`] what queries are made of, [`running`] how events get into rows, [`versions`] how a version is built,
+//! replaced and repaired, and [`runner`] does all of it for every read model.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod activity;
 pub mod deadline_log;

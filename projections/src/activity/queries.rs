@@ -70,11 +70,9 @@ fn read(row: &PgRow) -> Result<EventRow, Error> {
 }
 
 /// A payload without the name of its type around it.
-fn fields_of(event_type: &str, stored: Value) -> Value {
-    match stored {
-        Value::Object(mut outer) if outer.len() == 1 => outer.remove(event_type).unwrap_or(Value::Object(outer)),
-        other => other,
-    }
+fn fields_of(event_type: &str, mut stored: Value) -> Value {
+    let outer = stored.as_object_mut().filter(|outer| outer.len() == 1);
+    outer.and_then(|outer| outer.remove(event_type)).unwrap_or(stored)
 }
 
 async fn page(mut query: QueryBuilder<'static, Postgres>, reads: &impl Reads, limit: usize) -> Result<EventPage, QueryError> {

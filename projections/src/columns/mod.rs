@@ -209,8 +209,8 @@ macro_rules! optional {
 
 pub(crate) use {one_column, optional, stored};
 
-/// Adds the names of the columns of a field, whose type is that of what the function gives.
-pub(crate) fn add_names<R, T: Column>(names: &mut Vec<Name>, field: &str, _: fn(&R) -> &T) {
+/// Adds the names of the columns of a field, whose type is that of what `_value` gives.
+pub(crate) fn add_names<R, T: Column>(names: &mut Vec<Name>, field: &str, _value: fn(&R) -> &T) {
     names.extend(T::PARTS.iter().map(|part| {
         let name = match part.name {
             PartName::Suffix(suffix) => format!("{field}{suffix}"),

@@ -30,6 +30,7 @@ pub enum QueryError {
 }
 
 impl From<sqlx::Error> for QueryError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what sqlx adds is not the fault of the caller")]
     fn from(error: sqlx::Error) -> Self {
         match &error {
             // A connection that ends at its very beginning is a broken protocol to sqlx.

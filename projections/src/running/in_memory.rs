@@ -29,7 +29,7 @@ impl<M: ReadModel> InMemory<M> {
         let at_hand = self.load(&needs);
         let changed = fold::<M>(at_hand, &events).map_err(|error| match error {
             ApplyError::Poison { position, error } => format!("event {position}: {error}"),
-            other => format!("{other:?}"),
+            error @ (ApplyError::Fenced | ApplyError::Data(_) | ApplyError::Database(_)) => format!("{error:?}"),
         })?;
         self.rows.extend(changed);
         Ok(())

@@ -12,6 +12,7 @@ pub(crate) enum RowsClass {
 }
 
 /// What an error says of the rows that an event changes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what sqlx adds says nothing of rows: to wait loses nothing")]
 pub(crate) fn class(error: &sqlx::Error) -> RowsClass {
     match error {
         // What cannot be written, and a stored value that is none.

@@ -28,6 +28,7 @@ pub enum BuildError {
 }
 
 impl From<sqlx::Error> for BuildError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only one error is special")]
     fn from(error: sqlx::Error) -> Self {
         match &error {
             // Its table has gone with it.
