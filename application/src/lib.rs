@@ -4,14 +4,14 @@
 //! access rules and the same idempotency. What is needed of the world stands in [`ports`].
 
 pub mod access;
-#[cfg(feature = "bench")]
+#[doc(hidden)]
 pub mod bench;
 pub mod caller;
 pub mod command;
 pub mod deadline_scheduler;
 pub mod error;
 pub mod executor;
-#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
 pub mod fuzzing;
 pub mod import;
 pub mod inputs;

@@ -4,7 +4,7 @@ pub mod checkpoints;
 pub mod clock;
 pub mod config;
 pub mod event_store;
-#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
 pub mod fuzzing;
 pub mod kafka;
 pub mod leases;

@@ -16,7 +16,7 @@ pub mod task_comments;
 pub mod task_list;
 
 pub mod columns;
-#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
 pub mod fuzzing;
 pub mod model;
 pub mod models;

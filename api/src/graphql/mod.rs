@@ -10,7 +10,7 @@ mod doubled;
 mod error;
 mod event;
 mod execute;
-#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
 pub mod fuzzing;
 mod guard;
 mod limits;
@@ -25,7 +25,6 @@ mod schedule;
 mod sizes;
 mod status;
 mod task;
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod testing;
 mod variables;
 

@@ -2,7 +2,7 @@
 
 pub mod auth;
 mod connections;
-#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
 pub mod fuzzing;
 mod graphiql;
 mod graphql;

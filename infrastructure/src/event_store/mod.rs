@@ -2,7 +2,7 @@
 
 mod appender;
 mod batch;
-#[cfg(feature = "bench")]
+#[doc(hidden)]
 pub mod bench;
 mod reads;
 mod rows;

@@ -7,7 +7,6 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::events_statement;
 pub use queries::{EventFilter, EventPage, EventRow, find_event, history, list_events};
 pub use summary::summary;

@@ -10,7 +10,6 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{FIRINGS_OF_MAX, FiringFilter, FiringSelection, FiringView, find_firing, firings_of, list_firings};
 

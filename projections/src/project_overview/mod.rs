@@ -9,7 +9,6 @@ mod queries;
 mod tests;
 
 pub use columns::phase_word;
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub(crate) use queries::{Beside, push_overdue};
 pub use queries::{ProjectFilter, ProjectSelection, ProjectView, find_project, find_projects, list_projects, project_by_key};

@@ -11,7 +11,6 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{
     DueNow, ScheduleFilter, ScheduleSelection, ScheduleView, due_now, find_schedule, find_schedules, list_schedules, next_fire_after,

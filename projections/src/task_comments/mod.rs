@@ -6,7 +6,6 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{find_comment, first_comments, list_comments};
 

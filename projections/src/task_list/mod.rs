@@ -9,7 +9,6 @@ mod queries;
 mod tests;
 
 pub use columns::priority_number;
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::page_statement;
 pub use queries::{TaskFilter, TaskSelection, TaskSort, TaskSortField, TaskView, find_task, find_tasks, list_tasks, task_by_key};
 

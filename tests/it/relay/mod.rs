@@ -109,14 +109,14 @@ impl Scene {
     }
 
     /// Starts a node, which relays if nobody else does.
-    fn node(&self, failpoints: &str) -> Process {
-        self.node_with(self.environment(), failpoints)
+    fn node(&self, failpoint: &str) -> Process {
+        self.node_with(self.environment(), failpoint)
     }
 
-    fn node_with(&self, environment: Vec<(&'static str, String)>, failpoints: &str) -> Process {
+    fn node_with(&self, environment: Vec<(&'static str, String)>, failpoint: &str) -> Process {
         let mut run = Run::serve(&self.database.url);
         run.environment = environment;
-        run.environment.push(("FAILPOINTS", failpoints.to_owned()));
+        run.environment.push(("FAILPOINT", failpoint.to_owned()));
         Process::start(MILEPOST, run)
     }
 

@@ -5,7 +5,6 @@ mod queries;
 mod types;
 
 pub(crate) use mutations::ProjectMutations;
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::ProjectFilter;
 pub(crate) use queries::{ProjectQueries, selection};
 pub(crate) use types::Project;

@@ -6,6 +6,5 @@ mod types;
 
 pub(crate) use mutations::ScheduleMutations;
 pub(crate) use queries::ScheduleQueries;
-#[cfg(feature = "fuzzing")]
 pub(crate) use queries::{DeadlineFilter, ScheduleFilter};
 pub(crate) use types::{DeadlineFiring, Schedule};

@@ -31,6 +31,8 @@ pub use partitions::{OpenRecords, last_of_log_seen, open_records};
 pub use refusal::{REASONS, Refusal, Sent};
 pub use resume::{Fence, resume};
 pub use state::{RelayState, Trouble};
+#[doc(hidden)]
+pub use transaction::FAILPOINT;
 
 use super::catalogue::Catalogue;
 use crate::config::Kafka;

@@ -236,7 +236,6 @@ fn age_of(row: &PgRow) -> Result<Duration, sqlx::Error> {
 }
 
 /// What is wrong with a record by itself, on a topic with an index in the catalogue.
-#[cfg(feature = "fuzzing")]
 pub(crate) fn faults_of(topic: usize, key: &[u8], payload: &[u8], catalogue: &Catalogue) -> Vec<Fault> {
     let topics = catalogue.topics.iter().map(|topic| catalogue.full_name(&topic.name)).collect();
     let mut reader = Reader { topics, ..Reader::default() };
