@@ -43,6 +43,9 @@ const DOMAIN: [&str; 10] =
 /// Those of them that bring more than data and rules unless their default features are off.
 const WITHOUT_DEFAULTS: [&str; 5] = ["chrono", "icu_properties", "jiff", "unicode-normalization", "uuid"];
 
+/// What reads the clock or makes random ids.
+const CLOCKS: [&str; 3] = ["Utc::now", "Local::now", "Uuid::new_v4"];
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     packages: Vec<Package>,
@@ -105,6 +108,27 @@ pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
     found
 }
 
+/// Where a crate that gets the time and new ids from its caller makes them itself. In `domain`, `application` and `messages` the
+/// compiler refuses it when each is checked by itself; these build with libraries that have a clock.
+pub(crate) fn check_sources(root: &Path) -> Result<Vec<String>> {
+    let mut files = vec![];
+    for name in ["projections", "api"] {
+        crate::modules::collect(&root.join(name).join("src"), &mut files)?;
+    }
+    let mut found = vec![];
+    for file in files {
+        let place = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+        found.extend(clocks(&place, &crate::read(&file)?));
+    }
+    Ok(found)
+}
+
+fn clocks(place: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().enumerate();
+    let made = lines.filter_map(|(at, line)| Some((at + 1, CLOCKS.iter().find(|clock| line.contains(**clock))?)));
+    made.map(|(line, clock)| format!("{place}:{line} calls {clock}; take the time and new ids from the caller")).collect()
+}
+
 /// The domain has neither clock nor random numbers.
 fn check_domain(dependency: &Dependency, found: &mut Vec<String>) {
     let name = dependency.name.as_str();
@@ -144,6 +168,13 @@ mod tests {
         let metadata = metadata(&crate::root()).expect("cargo metadata");
         assert_eq!(metadata.packages.len(), MAY_USE.len());
         assert_eq!(check(&metadata), Vec::<String>::new());
+        assert_eq!(check_sources(&crate::root()).expect("the sources can be read"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_clock_in_a_read_model_is_found() {
+        let found = clocks("projections/src/a.rs", "fn a() {\n    let now = Utc::now();\n}\n");
+        assert_eq!(found, ["projections/src/a.rs:2 calls Utc::now; take the time and new ids from the caller"]);
     }
 
     #[test]

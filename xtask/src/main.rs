@@ -1,4 +1,4 @@
-//! `cargo xtask layers | schemas [--write] | tidy [--write]`: what can be checked by a program is.
+//! `cargo xtask layers | modules | schemas [--write] | tidy [--write]`: what can be checked by a program is.
 //!
 //! Each check has tests that plant what it is there to find.
 
@@ -7,6 +7,7 @@
 
 mod events;
 mod layers;
+mod modules;
 mod read_models;
 mod schemas;
 mod tidy;
@@ -30,12 +31,13 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Result<()> {
     let root = root();
     match arguments {
-        ["layers"] => report("layers", layers::check(&layers::metadata(&root)?)),
+        ["layers"] => report("layers", [layers::check(&layers::metadata(&root)?), layers::check_sources(&root)?].concat()),
+        ["modules"] => report("modules", modules::check(&root)?),
         ["schemas"] => report("schemas", schemas::compare(&root, &schemas::generate(&root)?)?),
         ["schemas", "--write"] => schemas::write(&root, &schemas::generate(&root)?),
         ["tidy"] => report("tidy", tidy::check(&root)?),
         ["tidy", "--write"] => tidy::write(&root),
-        _ => bail!("usage: cargo xtask layers | schemas [--write] | tidy [--write]"),
+        _ => bail!("usage: cargo xtask layers | modules | schemas [--write] | tidy [--write]"),
     }
 }
 
