@@ -10,6 +10,46 @@ fail() {
   exit 2
 }
 
+# Stages of a check: `step NAME` ends the one before and starts the next; `print_steps`, called when the script exits, lists
+# the time of each, also after a failure. A script that another one calls adds its stages to that one's list.
+step_name=''
+if [ -n "${STEP_TIMES:-}" ]; then
+  step_owner=false
+else
+  step_owner=true
+fi
+
+step() {
+  end_step
+  if $step_owner && [ -z "${STEP_TIMES:-}" ]; then
+    STEP_TIMES=$(mktemp)
+    export STEP_TIMES
+  fi
+  step_name=$*
+  step_start=$SECONDS
+  say ""
+  say "== $*"
+}
+
+end_step() {
+  [ -n "$step_name" ] || return 0
+  printf '%s\t%s\n' $((SECONDS - step_start)) "$step_name" >>"$STEP_TIMES"
+  step_name=''
+}
+
+print_steps() {
+  local seconds name total=0
+  end_step
+  if ! $step_owner || [ ! -s "${STEP_TIMES:-}" ]; then return 0; fi
+  say ""
+  while IFS=$'\t' read -r seconds name; do
+    total=$((total + seconds))
+    say "$(printf '%3d:%02d  %s' $((seconds / 60)) $((seconds % 60)) "$name")"
+  done <"$STEP_TIMES"
+  say "$(printf '%3d:%02d  in all' $((total / 60)) $((total % 60)))"
+  rm -f -- "$STEP_TIMES"
+}
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # The folder with PostgreSQL's programs, 14 or newer; nothing if there is none.
