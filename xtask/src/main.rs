@@ -1,4 +1,4 @@
-//! `cargo xtask layers | modules | schemas [--write] | tidy [--write]`: what can be checked by a program is.
+//! `cargo xtask layers | modules | schemas [--write] | tidy [--write] | words`: what can be checked by a program is.
 //!
 //! Each check has tests that plant what it is there to find.
 
@@ -11,6 +11,7 @@ mod modules;
 mod read_models;
 mod schemas;
 mod tidy;
+mod words;
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["schemas", "--write"] => schemas::write(&root, &schemas::generate(&root)?),
         ["tidy"] => report("tidy", tidy::check(&root)?),
         ["tidy", "--write"] => tidy::write(&root),
-        _ => bail!("usage: cargo xtask layers | modules | schemas [--write] | tidy [--write]"),
+        ["words"] => report("words", words::check(&root)?),
+        _ => bail!("usage: cargo xtask layers | modules | schemas [--write] | tidy [--write] | words"),
     }
 }
 
