@@ -21,6 +21,7 @@ use application::caller::{Caller, Role};
 use application::command::Command;
 use application::inputs::TaskCommentInput;
 use application::ports::EventLog;
+use domain::event::AggregateType;
 use futures::{StreamExt, stream};
 use infrastructure::kafka::{consumer_config, read_record};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -52,6 +53,16 @@ struct Scene {
     caller: Caller,
     tasks: Vec<Uuid>,
     catalogue: PathBuf,
+}
+
+/// Stands in a catalogue for the events of an aggregate.
+fn all_events(of: AggregateType) -> String {
+    format!("aggregates = [\"{}\"]", of.word())
+}
+
+/// The same, each by its name.
+fn each_event(of: AggregateType) -> String {
+    format!("events = [\"{}\"]", of.event_names().join("\", \""))
 }
 
 impl Scene {
