@@ -9,6 +9,7 @@ mod rows;
 mod signal;
 mod tail;
 mod tangle;
+mod trial;
 mod trouble;
 
 pub use appender::{BATCH_BYTES_MAX, BATCH_UNITS_MAX, QUEUE_BYTES_MAX, QUEUE_UNITS_MAX, RESEND_FOR, STATEMENT_TIMEOUT};
@@ -29,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tail::Tail;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use trouble::Trial;
+use trial::Trial;
 use uuid::Uuid;
 
 /// Most events of one aggregate that are read at once, if they do not come to [`READ_BYTES_MAX`] before.

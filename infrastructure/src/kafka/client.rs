@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Largest record that the client sends. Beyond any event, so that the topic's own limit decides.
 const CLIENT_RECORD_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
+/// Longest wait for the brokers.
+pub(super) const BROKERS_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// How the ids of librdkafka's own clusters begin.
 const MOCK_CLUSTER: &str = "mockCluster";
 

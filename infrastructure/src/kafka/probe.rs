@@ -3,8 +3,8 @@
 //! Of a wrong password librdkafka answers "broker transport failure" once its time is over; the cause it tells only to
 //! whoever listens to its errors meanwhile. This client listens.
 
+use super::client::BROKERS_TIMEOUT;
 use super::client::consumer_config;
-use super::topics::BROKERS_TIMEOUT;
 use crate::config::Kafka;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};

@@ -5,7 +5,7 @@ mod difference;
 pub use difference::{Difference, TopicFound, TopicState, Warning, warning};
 
 use super::catalogue::Catalogue;
-use super::client::{client_config, is_demo};
+use super::client::{BROKERS_TIMEOUT, client_config, is_demo};
 use super::probe::{AskError, Probe};
 use crate::config::Kafka;
 use difference::differences;
@@ -19,8 +19,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// Longest wait for the brokers.
-pub const BROKERS_TIMEOUT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How soon after its creation every broker knows a topic.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);

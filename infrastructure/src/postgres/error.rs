@@ -1,6 +1,5 @@
 //! What the errors of PostgreSQL mean, and what to do about them.
 
-use super::place;
 use application::ports::LogError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
@@ -138,4 +137,9 @@ pub(crate) fn is_passing(code: &str) -> bool {
     code == READ_ONLY
         || TRANSACTION_ENDED.contains(&code)
         || ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+}
+
+/// Where a database is, as messages name it.
+pub fn place(options: &PgConnectOptions) -> String {
+    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or("?"))
 }

@@ -4,8 +4,8 @@
 //! may have to go back. Only a migration that takes something away says which programs it leaves behind: it ends with
 //! `_needs_<version>`, the oldest migration that a program must know.
 
-use super::error::{LOCK_NOT_AVAILABLE, refusal};
-use super::{DatabaseError, connect, connect_options};
+use super::connect::{connect, connect_options};
+use super::error::{DatabaseError, LOCK_NOT_AVAILABLE, refusal};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};

@@ -1,20 +1,22 @@
 //! Connections to PostgreSQL, their roles, and the migrations.
 
+mod connect;
 mod error;
 mod known;
 mod migrations;
 #[cfg(test)]
 mod tests;
 
+pub use connect::{IDLE_IN_TRANSACTION_MAX, connect_options};
 pub(crate) use error::{DISK_FULL, READ_ONLY, is_passing, log_error, refusal_advice};
-pub use error::{DatabaseError, refused_for_good};
+pub use error::{DatabaseError, place, refused_for_good};
 pub use known::{Known, WENT_BACK_TOLD_FOR, WentBack};
 pub use migrations::migrate;
 
-use error::{refusal, unreachable};
+use connect::connect;
+use error::refusal;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
-use std::str::FromStr;
+use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -28,9 +30,6 @@ pub const SERVICE_ROLE: &str = "milepost_service";
 
 /// Oldest server that Milepost runs on.
 pub const SERVER_VERSION_MIN: i32 = 140_000;
-
-/// Longest wait for a server that takes a connection and then says nothing.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Connections for whoever asks how a node is: a node asks itself, and so does a load balancer.
 const HEALTH_CONNECTIONS: u32 = 2;
@@ -61,18 +60,6 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// Longest time from a statement's start to its end before the sender stops waiting for it. For statements whose size is
 /// bounded; those that legitimately take longer are watched instead.
 pub const STATEMENT_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long the server waits for the next statement of a transaction. Then it ends the transaction and the connection, so
-/// that the locks of a node that was stopped or cut off do not outlive its leases.
-pub const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
-
-/// How the server finds out that the host of a client is gone: probes of a silent connection, and a limit for what was sent
-/// without being acknowledged. Has an effect on TCP only. Together less than [`CLIENT_GONE_AFTER`].
-const KEEPALIVES_IDLE_SECONDS: u32 = 3;
-const KEEPALIVES_INTERVAL_SECONDS: u32 = 1;
-const KEEPALIVES_COUNT: u32 = 4;
-/// Longest time until the server has noticed that the host of a client is gone.
-const CLIENT_GONE_AFTER: Duration = Duration::from_secs(8);
 
 /// How soon the server notices, in the middle of a statement, that its client has closed the connection. Servers on systems
 /// that cannot tell do without.
@@ -108,32 +95,6 @@ pub struct Database {
     pub health: PgPool,
     /// What this node knows of the database. Every connection proves it before it is used.
     pub known: Arc<Known>,
-}
-
-/// Reads a connection URL.
-pub fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
-    // The driver would take any scheme.
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(DatabaseError::Url("it begins otherwise".to_owned()));
-    }
-    let options = PgConnectOptions::from_str(url).map_err(|error| DatabaseError::Url(error.to_string()))?;
-    Ok(options
-        .application_name("milepost")
-        .options([("jit", "off"), ("default_transaction_isolation", r"read\ committed"), ("timezone", "UTC")])
-        .options(limits_of_silence())
-        .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(1))
-        .log_statements(tracing::log::LevelFilter::Trace))
-}
-
-/// Settings by which the server ends what a client has left behind.
-fn limits_of_silence() -> [(&'static str, String); 5] {
-    [
-        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MAX.as_millis().to_string()),
-        ("tcp_keepalives_idle", KEEPALIVES_IDLE_SECONDS.to_string()),
-        ("tcp_keepalives_interval", KEEPALIVES_INTERVAL_SECONDS.to_string()),
-        ("tcp_keepalives_count", KEEPALIVES_COUNT.to_string()),
-        ("tcp_user_timeout", CLIENT_GONE_AFTER.as_millis().to_string()),
-    ]
 }
 
 /// The options of the connections that do one kind of work on a node. The name is seen in `pg_stat_activity`.
@@ -230,12 +191,6 @@ fn pool(options: PgConnectOptions, role: &'static str, size: u32, known: &Arc<Kn
         .connect_lazy_with(options)
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
-    let connection = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(options)).await;
-    let silent = || DatabaseError::Unreachable { place: place(options), reason: format!("no answer within {CONNECT_WITHIN:?}") };
-    connection.map_err(|_| silent())?.map_err(|error| unreachable(options, &error))
-}
-
 /// Whether this server, this database and this login are of use. Later nobody would hear why: a pool only says that it
 /// found no connection.
 async fn check_server(options: &PgConnectOptions, known: &Known) -> Result<(), DatabaseError> {
@@ -255,9 +210,4 @@ async fn check_server(options: &PgConnectOptions, known: &Known) -> Result<(), D
     // What is left of it is nobody's concern.
     let _ = connection.close().await;
     Ok(())
-}
-
-/// Where a database is, as messages name it.
-pub fn place(options: &PgConnectOptions) -> String {
-    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or("?"))
 }

@@ -3,9 +3,9 @@
 use super::RelayError;
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
+use crate::kafka::client::BROKERS_TIMEOUT;
 use crate::kafka::client::consumer_config;
 use crate::kafka::reading::read_to_ends;
-use crate::kafka::topics::BROKERS_TIMEOUT;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::Deserialize;

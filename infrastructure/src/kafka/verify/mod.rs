@@ -11,10 +11,10 @@ pub use proof::{NoProof, Proof, Strangers};
 pub use report::{FAULTS_MAX, Fault, Report};
 
 use super::catalogue::{Catalogue, Topic};
+use super::client::BROKERS_TIMEOUT;
 use super::client::consumer_config;
 use super::partitioner::partition_of;
 use super::reading::{ReadError, read_to_ends};
-use super::topics::BROKERS_TIMEOUT;
 use crate::config::Kafka;
 use domain::event::AggregateType;
 use rdkafka::consumer::{BaseConsumer, Consumer};
