@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 7] = ["domain", "application", "messages", "infrastructure", "projections", "api", "server"];
 
 /// Circles that may be: how the files in it begin, and why.
-const ALLOWED: [(&[&str], &str); 6] = [
+const ALLOWED: [(&[&str], &str); 9] = [
     (&["api/src/graphql/"], "the schema is circular: a task has its project, a project its tasks"),
-    (&["application/src/"], "not taken apart yet"),
+    (&["application/src/error.rs", "application/src/failure.rs"], "not taken apart yet"),
+    (&["application/src/import"], "not taken apart yet"),
+    (&["application/src/inputs/", "application/src/schedule/inputs.rs"], "the table of inputs names each aggregate's"),
+    (&["application/src/reactions/"], "not taken apart yet"),
     (&["infrastructure/src/kafka/position.rs", "infrastructure/src/kafka/relay/"], "not taken apart yet"),
     (&["infrastructure/src/kafka/verify/"], "not taken apart yet"),
     (&["messages/src/"], "the list of messages has one entry for each, which says how it is mapped"),
-    (&["server/src/commands/"], "not taken apart yet"),
+    (&["server/src/commands/dead_letters/", "server/src/commands/projections.rs"], "not taken apart yet"),
 ];
 
 /// The path of a module in its crate: `kafka`, `relay`. Empty for `lib.rs`.
