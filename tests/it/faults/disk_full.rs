@@ -88,7 +88,7 @@ async fn a_full_disk_is_named_and_nothing_is_lost() {
     assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{error}");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("the disk of its database is full")), "{error}");
     let notices = demo.notices().await.to_string();
-    assert!(notices.contains("the database takes no events") && notices.contains("No space left on device"), "{notices}");
+    assert!(notices.contains("the database does not accept events") && notices.contains("No space left on device"), "{notices}");
     let found = demo.client.data("query($id: ID!) { project(id: $id) { id } }", json!({ "id": project })).await;
     assert_eq!(found["project"]["id"], json!(project), "what is stored can be read all the same");
 

@@ -11,7 +11,7 @@ use tests::process::{Process, Run};
 use tests::wait::{until, until_true};
 use uuid::Uuid;
 
-const NO_PROGRESS: &str = "there is work and no progress";
+const NO_PROGRESS: &str = "no progress although there is work";
 
 /// Whether a node has released a lease.
 fn released(node: &Process, lease: &str) -> bool {

@@ -120,7 +120,7 @@ async fn a_batch_that_is_never_answered_costs_the_lease() {
     until("a batch waits", || async { sqlx::query_scalar(waits).fetch_one(&pool).await.ok().filter(|waits: &bool| *waits) }).await;
     assert!(proxy.freeze(OF_READ_MODELS) >= 1);
     gate.execute("ROLLBACK").await.expect("the gate opens");
-    let released = |line: &str| line.contains("there is work and no progress") && line.contains("\"projection/task_list/");
+    let released = |line: &str| line.contains("no progress although there is work") && line.contains("\"projection/task_list/");
     until_true("the lease is released", || first.log().lines().any(released)).await;
     let total = client.metric("milepost_leases_released_total").await;
     assert!(total >= Some(1.0), "{total:?}");

@@ -205,7 +205,7 @@ async fn an_event_that_is_being_sent_when_an_admin_leaves_it_out_is_sent_and_not
     set_version(&scene, position, "1").await;
     scene.in_transaction().await;
     let skip = scene.milepost(&["dead-letters", "skip", "--source", "relay", &position.to_string(), "--reason", "a test"]).await;
-    assert!(skip.status == 1 && skip.stderr.contains("no longer stands before event"), "{}{}", skip.stdout, skip.stderr);
+    assert!(skip.status == 1 && skip.stderr.contains("no longer stopped at event"), "{}{}", skip.stdout, skip.stderr);
     scene.relayed().await;
     scene.assert_exactly_once().await;
     let verdict = scene.milepost(&["verify", "kafka"]).await;
