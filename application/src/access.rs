@@ -1,16 +1,15 @@
-//! Who may send which command: one table, the same at every door.
+//! Who may send which command: the same at every door. What a command needs stands in its row of the table of commands.
 //!
 //! A workspace viewer reads. A member works where a project lets it: by the role it has there, or on what is its own. An
 //! admin counts as a manager of every project, an owner of the workspace and a service as an owner of every project.
 //! The role in a project is part of what a decision relies on, so it is proved by the append like everything else.
 
 use crate::caller::{Caller, Role};
-use crate::command::Command;
 use crate::error::CommandError;
 use domain::ids::UserId;
 use domain::project::{Project, ProjectCommand};
 use domain::values::CollaboratorRole;
-use domain::values::CollaboratorRole::{Editor, Manager, Owner, Viewer};
+use domain::values::CollaboratorRole::{Manager, Owner};
 
 /// What a command needs of a member of the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,31 +27,6 @@ pub enum Need {
     Service,
 }
 
-/// What each command needs. A new command has no need until it is given one here.
-pub fn need(command: &Command) -> Need {
-    match command {
-        Command::ProjectCreate(_) => Need::Membership,
-        Command::ProjectUpdate(_) | Command::ProjectArchive(_) | Command::ProjectUnarchive(_) => Need::Project(Manager),
-        Command::ProjectDelete(_) => Need::Project(Owner),
-        // Of an owner, or to make one: only another owner may.
-        Command::ProjectCollaboratorAdd(_) | Command::ProjectCollaboratorChangeRole(_) => Need::Project(Manager),
-        Command::ProjectCollaboratorRemove(_) => Need::ProjectOrOwn(Manager),
-        Command::TaskCreate(_) | Command::TaskAssign(_) | Command::TaskChangePriority(_) => Need::Project(Editor),
-        Command::TaskUpdate(_) | Command::TaskUnassign(_) | Command::TaskChangeStatus(_) => Need::ProjectOrOwn(Editor),
-        Command::TaskSetDue(_) | Command::TaskClearDue(_) => Need::Project(Editor),
-        Command::TaskComplete(_) | Command::TaskReopen(_) => Need::ProjectOrOwn(Editor),
-        // In both projects.
-        Command::TaskMove(_) => Need::Project(Editor),
-        Command::TaskComment(_) => Need::ProjectOrOwn(Viewer),
-        Command::TaskDelete(_) => Need::Project(Editor),
-        Command::ScheduleCreate(_)
-        | Command::ScheduleUpdate(_)
-        | Command::ScheduleReschedule(_)
-        | Command::ScheduleMeet(_)
-        | Command::ScheduleDelete(_) => Need::ProjectOrMilestone(Editor),
-    }
-}
-
 /// A command as far as it matters who may send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asks {
@@ -61,9 +35,9 @@ pub(crate) struct Asks {
 }
 
 impl Asks {
-    /// What a command asks for.
-    pub(crate) fn of(command: &Command) -> Self {
-        Self { command: command.name(), need: need(command) }
+    /// A command that callers send, and what it needs by its row in the table of commands.
+    pub(crate) fn new(command: &'static str, need: Need) -> Self {
+        Self { command, need }
     }
 
     /// What the service's own workers send.

@@ -100,7 +100,7 @@ impl Application {
 
     async fn carry_out(&self, sending: Sending<'_>, command: Command) -> Result<Outcome, CommandError> {
         access::may_send(&sending.how.caller, command.name())?;
-        let asks = Asks::of(&command);
+        let asks = Asks::new(command.name(), command.need());
         let order = command.parse().map_err(CommandError::Refused)?;
         let new = || self.executor.ids.new_id();
         match order {

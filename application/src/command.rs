@@ -3,6 +3,11 @@
 //! GraphQL, the import and every later door read the same inputs and check them by the same rules. An input becomes a
 //! command of the domain by `parse`, which reports everything that is wrong with it at once.
 
+mod uses;
+
+pub(crate) use uses::{Thing, Uses};
+
+use crate::access::Need;
 use crate::inputs::Refusal;
 use crate::project::{
     ProjectCollaboratorInput, ProjectCollaboratorRemoveInput, ProjectCreateInput, ProjectInput, ProjectOrder, ProjectUpdateInput,
@@ -13,13 +18,33 @@ use crate::task::{
     TaskOrder, TaskSetDueInput, TaskUpdateInput,
 };
 use domain::ids::UserId;
+use domain::values::CollaboratorRole::{Editor, Manager, Owner, Viewer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+/// What is decided once for each command. A column that is left out does not compile, at its row.
+struct Row<I> {
+    /// What it needs of a member of the workspace.
+    needs: Need,
+    /// What it changes and relies on: lines of an import that share none of it are carried out at the same time.
+    uses: fn(&I) -> Uses,
+    /// The command for the aggregate, or everything that is wrong with the input.
+    order: fn(I) -> Result<Order, Vec<Refusal>>,
+}
+
+/// The table of commands. Of `TaskComplete(TaskInput) = "taskComplete" => Row { .. }` it makes
+///
+/// ```text
+/// enum Command { #[serde(rename = "taskComplete")] TaskComplete(TaskInput), .. }
+/// const TaskComplete: Row<TaskInput> = Row { .. };
+/// fn need(&self) -> Need { match self { Self::TaskComplete(_) => rows::TaskComplete.needs, .. } }
+/// ```
+///
+/// and one such arm in each of the functions below.
 macro_rules! commands {
-    ($($(#[$doc:meta])* $variant:ident($input:ty) = $name:literal,)*) => {
+    ($($(#[$doc:meta])* $variant:ident($input:ident) = $name:literal => $row:expr,)*) => {
         /// One command with its input.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(tag = "command", content = "input")]
@@ -27,7 +52,29 @@ macro_rules! commands {
             $($(#[$doc])* #[serde(rename = $name)] $variant($input),)*
         }
 
+        /// The rows, under the names of their commands.
+        #[allow(non_upper_case_globals)]
+        mod rows {
+            use super::*;
+            $(pub(super) const $variant: Row<$input> = $row;)*
+        }
+
         impl Command {
+            /// What it needs of a member of the workspace.
+            pub fn need(&self) -> Need {
+                match self { $(Self::$variant(_) => rows::$variant.needs,)* }
+            }
+
+            /// What it changes and relies on.
+            pub(crate) fn uses(&self) -> Uses {
+                match self { $(Self::$variant(input) => (rows::$variant.uses)(input),)* }
+            }
+
+            /// The order for an aggregate, or everything that is wrong with the input.
+            pub(crate) fn parse(self) -> Result<Order, Vec<Refusal>> {
+                match self { $(Self::$variant(input) => (rows::$variant.order)(input),)* }
+            }
+
             /// Every name, in the order of the contract.
             pub const NAMES: &'static [&'static str] = &[$($name),*];
 
@@ -50,58 +97,167 @@ macro_rules! commands {
 }
 
 commands! {
-    /// Begin a project.
-    ProjectCreate(ProjectCreateInput) = "projectCreate",
-    /// Change fields of a project.
-    ProjectUpdate(ProjectUpdateInput) = "projectUpdate",
-    /// Put a project to rest.
-    ProjectArchive(ProjectInput) = "projectArchive",
-    /// Take a project up again.
-    ProjectUnarchive(ProjectInput) = "projectUnarchive",
-    /// Delete a project for good.
-    ProjectDelete(ProjectInput) = "projectDelete",
-    /// Let somebody in.
-    ProjectCollaboratorAdd(ProjectCollaboratorInput) = "projectCollaboratorAdd",
-    /// Give somebody another role.
-    ProjectCollaboratorChangeRole(ProjectCollaboratorInput) = "projectCollaboratorChangeRole",
-    /// Let somebody go.
-    ProjectCollaboratorRemove(ProjectCollaboratorRemoveInput) = "projectCollaboratorRemove",
-    /// Begin a task.
-    TaskCreate(TaskCreateInput) = "taskCreate",
-    /// Change fields of a task.
-    TaskUpdate(TaskUpdateInput) = "taskUpdate",
-    /// Assign somebody.
-    TaskAssign(TaskAssigneeInput) = "taskAssign",
-    /// Unassign somebody.
-    TaskUnassign(TaskAssigneeInput) = "taskUnassign",
-    /// Move a task along.
-    TaskChangeStatus(TaskChangeStatusInput) = "taskChangeStatus",
-    /// Make a task more or less pressing.
-    TaskChangePriority(TaskChangePriorityInput) = "taskChangePriority",
-    /// Set when a task is due.
-    TaskSetDue(TaskSetDueInput) = "taskSetDue",
-    /// Let a task be due at no moment.
-    TaskClearDue(TaskInput) = "taskClearDue",
-    /// Call a task done.
-    TaskComplete(TaskInput) = "taskComplete",
-    /// Take a closed task up again.
-    TaskReopen(TaskInput) = "taskReopen",
-    /// Take a task to another project.
-    TaskMove(TaskMoveInput) = "taskMove",
-    /// Say something about a task.
-    TaskComment(TaskCommentInput) = "taskComment",
-    /// Delete a task for good.
-    TaskDelete(TaskInput) = "taskDelete",
-    /// Begin a schedule.
-    ScheduleCreate(ScheduleCreateInput) = "scheduleCreate",
-    /// Change fields of a schedule.
-    ScheduleUpdate(ScheduleUpdateInput) = "scheduleUpdate",
-    /// Move a schedule's due moment.
-    ScheduleReschedule(ScheduleRescheduleInput) = "scheduleReschedule",
-    /// Call a schedule met.
-    ScheduleMeet(ScheduleInput) = "scheduleMeet",
-    /// Delete a schedule for good.
-    ScheduleDelete(ScheduleInput) = "scheduleDelete",
+    /// Create a project.
+    ProjectCreate(ProjectCreateInput) = "projectCreate" => Row {
+        needs: Need::Membership,
+        uses: |input| Uses::new().changes(input.id).changes_key(&input.key),
+        order: |input| input.parse().map(Order::Project),
+    },
+    /// Set fields of a project.
+    ProjectUpdate(ProjectUpdateInput) = "projectUpdate" => Row {
+        needs: Need::Project(Manager),
+        // Days that are due are counted in the project's zone.
+        uses: |input| if input.time_zone.is_absent() { Uses::new().changes(Some(input.id)) } else { Uses::WHOLE_PROJECT },
+        order: |input| input.parse().map(Order::Project),
+    },
+    /// Archive a project.
+    ProjectArchive(ProjectInput) = "projectArchive" => Row {
+        needs: Need::Project(Manager),
+        uses: |_| Uses::WHOLE_PROJECT,
+        order: |input| Ok(Order::Project(input.archive())),
+    },
+    /// Restore an archived project.
+    ProjectUnarchive(ProjectInput) = "projectUnarchive" => Row {
+        needs: Need::Project(Manager),
+        uses: |_| Uses::WHOLE_PROJECT,
+        order: |input| Ok(Order::Project(input.unarchive())),
+    },
+    /// Delete a project permanently.
+    ProjectDelete(ProjectInput) = "projectDelete" => Row {
+        needs: Need::Project(Owner),
+        uses: |_| Uses::WHOLE_PROJECT,
+        order: |input| Ok(Order::Project(input.delete())),
+    },
+    /// Add a collaborator to a project.
+    ProjectCollaboratorAdd(ProjectCollaboratorInput) = "projectCollaboratorAdd" => Row {
+        // Of an owner, or to make one: only another owner may.
+        needs: Need::Project(Manager),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Project(input.add())),
+    },
+    /// Change the role of a collaborator.
+    ProjectCollaboratorChangeRole(ProjectCollaboratorInput) = "projectCollaboratorChangeRole" => Row {
+        // Of an owner, or to make one: only another owner may.
+        needs: Need::Project(Manager),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Project(input.change_role())),
+    },
+    /// Remove a collaborator from a project.
+    ProjectCollaboratorRemove(ProjectCollaboratorRemoveInput) = "projectCollaboratorRemove" => Row {
+        needs: Need::ProjectOrOwn(Manager),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Project(input.remove())),
+    },
+    /// Create a task.
+    TaskCreate(TaskCreateInput) = "taskCreate" => Row {
+        needs: Need::Project(Editor),
+        uses: |input| Uses::new().changes(input.id).relies_on(Some(input.project_id)),
+        order: |input| input.parse().map(Order::Task),
+    },
+    /// Set fields of a task.
+    TaskUpdate(TaskUpdateInput) = "taskUpdate" => Row {
+        needs: Need::ProjectOrOwn(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| input.parse().map(Order::Task),
+    },
+    /// Add an assignee to a task.
+    TaskAssign(TaskAssigneeInput) = "taskAssign" => Row {
+        needs: Need::Project(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Task(input.assign())),
+    },
+    /// Remove an assignee from a task.
+    TaskUnassign(TaskAssigneeInput) = "taskUnassign" => Row {
+        needs: Need::ProjectOrOwn(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Task(input.unassign())),
+    },
+    /// Change the status of a task.
+    TaskChangeStatus(TaskChangeStatusInput) = "taskChangeStatus" => Row {
+        needs: Need::ProjectOrOwn(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| input.parse().map(Order::Task),
+    },
+    /// Change the priority of a task.
+    TaskChangePriority(TaskChangePriorityInput) = "taskChangePriority" => Row {
+        needs: Need::Project(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Task(input.order())),
+    },
+    /// Set the due date of a task.
+    TaskSetDue(TaskSetDueInput) = "taskSetDue" => Row {
+        needs: Need::Project(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| input.parse().map(Order::Task),
+    },
+    /// Clear the due date of a task.
+    TaskClearDue(TaskInput) = "taskClearDue" => Row {
+        needs: Need::Project(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Task(input.clear_due())),
+    },
+    /// Mark a task as done.
+    TaskComplete(TaskInput) = "taskComplete" => Row {
+        needs: Need::ProjectOrOwn(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Task(input.complete())),
+    },
+    /// Reopen a done or cancelled task.
+    TaskReopen(TaskInput) = "taskReopen" => Row {
+        needs: Need::ProjectOrOwn(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Task(input.reopen())),
+    },
+    /// Move a task to another project.
+    TaskMove(TaskMoveInput) = "taskMove" => Row {
+        // In both projects.
+        needs: Need::Project(Editor),
+        // Moves may pass each other, so they only rely on the places that they change.
+        uses: |input| Uses::new().changes(Some(input.id)).relies_on(Some(input.project_id)).relies_on_places(),
+        order: |input| Ok(Order::Task(input.order())),
+    },
+    /// Add a comment to a task.
+    TaskComment(TaskCommentInput) = "taskComment" => Row {
+        needs: Need::ProjectOrOwn(Viewer),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| input.parse().map(Order::Task),
+    },
+    /// Delete a task permanently.
+    TaskDelete(TaskInput) = "taskDelete" => Row {
+        needs: Need::Project(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Task(input.delete())),
+    },
+    /// Create a schedule.
+    ScheduleCreate(ScheduleCreateInput) = "scheduleCreate" => Row {
+        needs: Need::ProjectOrMilestone(Editor),
+        uses: |input| Uses::new().changes(input.id).relies_on(input.project_id).relies_on(input.task_id),
+        order: |input| input.parse().map(Order::Schedule),
+    },
+    /// Set fields of a schedule.
+    ScheduleUpdate(ScheduleUpdateInput) = "scheduleUpdate" => Row {
+        needs: Need::ProjectOrMilestone(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| input.parse().map(Order::Schedule),
+    },
+    /// Change when a schedule is due.
+    ScheduleReschedule(ScheduleRescheduleInput) = "scheduleReschedule" => Row {
+        needs: Need::ProjectOrMilestone(Editor),
+        uses: schedule_reschedule_uses,
+        order: |input| input.parse().map(Order::Schedule),
+    },
+    /// Mark a schedule as met.
+    ScheduleMeet(ScheduleInput) = "scheduleMeet" => Row {
+        needs: Need::ProjectOrMilestone(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Schedule(input.meet())),
+    },
+    /// Delete a schedule permanently.
+    ScheduleDelete(ScheduleInput) = "scheduleDelete" => Row {
+        needs: Need::ProjectOrMilestone(Editor),
+        uses: |input| Uses::new().changes(Some(input.id)),
+        order: |input| Ok(Order::Schedule(input.delete())),
+    },
 }
 
 impl Command {
@@ -154,38 +310,10 @@ pub(crate) enum Order {
     Schedule(ScheduleOrder),
 }
 
-impl Command {
-    /// The order for an aggregate, or everything that is wrong with the input.
-    pub(crate) fn parse(self) -> Result<Order, Vec<Refusal>> {
-        match self {
-            Self::ProjectCreate(input) => input.parse().map(Order::Project),
-            Self::ProjectUpdate(input) => input.parse().map(Order::Project),
-            Self::ProjectArchive(input) => Ok(Order::Project(input.archive())),
-            Self::ProjectUnarchive(input) => Ok(Order::Project(input.unarchive())),
-            Self::ProjectDelete(input) => Ok(Order::Project(input.delete())),
-            Self::ProjectCollaboratorAdd(input) => Ok(Order::Project(input.add())),
-            Self::ProjectCollaboratorChangeRole(input) => Ok(Order::Project(input.change_role())),
-            Self::ProjectCollaboratorRemove(input) => Ok(Order::Project(input.remove())),
-            Self::TaskCreate(input) => input.parse().map(Order::Task),
-            Self::TaskUpdate(input) => input.parse().map(Order::Task),
-            Self::TaskAssign(input) => Ok(Order::Task(input.assign())),
-            Self::TaskUnassign(input) => Ok(Order::Task(input.unassign())),
-            Self::TaskChangeStatus(input) => input.parse().map(Order::Task),
-            Self::TaskChangePriority(input) => Ok(Order::Task(input.order())),
-            Self::TaskSetDue(input) => input.parse().map(Order::Task),
-            Self::TaskClearDue(input) => Ok(Order::Task(input.clear_due())),
-            Self::TaskComplete(input) => Ok(Order::Task(input.complete())),
-            Self::TaskReopen(input) => Ok(Order::Task(input.reopen())),
-            Self::TaskMove(input) => Ok(Order::Task(input.order())),
-            Self::TaskComment(input) => input.parse().map(Order::Task),
-            Self::TaskDelete(input) => Ok(Order::Task(input.delete())),
-            Self::ScheduleCreate(input) => input.parse().map(Order::Schedule),
-            Self::ScheduleUpdate(input) => input.parse().map(Order::Schedule),
-            Self::ScheduleReschedule(input) => input.parse().map(Order::Schedule),
-            Self::ScheduleMeet(input) => Ok(Order::Schedule(input.meet())),
-            Self::ScheduleDelete(input) => Ok(Order::Schedule(input.delete())),
-        }
-    }
+/// A due day without a zone is counted in the zone of its project, which a move of its task may change.
+fn schedule_reschedule_uses(input: &ScheduleRescheduleInput) -> Uses {
+    let uses = Uses::new().changes(Some(input.id));
+    if input.due.date.is_some() && input.due.time_zone.is_none() { uses.changes_places() } else { uses }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::{MemoryLog, by, caller, command, node, project, send};
 use domain::ids::UserId;
+use domain::values::CollaboratorRole::Editor;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
