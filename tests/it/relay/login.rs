@@ -71,14 +71,14 @@ async fn a_wrong_password_is_told_with_the_user_and_the_settings_and_the_right_o
     ] {
         let refused = stage.milepost("milepost", WRONG_PASSWORD, arguments).await;
         assert_eq!(refused.status, 2, "{arguments:?}: {}{}", refused.stdout, refused.stderr);
-        for words in ["refuses the login of the user \"milepost\"", "Authentication failed", "KAFKA_SASL_PASSWORD"] {
+        for words in ["rejects the login of the user \"milepost\"", "Authentication failed", "KAFKA_SASL_PASSWORD"] {
             assert!(refused.stderr.contains(words), "{arguments:?}: {words}: {}", refused.stderr);
         }
         assert!(!refused.stderr.contains(WRONG_PASSWORD) && refused.stdout.is_empty(), "{}{}", refused.stdout, refused.stderr);
     }
     let mut node = stage.node("milepost", WRONG_PASSWORD);
     let message = client(&mut node).await.notice("relay_stuck").await;
-    assert!(message.contains("refuses the login of the user \"milepost\"") && message.contains("KAFKA_SASL_PASSWORD"), "{message}");
+    assert!(message.contains("rejects the login of the user \"milepost\"") && message.contains("KAFKA_SASL_PASSWORD"), "{message}");
     assert!(!node.log().contains(WRONG_PASSWORD), "{}", node.log());
     node.kill().await;
 

@@ -227,7 +227,7 @@ async fn an_event_that_was_sent_cannot_be_left_out() {
                  SELECT position, event_id, event_type, aggregate_type, aggregate_id, workspace_id, 'none', 'none' FROM milepost.events WHERE position = 2";
     sqlx::query(stale).execute(&sql).await.expect("the row is written");
     let skip = scene.milepost(&["dead-letters", "skip", "--source", "relay", "2", "--reason", "a test"]).await;
-    assert!(skip.status == 1 && skip.stderr.contains("no longer stands before event 2"), "{}{}", skip.stdout, skip.stderr);
+    assert!(skip.status == 1 && skip.stderr.contains("no longer stopped at event 2"), "{}{}", skip.stdout, skip.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
