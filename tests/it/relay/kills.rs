@@ -16,7 +16,7 @@ async fn a_relay_killed_at_any_step_of_a_transaction_neither_loses_nor_doubles()
     for failpoint in FAILPOINTS {
         for survived in 0..2 {
             scene.write(20, &AtomicUsize::new(0)).await;
-            let mut node = scene.node(&format!("{failpoint}={survived}"));
+            let mut node = scene.node(&format!("{failpoint}={survived}*off->return"));
             node.said(GOES_ON).await;
             // One transaction takes all that is there; more are needed to get past those that are survived.
             let goes_on = async {
@@ -48,7 +48,7 @@ async fn five_thousand_events_survive_relays_killed_at_random() {
     for round in 0..KILLS {
         let events = left / (KILLS - round);
         let mut node = scene.node(&match dice.below(4) {
-            0 => format!("{}={}", dice.one_of(&FAILPOINTS), dice.below(6)),
+            0 => format!("{}={}*off->return", dice.one_of(&FAILPOINTS), dice.below(6)),
             _ => String::new(),
         });
         // Some die on their way to the first transaction.

@@ -127,7 +127,7 @@ impl Scene {
     fn node_with(&self, environment: Vec<(&'static str, String)>, failpoint: &str) -> Process {
         let mut run = Run::serve(&self.database.url);
         run.environment = environment;
-        run.environment.push(("FAILPOINT", failpoint.to_owned()));
+        run.environment.push(("FAILPOINTS", failpoint.to_owned()));
         Process::start(MILEPOST, run)
     }
 

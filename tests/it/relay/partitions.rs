@@ -43,7 +43,7 @@ async fn keys_stay_on_their_partitions_when_a_topic_is_given_more() {
     scene.assert_exactly_once().await;
     let diff = scene.milepost(&["topics", "diff"]).await;
     assert_eq!(diff.status, 1, "{}", diff.stdout);
-    assert!(diff.stdout.contains("partitions is 7, the catalogue says 3: events go to the first 3"), "{}", diff.stdout);
+    assert!(diff.stdout.contains("partitions is 7, the catalogue says 3: events still go to the first 3"), "{}", diff.stdout);
     node.kill().await;
 }
 

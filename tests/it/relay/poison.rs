@@ -73,7 +73,7 @@ async fn an_event_too_large_for_its_topic_stops_the_relay_by_name_until_the_topi
     let mut node = scene.node("");
     let topic = scene.topics.catalogue.full_name("task-events");
     let limit = format!("is not taken by the topic {topic}, whose max.message.bytes is 4000");
-    stands_before(&scene, &mut node, poison, &["(task_commented)", "its record of 8", " bytes ", &limit]).await;
+    stands_before(&scene, &mut node, poison, &["(task_commented)", "its record of 9", " bytes ", &limit]).await;
     set_longest(&scene, 1_000_000).await;
     scene.relayed().await;
     scene.assert_exactly_once().await;
