@@ -46,10 +46,10 @@ pub struct ImportLine {
     pub command: String,
     /// Makes it safe to import the line again.
     pub command_id: Uuid,
-    /// Who did it. For those who look after the workspace; otherwise whoever imports.
+    /// User ID of the actor. Only for the roles admin, owner and service; defaults to the importer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Uuid>,
-    /// When it happened. For those who look after the workspace; otherwise now.
+    /// When the command was executed. Only for the roles admin, owner and service; defaults to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub at: Option<Instant>,

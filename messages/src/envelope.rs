@@ -14,40 +14,40 @@ pub const SOURCE: &str = "milepost";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Envelope"))]
 pub struct Envelope<D> {
-    /// Unique for ever; a consumer that has seen it may skip the record.
+    /// Unique ID of the event. A consumer that has already processed it can skip the record.
     pub event_id: Uuid,
-    /// What happened, such as `task_created`.
+    /// Type of the event, such as `task_created`.
     pub event_type: Cow<'static, str>,
-    /// The version of the event: it goes up when the shape of its type changes.
+    /// Version of the event type; raised when its shape changes.
     pub event_version: u32,
-    /// When it happened in the world, RFC 3339 with milliseconds.
+    /// When the event occurred: RFC 3339 in UTC with milliseconds.
     pub occurred_at: Moment,
-    /// When the log took it. It never goes back along positions.
+    /// When the event was stored. Never decreases with increasing position.
     pub recorded_at: Moment,
-    /// The same as `occurred_at`.
+    /// Same as `occurred_at`.
     pub timestamp: Moment,
     /// `milepost`.
     pub source: Cow<'static, str>,
     /// `project`, `task` or `schedule`.
     pub aggregate_type: Cow<'static, str>,
-    /// The thing that it happened to; also the record's key.
+    /// ID of the aggregate; also the key of the record.
     pub aggregate_id: Uuid,
-    /// The version of that thing after the event: 1, 2, 3, …
+    /// Version of the aggregate after the event: 1, 2, 3, …
     pub aggregate_version: i64,
-    /// The place in the one order of all events: a decimal number as text.
+    /// Position of the event in the log, which orders all events: a decimal number as a string.
     pub position: String,
     pub workspace_id: Uuid,
-    /// Who did it.
+    /// The user or service that caused the event.
     pub actor: Uuid,
-    /// The id of the command that caused it, where the sender named one.
+    /// ID of the command that caused the event; null if the command had none.
     pub command_id: Option<Uuid>,
-    /// Shared by all that belongs to one request or process.
+    /// Shared by all events of one request or process.
     pub correlation_id: Uuid,
-    /// The event that caused it, if an event did.
+    /// The event that caused this one, if any.
     pub causation_id: Option<Uuid>,
-    /// The W3C trace context of the command, if it had one.
+    /// W3C trace context of the command, if it had one.
     pub traceparent: Option<String>,
-    /// What happened, in the fields of its type, such as [`TaskCreatedV1`](crate::task::TaskCreatedV1).
+    /// Fields of the event, which depend on its type, such as [`TaskCreatedV1`](crate::task::TaskCreatedV1).
     pub data: D,
 }
 

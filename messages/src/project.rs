@@ -18,7 +18,7 @@ pub struct ProjectCreatedV1 {
     pub description: String,
     pub start_on: Option<NaiveDate>,
     pub due_on: Option<NaiveDate>,
-    /// Where the project's dates end, unless they name a zone of their own.
+    /// Time zone of due dates that do not name one.
     pub time_zone: String,
     pub owner_id: Uuid,
 }
@@ -31,7 +31,7 @@ pub struct ProjectUpdatedV1 {
     pub changes: ProjectChangesV1,
 }
 
-/// What changed. A field that is absent stayed as it was.
+/// The changed fields. A field that is absent did not change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProjectChangesV1 {

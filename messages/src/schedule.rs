@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use uuid::Uuid;
 
-/// A lead before the due moment.
+/// A time before the due instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ThresholdV1 {
@@ -16,7 +16,7 @@ pub struct ThresholdV1 {
     pub unit: Cow<'static, str>,
 }
 
-/// A lead before the due moment, and the moment of it.
+/// A time before the due instant, and the instant of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ThresholdAtV1 {
@@ -33,7 +33,7 @@ pub struct ScheduleCreatedV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
     pub task_id: Option<Uuid>,
-    /// Whether it is kept in step with the task's due date.
+    /// Whether the schedule follows the due date of the task.
     pub follows_task: bool,
     pub title: String,
     pub due: DueV1,
@@ -50,7 +50,7 @@ pub struct ScheduleUpdatedV1 {
     pub changes: ScheduleChangesV1,
 }
 
-/// What changed. A field that is absent stayed as it was.
+/// The changed fields. A field that is absent did not change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ScheduleChangesV1 {
@@ -68,7 +68,7 @@ pub struct ScheduleRescheduledV1 {
     pub project_id: Option<Uuid>,
     pub from: DueV1,
     pub to: DueV1,
-    /// The new revision. What had not fired of the one before never will.
+    /// The new due revision; thresholds of the previous one no longer fire.
     pub due_revision: u32,
     pub thresholds: Vec<ThresholdAtV1>,
 }
@@ -100,20 +100,20 @@ pub struct ScheduleDeletedV1 {
 pub struct DeadlineApproachingV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
-    /// The key of the project, such as `PRJ`.
+    /// Key of the project, such as `PRJ`.
     pub project_key: Option<String>,
     pub task_id: Option<Uuid>,
-    /// The key of the task, such as `PRJ-12`.
+    /// Key of the task, such as `PRJ-12`.
     pub task_key: Option<String>,
-    /// Who is assigned to the task.
+    /// Assignees of the task.
     pub assignee_ids: Vec<Uuid>,
     pub title: String,
     pub due: DueV1,
     pub due_revision: u32,
     pub threshold: ThresholdV1,
-    /// The moment of the threshold.
+    /// Instant of the threshold.
     pub scheduled_for: Moment,
-    /// Milliseconds from that moment to the firing.
+    /// Delay in milliseconds between that instant and the event.
     pub late_by_ms: i64,
 }
 
@@ -123,17 +123,17 @@ pub struct DeadlineApproachingV1 {
 pub struct DeadlineOverdueV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
-    /// The key of the project, such as `PRJ`.
+    /// Key of the project, such as `PRJ`.
     pub project_key: Option<String>,
     pub task_id: Option<Uuid>,
-    /// The key of the task, such as `PRJ-12`.
+    /// Key of the task, such as `PRJ-12`.
     pub task_key: Option<String>,
-    /// Who is assigned to the task.
+    /// Assignees of the task.
     pub assignee_ids: Vec<Uuid>,
     pub title: String,
     pub due: DueV1,
     pub due_revision: u32,
-    /// Milliseconds from the due moment to the firing.
+    /// Delay in milliseconds between the due instant and the event.
     pub late_by_ms: i64,
 }
 
@@ -143,12 +143,12 @@ pub struct DeadlineOverdueV1 {
 pub struct DeadlineMetV1 {
     pub schedule_id: Uuid,
     pub project_id: Option<Uuid>,
-    /// The key of the project, such as `PRJ`.
+    /// Key of the project, such as `PRJ`.
     pub project_key: Option<String>,
     pub task_id: Option<Uuid>,
-    /// The key of the task, such as `PRJ-12`.
+    /// Key of the task, such as `PRJ-12`.
     pub task_key: Option<String>,
-    /// Who is assigned to the task.
+    /// Assignees of the task.
     pub assignee_ids: Vec<Uuid>,
     pub title: String,
     pub due: DueV1,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub struct TaskCreatedV1 {
     pub task_id: Uuid,
     pub project_id: Uuid,
-    /// The key of the project and the number in it, such as `PRJ-12`.
+    /// Key of the task, such as `PRJ-12`.
     pub key: String,
     pub number: u32,
     pub title: String,
@@ -39,7 +39,7 @@ pub struct TaskUpdatedV1 {
     pub changes: TaskChangesV1,
 }
 
-/// What changed. A field that is absent stayed as it was.
+/// The changed fields. A field that is absent did not change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct TaskChangesV1 {
@@ -97,7 +97,7 @@ pub struct TaskCompletedV1 {
     /// The status before.
     pub from: Cow<'static, str>,
     pub completed_at: Moment,
-    /// Milliseconds since the creation.
+    /// Milliseconds since the task was created.
     pub time_to_complete_ms: i64,
 }
 
@@ -148,12 +148,12 @@ pub struct TaskCommentedV1 {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct TaskMovedV1 {
     pub task_id: Uuid,
-    /// The project it is in now.
+    /// The new project.
     pub project_id: Uuid,
-    /// Its key there.
+    /// The new key.
     pub key: String,
     pub from_project_id: Uuid,
-    /// The key it had; it still leads to the task.
+    /// The former key, which still resolves to the task.
     pub from_key: String,
 }
 

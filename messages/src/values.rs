@@ -14,12 +14,12 @@ pub struct Moment(pub DateTime<Utc>);
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct DueV1 {
     pub at: Moment,
-    /// Set if a day was given; `at` is then its end in `time_zone`.
+    /// The due date, if a date was given; `at` is then the end of that day in `time_zone`.
     pub date: Option<NaiveDate>,
     pub time_zone: String,
 }
 
-/// What a field was and became.
+/// Old and new value of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ChangeV1<T> {

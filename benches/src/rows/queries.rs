@@ -138,7 +138,7 @@ impl Costs {
             .target(format!("≤ {server_max:.0} + {postgres_max:.0} µs"), server <= server_max && postgres <= postgres_max)
             .note(format!(
                 "CPU of server + PostgreSQL, {CLIENTS} clients, {:.0} requests/s; ratio of PostgreSQL's parts: the peer is the same SQL in the \
-                 simple protocol, as psql sends it, planned anew each time",
+                 simple protocol, as psql sends it, planned again each time",
                 median(&self.per_second)
             ))
     }

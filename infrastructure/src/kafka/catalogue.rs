@@ -122,7 +122,7 @@ impl Catalogue {
                 return problem(&topic.name, format!("partitions is {}: expected 1 or more", topic.partitions));
             }
             if let Some(event) = topic.events.iter().find(|event| !known.contains(event.as_str())) {
-                return problem(&topic.name, format!("there is no event {event:?}"));
+                return problem(&topic.name, format!("{event:?} is not an event"));
             }
             // An event that goes to two topics would be at two places of one order.
             if let Some(event) = topic.events.iter().find(|event| !routed.insert(event.as_str())) {
@@ -164,7 +164,7 @@ impl Topic {
                 let known = AggregateType::ALL.map(AggregateType::word).join(", ");
                 return Err(CatalogueError::Topic {
                     topic: self.name.clone(),
-                    problem: format!("there is no aggregate {word:?}; there are {known}"),
+                    problem: format!("{word:?} is not an aggregate; the aggregates are {known}"),
                 });
             };
             self.events.extend(aggregate.event_names().iter().map(|name| (*name).to_owned()));

@@ -52,7 +52,7 @@ mod tests {
         for code in of_all.into_iter().chain(["57014", "57P01", "58030", "99999", ""]) {
             assert_eq!(class_of_code(code), RowsClass::Waits, "{code}");
         }
-        let stored = sqlx::Error::Decode("9 is no priority".into());
+        let stored = sqlx::Error::Decode("9 is not a priority".into());
         assert_eq!([class(&stored), class(&sqlx::Error::PoolTimedOut)], [RowsClass::Stays, RowsClass::Waits]);
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn stop_signals() -> Result<Receiver<()>, Failure> {
     Ok(told)
 }
 
-#[expect(clippy::disallowed_methods, reason = "what is given up by it is what somebody asked twice to give up")]
+#[expect(clippy::disallowed_methods, reason = "a second signal asks to stop without finishing requests")]
 fn end_at_once(kind: SignalKind) -> ! {
     output::complain("second signal: stopped immediately");
     std::process::exit(128 + kind.as_raw_value())

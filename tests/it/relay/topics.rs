@@ -145,10 +145,10 @@ async fn a_catalogue_that_cannot_be_used_is_refused_with_its_reason() {
         (built_in.replacen("partitions = 3", "partitions = \"three\"", 1), "partitions = \"three\""),
         (built_in.replacen("name = \"task-events\"", "name = \"project-events\"", 1), "topic project-events: two topics have this name"),
         (built_in.replacen("name = \"task-events\"", "name = \"task events\"", 1), "topic task events: a name has 1 to 249 letters"),
-        (by_name("\"task_moved\"", "\"task_mooved\""), "topic task-events: there is no event \"task_mooved\""),
+        (by_name("\"task_moved\"", "\"task_mooved\""), "topic task-events: \"task_mooved\" is not an event"),
         (by_name("\"task_moved\"", "\"task_deleted\""), "the event \"task_deleted\" goes to another topic already"),
         (by_name(", \"task_moved\"", ""), "the event \"task_moved\" goes to no topic"),
-        (built_in.replacen("[\"task\"]", "[\"tasks\"]", 1), "topic task-events: there is no aggregate \"tasks\""),
+        (built_in.replacen("[\"task\"]", "[\"tasks\"]", 1), "topic task-events: \"tasks\" is not an aggregate"),
         (built_in.replacen("retention_ms =", "retention =", 1), "unknown field `retention`"),
         (built_in.replacen("[relay]", "[relay", 1), "the topic catalogue cannot be parsed"),
     ];

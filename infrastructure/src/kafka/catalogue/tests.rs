@@ -83,7 +83,7 @@ fn every_event_goes_to_exactly_one_topic() {
     assert!(with(ALL, &all_but("\"task_moved\"")).is_ok(), "single events may be named");
     assert_eq!(refused(ALL, &all_but("")), "topic (none): the event \"task_moved\" goes to no topic; every event is published");
     assert_eq!(refused(ALL, &all_but("\"task_created\"")), "topic task-events: the event \"task_created\" goes to another topic already");
-    assert_eq!(refused(ALL, &all_but("\"task_shouted_at\"")), "topic task-events: there is no event \"task_shouted_at\"");
+    assert_eq!(refused(ALL, &all_but("\"task_shouted_at\"")), "topic task-events: \"task_shouted_at\" is not an event");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_aggregate_stands_for_all_of_its_events() {
     assert_eq!(together.to_string(), "topic schedule-events: the event \"schedule_created\" goes to another topic already");
     assert_eq!(
         refused("aggregates = [\"task\"]", "aggregates = [\"sprint\"]"),
-        "topic task-events: there is no aggregate \"sprint\"; there are project, task, schedule"
+        "topic task-events: \"sprint\" is not an aggregate; the aggregates are project, task, schedule"
     );
     let catalogue = Catalogue::read("").expect("it reads");
     let written = toml::to_string(&catalogue).expect("it can be written");

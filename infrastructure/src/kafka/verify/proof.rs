@@ -46,7 +46,7 @@ pub enum NoProof {
     OfThisLog { records: u64 },
     #[error(
         "{} events are on no topic, the first at position {first}, though position {last} is there: topics were deleted or emptied, or brokers have \
-         lost records; `milepost relay resume --from {}` sends everything from there again, `milepost relay resume --from {last}` leaves those out for good",
+         lost records; `milepost relay resume --from {}` sends everything from there again, `milepost relay resume --from {last}` skips those permanently",
         missing.len(), first - 1
     )]
     Missing { missing: Vec<i64>, first: i64, last: i64 },

@@ -43,7 +43,7 @@ pub enum PartitionsError {
     #[error(
         "consumers do not see {count} events of committed transactions, the first at position {first} on partition {partition} of the topic {topic}: \
          its brokers have lost them, so nothing is sent until an admin says where to continue: `milepost relay resume --from {}` sends everything \
-         from there again, `milepost relay resume --from {position}` leaves them out for good",
+         from there again, `milepost relay resume --from {position}` skips them permanently",
         first - 1
     )]
     Lost { topic: String, partition: i32, first: i64, count: usize, position: i64 },
