@@ -18,71 +18,51 @@ pub enum Need {
     Membership,
     /// A role in the project that the command is about, or a higher one.
     Project(CollaboratorRole),
-    /// The same, unless it is about oneself: a task that one is assigned to, one's own part in a project.
+    /// The same, unless it changes only what is the caller's own: a task assigned to the caller, the caller's role in a project.
     ProjectOrOwn(CollaboratorRole),
-    /// The role in the project, or nothing more where it is about a milestone, which is in no project: milestones are
-    /// everybody's.
+    /// The role in the project, or nothing more for a milestone, which is in no project: milestones belong to everyone.
     ProjectOrMilestone(CollaboratorRole),
-    /// Nothing helps: only the service's own workers send it.
+    /// No role is enough: only the service's own workers send it.
     Service,
 }
 
-/// A command as far as it matters who may send it.
+/// The role of a caller towards the aggregate that a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asks {
-    command: &'static str,
-    need: Need,
-}
-
-impl Asks {
-    /// A command that callers send, and what it needs by its row in the table of commands.
-    pub(crate) fn new(command: &'static str, need: Need) -> Self {
-        Self { command, need }
-    }
-
-    /// What the service's own workers send.
-    pub(crate) fn for_the_service(command: &'static str) -> Self {
-        Self { command, need: Need::Service }
-    }
-}
-
-/// What a caller is to the thing that a command is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// The thing is in no project.
+pub(crate) enum CallerRole {
+    /// The aggregate is in no project.
     NoProject,
-    InProject(InProject),
+    InProject(ProjectRole),
 }
 
-/// What a caller is in a project.
+/// The role of a caller in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InProject {
+pub(crate) struct ProjectRole {
     role: Option<CollaboratorRole>,
-    /// Whether what is changed is the caller's own.
+    /// Whether the command changes only what is the caller's own.
     own: bool,
-    /// Needed in any case.
-    above: Option<CollaboratorRole>,
+    /// A role that is required in any case.
+    at_least: Option<CollaboratorRole>,
 }
 
-impl InProject {
+impl ProjectRole {
     pub(crate) fn of(project: &Project, actor: UserId) -> Self {
-        Self { role: role_in(project, actor), own: false, above: None }
+        Self { role: role_in(project, actor), own: false, at_least: None }
     }
 
-    /// The same, with what is changed being the caller's own.
+    /// The same, of a command that changes only what is the caller's own.
     pub(crate) fn own_if(self, own: bool) -> Self {
         Self { own, ..self }
     }
 
-    /// In two projects at once: what one may in both.
+    /// In two projects at once: the lower of both roles.
     pub(crate) fn and_in(self, project: &Project, actor: UserId) -> Self {
         Self { role: self.role.min(role_in(project, actor)), ..self }
     }
 
-    /// Of a command on a project itself. Only owners make and unmake owners.
-    pub(crate) fn to_project(project: &Project, actor: UserId, wish: &ProjectCommand) -> Self {
+    /// For a command on a project itself. Only owners add, change and remove owners.
+    pub(crate) fn for_command(project: &Project, actor: UserId, command: &ProjectCommand) -> Self {
         let is_owner = |user: UserId| role_in(project, user) == Some(Owner);
-        let (own, about_owners) = match wish {
+        let (own, about_owners) = match command {
             ProjectCommand::AddCollaborator(add) => (false, add.role == Owner),
             ProjectCommand::ChangeCollaboratorRole(change) => (false, change.role == Owner || is_owner(change.user_id)),
             ProjectCommand::RemoveCollaborator(remove) => (remove.user_id == actor, remove.user_id != actor && is_owner(remove.user_id)),
@@ -92,7 +72,7 @@ impl InProject {
             | ProjectCommand::Unarchive
             | ProjectCommand::Delete => (false, false),
         };
-        Self { role: role_in(project, actor), own, above: about_owners.then_some(Owner) }
+        Self { role: role_in(project, actor), own, at_least: about_owners.then_some(Owner) }
     }
 }
 
@@ -113,37 +93,36 @@ pub(crate) fn may_send(caller: &Caller, command: &str) -> Result<(), CommandErro
     }
 }
 
-/// Whether somebody may do what a command asks to a thing. Every need says what it means outside projects.
-pub(crate) fn may_do(caller: &Caller, asks: Asks, standing: Standing) -> Result<(), CommandError> {
-    may_send(caller, asks.command)?;
-    let command = asks.command;
-    match (asks.need, standing) {
+/// Whether a caller may carry out a command. Every need says what it means outside projects.
+pub(crate) fn may_do(caller: &Caller, command: &str, need: Need, role: CallerRole) -> Result<(), CommandError> {
+    may_send(caller, command)?;
+    match (need, role) {
         (Need::Service, _) => match caller.role {
             Role::Service => Ok(()),
             Role::Viewer | Role::Member | Role::Admin | Role::Owner => {
                 Err(CommandError::Forbidden(format!("only the service may send {command}")))
             }
         },
-        (Need::Membership | Need::ProjectOrMilestone(_), Standing::NoProject) => Ok(()),
-        (Need::Project(_) | Need::ProjectOrOwn(_), Standing::NoProject) => {
+        (Need::Membership | Need::ProjectOrMilestone(_), CallerRole::NoProject) => Ok(()),
+        (Need::Project(_) | Need::ProjectOrOwn(_), CallerRole::NoProject) => {
             Err(CommandError::Forbidden(format!("{command} requires a role in a project, but this object belongs to none")))
         }
-        (Need::Membership, Standing::InProject(here)) => enough(caller, command, None, here),
-        (Need::ProjectOrOwn(_), Standing::InProject(here)) if here.own => enough(caller, command, None, here),
-        (Need::Project(role) | Need::ProjectOrOwn(role) | Need::ProjectOrMilestone(role), Standing::InProject(here)) => {
+        (Need::Membership, CallerRole::InProject(here)) => enough(caller, command, None, here),
+        (Need::ProjectOrOwn(_), CallerRole::InProject(here)) if here.own => enough(caller, command, None, here),
+        (Need::Project(role) | Need::ProjectOrOwn(role) | Need::ProjectOrMilestone(role), CallerRole::InProject(here)) => {
             enough(caller, command, Some(role), here)
         }
     }
 }
 
-/// Whether the role that somebody has in a project, by whatever title, is as high as is needed.
-fn enough(caller: &Caller, command: &str, needed: Option<CollaboratorRole>, here: InProject) -> Result<(), CommandError> {
+/// Whether the role of a caller in a project, or in the whole workspace, is as high as required.
+fn enough(caller: &Caller, command: &str, needed: Option<CollaboratorRole>, here: ProjectRole) -> Result<(), CommandError> {
     let everywhere = match caller.role {
         Role::Viewer | Role::Member => None,
         Role::Admin => Some(Manager),
         Role::Owner | Role::Service => Some(Owner),
     };
-    let (has, needed) = (here.role.max(everywhere), needed.max(here.above));
+    let (has, needed) = (here.role.max(everywhere), needed.max(here.at_least));
     if has >= needed {
         return Ok(());
     }
@@ -152,7 +131,7 @@ fn enough(caller: &Caller, command: &str, needed: Option<CollaboratorRole>, here
     Err(CommandError::Forbidden(format!("{command} requires the role {needed} or higher in the project; {has} there")))
 }
 
-/// History is given by those who look after the workspace: they may say when something happened and who did it.
+/// Admins of the workspace import history: they may say when something happened and who did it.
 pub fn may_give_history(caller: &Caller) -> bool {
     match caller.role {
         Role::Viewer | Role::Member => false,

@@ -1,24 +1,18 @@
 //! The service: what entry points, reactions and the scheduler call.
 
-use crate::access::{self, Asks};
+use crate::access;
 use crate::caller::{Circumstances, Source};
-use crate::command::{Command, Order};
+use crate::command::Command;
 use crate::error::CommandError;
-use crate::executor::{self, Executor, Outcome, Sending};
+use crate::executor::{Executor, Outcome, Submission};
 use crate::notices::Notice;
 use crate::ports::{Clock, CommandKey, EventLog, Ids, Line, RefusedLine, Unit};
-use crate::project::ProjectHandling;
-use crate::schedule::{ScheduleHandling, ScheduleOrder, follower_of};
-use crate::task::TaskHandling;
-use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};
-use domain::schedule::{ScheduleCommand, ScheduleError};
-use domain::task::Task;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// The service, without its doors.
+/// The service, without its entry points.
 pub struct Application {
     pub(crate) executor: Executor,
     /// What an admin should know of the scheduler of this node.
@@ -41,7 +35,7 @@ impl Application {
         &self.executor.log
     }
 
-    /// The clock that commands go by.
+    /// The clock by which commands are timed.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.executor.clock
     }
@@ -55,7 +49,7 @@ impl Application {
     pub async fn execute(&self, how: Circumstances, command: Command) -> Result<Outcome, CommandError> {
         let key =
             command.command_id().map(|id| CommandKey { source: how.source, id, request_hash: command.request_hash(how.caller.actor) });
-        self.send(self.executor.sending(&how, key.as_ref(), None), command).await
+        self.send(self.executor.submission(&how, key.as_ref(), None), command).await
     }
 
     /// Carries out a line of an import. If it is refused, or was before, that is recorded.
@@ -66,20 +60,20 @@ impl Application {
         line: &Line,
         command: Result<Command, RefusedLine>,
     ) -> Result<Outcome, CommandError> {
-        let sending = self.executor.sending(how, Some(key), Some(line));
+        let submission = self.executor.submission(how, Some(key), Some(line));
         match command {
-            Ok(command) => self.send(sending, command).await,
-            Err(refusal) => self.executor.record(sending, key, line, refusal).await,
+            Ok(command) => self.send(submission, command).await,
+            Err(refusal) => self.executor.record(submission, key, line, refusal).await,
         }
     }
 
-    async fn send(&self, sending: Sending<'_>, command: Command) -> Result<Outcome, CommandError> {
+    async fn send(&self, submission: Submission<'_>, command: Command) -> Result<Outcome, CommandError> {
         let name = command.name();
         let started = Instant::now();
-        let by_id = command.meant_by_id();
-        let result = match self.carry_out(sending, command).await {
+        let fields = command.input_fields();
+        let result = match self.carry_out(submission, command).await {
             Ok(outcome) => Ok(outcome),
-            Err(error) => self.executor.refuse(sending, error.pointing_to_id(by_id)).await,
+            Err(error) => self.executor.refuse(submission, error.pointing_to_id(fields)).await,
         };
         let outcome = match &result {
             Ok(outcome) if outcome.replayed => "replayed",
@@ -98,77 +92,14 @@ impl Application {
         result
     }
 
-    async fn carry_out(&self, sending: Sending<'_>, command: Command) -> Result<Outcome, CommandError> {
-        access::may_send(&sending.how.caller, command.name())?;
-        let asks = Asks::new(command.name(), command.need());
-        let order = command.parse().map_err(CommandError::Refused)?;
-        let new = || self.executor.ids.new_id();
-        match order {
-            Order::Project(order) => {
-                let id = order.id.unwrap_or_else(|| ProjectId(new()));
-                self.executor.decide(sending, &ProjectHandling { id, asks, order }).await
-            }
-            Order::Task(order) => {
-                let id = order.id.unwrap_or_else(|| TaskId(new()));
-                self.executor.decide(sending, &TaskHandling { id, comment_id: CommentId(new()), asks, order }).await
-            }
-            Order::Schedule(order) => {
-                let id = order.id.unwrap_or_else(|| ScheduleId(new()));
-                self.executor.decide(sending, &ScheduleHandling { id, begins_to_follow: None, asks, order }).await
-            }
-        }
+    async fn carry_out(&self, submission: Submission<'_>, command: Command) -> Result<Outcome, CommandError> {
+        access::may_send(&submission.how.caller, command.name())?;
+        command.carry_out(&self.executor, submission).await
     }
 
-    /// Whether a task is such that a schedule may follow it: it has a due date, or is deleted and may have had one. Whoever asks
-    /// has seen an event of it with this version, so it is decided on no older state, and is an error where there is no such
-    /// task.
-    pub(crate) async fn may_have_follower(&self, task: TaskId, version: i64) -> Result<bool, CommandError> {
-        Ok(match &*self.executor.states.get_at_least::<Task>(task.0, version).await?.state {
-            Task::Absent => return Err(executor::refused(&ScheduleError::TaskNotFound)),
-            Task::Live(live) => live.due.is_some(),
-            Task::Deleted { .. } => true,
-        })
-    }
-
-    /// Whether the log takes commands at all: one that changes nothing goes the way of every other.
+    /// Whether the log accepts commands at all: one that changes nothing takes the same path as every other.
     pub(crate) async fn takes_commands(&self) -> bool {
         let nothing = Unit::nothing(*self.log().generation().borrow(), Source::Reaction);
         self.executor.log.append(nothing).await.is_ok()
-    }
-
-    /// Lets a schedule fire what is due.
-    pub(crate) async fn tick(&self, how: &Circumstances, key: Option<&CommandKey>, id: ScheduleId) -> Result<Outcome, CommandError> {
-        let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Tick };
-        self.executor.run(how, key, &ScheduleHandling { id, begins_to_follow: None, asks: Asks::for_the_service("tick"), order }).await
-    }
-
-    /// Brings the schedule that follows a task in step with it. It is found by its claim on the task, and has an id that
-    /// nobody knows before it exists: whatever ids callers give to other things, they cannot be in its way.
-    pub(crate) async fn follow(&self, how: &Circumstances, key: Option<&CommandKey>, task: TaskId) -> Result<Outcome, CommandError> {
-        let workspace = how.caller.workspace;
-        if let Some(follower) = self.executor.log.holder(workspace, &follower_of(task)).await? {
-            return self.follow_as(ScheduleId(follower), None, how, key).await;
-        }
-        let begun = self.follow_as(ScheduleId(self.new_id()), Some(task), how, key).await;
-        match begun {
-            // Somebody else begins to follow it at the same time, such as a node that has lost its lease and does not know.
-            Err(CommandError::Refused(_)) => match self.executor.log.holder(workspace, &follower_of(task)).await? {
-                Some(follower) => self.follow_as(ScheduleId(follower), None, how, key).await,
-                None => begun,
-            },
-            begun => begun,
-        }
-    }
-
-    async fn follow_as(
-        &self,
-        id: ScheduleId,
-        begins_to_follow: Option<TaskId>,
-        how: &Circumstances,
-        key: Option<&CommandKey>,
-    ) -> Result<Outcome, CommandError> {
-        let order = ScheduleOrder { id: Some(id), expected_version: None, wish: ScheduleCommand::Follow };
-        let handling = ScheduleHandling { id, begins_to_follow, asks: Asks::for_the_service("follow"), order };
-        self.executor.run(how, key, &handling).await
     }
 }

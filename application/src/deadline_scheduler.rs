@@ -202,7 +202,7 @@ async fn tick(application: &Application, due: &DueSchedule, within: Duration) ->
     let moment = due.fire_at.timestamp_millis().to_string();
     let id = derived(&["tick", &due.id.to_string(), &due.due_revision.to_string(), &moment]);
     let key = CommandKey { source: Source::Scheduler, id, request_hash: Sha256::digest(id.as_bytes()).into() };
-    let ticking = AssertUnwindSafe(application.tick(&how, Some(&key), ScheduleId(due.id))).catch_unwind();
+    let ticking = AssertUnwindSafe(application.executor.tick(&how, Some(&key), ScheduleId(due.id))).catch_unwind();
     let (class, error) = match tokio::time::timeout(within, ticking).await {
         Ok(Ok(Ok(outcome))) => {
             if !outcome.recorded.is_empty() {

@@ -1,7 +1,7 @@
 //! Why a command was not carried out, sorted by who must act.
 
 use crate::failure::{Class, class};
-use crate::inputs::Refusal;
+use crate::input::Refusal;
 use crate::ports::{LogError, RefusedLine};
 use std::time::Duration;
 use thiserror::Error;
@@ -60,8 +60,14 @@ impl From<LogError> for CommandError {
 }
 
 impl CommandError {
-    /// The same, with refusals about fields that the input does not have pointing to its `id`.
+    /// The same, for a command whose input has these fields. Rules refuse a command because of a project, a task or a status; if the
+    /// input has no field for it, its `id` names the aggregate that is meant.
     pub(crate) fn pointing_to_id(mut self, fields: &[&str]) -> Self {
+        let meant_by_id = |step: &str| {
+            let field =
+                [("projectId", "project_id"), ("taskId", "task_id"), ("status", "status")].into_iter().find(|(path, _)| *path == step);
+            field.is_some_and(|(_, field)| !fields.contains(&field))
+        };
         let refusals = match &mut self {
             Self::Refused(refusals) => refusals.as_mut_slice(),
             Self::NotFound(refusal) => std::slice::from_mut(refusal),
@@ -76,7 +82,7 @@ impl CommandError {
             | Self::Contended
             | Self::Broken(_) => &mut [],
         };
-        for refusal in refusals.iter_mut().filter(|refusal| refusal.path.len() == 1 && fields.contains(&refusal.path[0].as_str())) {
+        for refusal in refusals.iter_mut().filter(|refusal| refusal.path.len() == 1 && meant_by_id(&refusal.path[0])) {
             refusal.path = vec!["id".to_owned()];
         }
         self

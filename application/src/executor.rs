@@ -1,27 +1,26 @@
-//! Load, handle, append: how every command is carried out.
+//! Load, decide, append: how every command is carried out.
 //!
-//! The decision is made on a state that may come from memory; the append proves the versions it relied on. A refusal
-//! or a "nothing to do" is proved as well. What turned out stale is forgotten and decided again.
+//! The decision is made on a state that may come from the cache; the append proves the versions that it depends on. A refusal
+//! or a "nothing to do" is proved as well. A state that turns out stale is removed from the cache, and the command is decided again.
 
 mod changes;
+mod executable;
 mod histories;
 mod lanes;
 
 pub use changes::WAITED_FOR_MAX;
+pub(crate) use executable::{Dependencies, Executable, Request, Requirement};
 
-use crate::access::{self, Asks, Standing};
+use crate::access;
 use crate::caller::{Caller, Circumstances};
 use crate::error::CommandError;
-use crate::inputs::Refusal;
-use crate::ports::{Appended, Claim, Clock, CommandKey, EventLog, Guard, Ids, Line, NewEvent, RefusedLine, Settled, Unit};
-use crate::state_cache::{Entity, States, Versioned};
+use crate::input::Refusal;
+use crate::ports::{Appended, Clock, CommandKey, EventLog, Guard, Ids, Line, NewEvent, RefusedLine, Settled, Unit};
+use crate::state_cache::{CachedAggregate, StateCache, Versioned};
 use changes::Changes;
-use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use domain::event::{Metadata, Recorded};
-use domain::fields::Fields;
-use domain::ids::ProjectId;
-use domain::issued::Issued;
+use domain::issued::{DomainCommand, Issued};
 use domain::rule::{ID_TAKEN, NOT_FOUND, Rule};
 use domain::values::Instant;
 use histories::Histories;
@@ -31,12 +30,12 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// How often a decision is made anew after others changed what it relied on.
+/// How often a command is decided again after others changed what it depends on.
 pub const RETRIES_MAX: u32 = 3;
 /// Longest pause before such a retry.
 pub const RETRY_PAUSE_MS_MAX: u64 = 20;
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub aggregate_id: Uuid,
@@ -44,49 +43,10 @@ pub struct Outcome {
     pub position: i64,
     /// The version of the aggregate after it.
     pub version: i64,
-    /// Whether the answer is that of an earlier sending.
+    /// Whether the command was carried out before, and this is its recorded result.
     pub replayed: bool,
-    /// The events that this sending stored.
+    /// The events that it stored now.
     pub recorded: Vec<Arc<Recorded>>,
-}
-
-/// A command for one aggregate, as the executor needs it.
-pub(crate) trait Handling: Sync {
-    type Entity: Entity;
-
-    fn id(&self) -> Uuid;
-    /// Whether it begins the aggregate, so that there is nothing to load.
-    fn creates(&self) -> bool;
-    fn expected_version(&self) -> Option<i64>;
-    /// The fields that it sets.
-    fn fields(&self) -> Fields;
-    /// Whether "nothing to do" is kept under the command's id, so that a late retry does nothing either. Not for wishes
-    /// that mean the state of their moment, such as a tick: sent again later, they may find something to do.
-    fn settles(&self) -> bool {
-        true
-    }
-    /// What it asks for, as far as it matters who may send it.
-    fn asks(&self) -> Asks;
-    /// Reads what the decision needs beside the aggregate itself.
-    fn prepare(
-        &self,
-        states: &States,
-        caller: &Caller,
-        own: &Versioned<Self::Entity>,
-    ) -> impl Future<Output = Result<Prepared<Self::Entity>, CommandError>> + Send;
-}
-
-/// A decision about to be made.
-pub(crate) struct Prepared<E: Entity> {
-    /// Wraps who, when and where around the wish.
-    pub(crate) command: Box<dyn FnOnce(Issued<()>) -> E::Command + Send>,
-    /// Other aggregates that the decision relies on: id, version, and whether the state came from memory.
-    pub(crate) relied_on: Vec<(Guard, bool)>,
-    pub(crate) project_id: Option<ProjectId>,
-    /// What the caller is to what the command is about.
-    pub(crate) standing: Standing,
-    /// A value to claim, with the refusal if it is taken.
-    pub(crate) claim: Option<(Claim, Refusal)>,
 }
 
 /// Carries out commands.
@@ -94,15 +54,15 @@ pub(crate) struct Executor {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) states: States,
+    pub(crate) states: StateCache,
     lanes: Lanes<Uuid>,
     histories: Histories,
 }
 
-/// One sending of a command.
+/// One submission of a command.
 #[derive(Clone, Copy)]
-pub(crate) struct Sending<'a> {
-    /// The generation of the log before anything was read for it. A refusal that is decided on what was lost since is not recorded.
+pub(crate) struct Submission<'a> {
+    /// The generation of the log before anything was read for it. A refusal that was decided on events lost since is not recorded.
     generation: u64,
     pub(crate) how: &'a Circumstances,
     pub(crate) key: Option<&'a CommandKey>,
@@ -110,8 +70,8 @@ pub(crate) struct Sending<'a> {
     pub(crate) line: Option<&'a Line>,
 }
 
-/// One try: either it is settled, or something had moved, or it takes long to see what has changed up to a version.
-enum Try {
+/// The result of one attempt: it is settled, or a version had changed, or many events must be read to find conflicts up to a version.
+enum Attempt {
     Settled(Outcome),
     Stale,
     Unread(i64),
@@ -120,40 +80,41 @@ enum Try {
 impl Executor {
     pub(crate) fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let long = Arc::new(Semaphore::new(log.histories_at_once().max(1)));
-        let (states, histories) = (States::new(Arc::clone(&log), Arc::clone(&long)), Histories::new(long));
+        let (states, histories) = (StateCache::new(Arc::clone(&log), Arc::clone(&long)), Histories::new(long));
         Self { log, clock, ids, states, lanes: Lanes::default(), histories }
     }
 
-    /// A sending of a command that is about to be decided.
-    pub(crate) fn sending<'a>(&self, how: &'a Circumstances, key: Option<&'a CommandKey>, line: Option<&'a Line>) -> Sending<'a> {
-        Sending { generation: *self.log.generation().borrow(), how, key, line }
+    /// A submission of a command that is about to be decided.
+    pub(crate) fn submission<'a>(&self, how: &'a Circumstances, key: Option<&'a CommandKey>, line: Option<&'a Line>) -> Submission<'a> {
+        Submission { generation: *self.log.generation().borrow(), how, key, line }
     }
 
-    /// Carries out a command, or says why not. A command sent before is answered as it was then.
-    pub(crate) async fn run<H: Handling>(
+    /// Carries out a command of the service's own workers. A command sent before is answered as it was then.
+    pub(crate) async fn run<A: Executable>(
         &self,
         how: &Circumstances,
         key: Option<&CommandKey>,
-        handling: &H,
+        name: &'static str,
+        request: Request<A::DomainCommand>,
     ) -> Result<Outcome, CommandError> {
-        let sending = self.sending(how, key, None);
-        match self.decide(sending, handling).await {
+        let submission = self.submission(how, key, None);
+        match self.decide::<A>(submission, Requirement::of_service(name), request).await {
             Ok(outcome) => Ok(outcome),
-            Err(error) => self.refuse(sending, error).await,
+            Err(error) => self.refuse(submission, error).await,
         }
     }
 
-    /// What a command comes to that is not carried out now. If the same request was carried out before, it has the outcome of
-    /// then: it may itself have taken away what it needs, even the right to it, and limits may have been tightened since.
+    /// The result of a command that is refused now. If the same request was carried out before, it has the outcome of
+    /// then: it may itself have removed what it requires, even the permission for it, and limits may be lower since.
     /// The hash covers who sends it. The refusal of a line is recorded.
-    pub(crate) async fn refuse(&self, sending: Sending<'_>, error: CommandError) -> Result<Outcome, CommandError> {
-        let Some(key) = sending.key.filter(|_| error.may_hide_an_outcome()) else { return Err(error) };
-        if let (Some(line), Some(refusal)) = (sending.line, error.refusal()) {
-            return self.record(sending, key, line, refusal).await;
+    pub(crate) async fn refuse(&self, submission: Submission<'_>, error: CommandError) -> Result<Outcome, CommandError> {
+        let Some(key) = submission.key.filter(|_| error.may_hide_an_outcome()) else { return Err(error) };
+        if let (Some(line), Some(refusal)) = (submission.line, error.refusal()) {
+            return self.record(submission, key, line, refusal).await;
         }
-        match self.log.settled(sending.how.caller.workspace, key).await? {
+        match self.log.settled(submission.how.caller.workspace, key).await? {
             Some(earlier) if earlier.request_hash == key.request_hash => Ok(replayed(earlier)),
-            // Who may not send it learns nothing of what others have sent.
+            // A caller without permission learns nothing of what others have sent.
             Some(_) if !matches!(error, CommandError::Forbidden(_)) => Err(CommandError::CommandIdReused),
             Some(_) | None => Err(error),
         }
@@ -162,15 +123,15 @@ impl Executor {
     /// Records that a line was refused, unless it was carried out or refused before: the log says which came first.
     pub(crate) async fn record(
         &self,
-        sending: Sending<'_>,
+        submission: Submission<'_>,
         key: &CommandKey,
         line: &Line,
         refusal: RefusedLine,
     ) -> Result<Outcome, CommandError> {
         let refusal = refusal.storable();
         let unit = Unit {
-            generation: sending.generation,
-            workspace: sending.how.caller.workspace,
+            generation: submission.generation,
+            workspace: submission.how.caller.workspace,
             subject: key.id,
             source: key.source,
             key: Some(key.clone()),
@@ -190,29 +151,37 @@ impl Executor {
         }
     }
 
-    /// Decides a command by what is now, and appends what comes of it.
-    pub(crate) async fn decide<H: Handling>(&self, sending: Sending<'_>, handling: &H) -> Result<Outcome, CommandError> {
-        let mut changes = Changes::since(handling.expected_version(), H::Entity::KIND, handling.id(), handling.fields());
-        let (mut turn, mut retries) = (self.turn(handling).await, 0);
+    /// Decides a command on the present state, and appends its events.
+    pub(crate) async fn decide<A: Executable>(
+        &self,
+        submission: Submission<'_>,
+        requirement: Requirement,
+        request: Request<A::DomainCommand>,
+    ) -> Result<Outcome, CommandError> {
+        let Request { id, expected_version, command } = request;
+        let id = id.unwrap_or_else(|| self.ids.new_id());
+        let creates = command.creates();
+        let mut changes = Changes::since(expected_version, A::KIND, id, command.fields());
+        let (mut turn, mut retries) = (self.turn(id, creates).await, 0);
         loop {
-            match self.attempt(sending, handling, &mut changes).await? {
-                Try::Settled(outcome) => return Ok(outcome),
-                Try::Stale if retries == RETRIES_MAX => return Err(CommandError::Contended),
-                Try::Stale => {
+            match self.attempt::<A>(submission, requirement, id, &command, &mut changes).await? {
+                Attempt::Settled(outcome) => return Ok(outcome),
+                Attempt::Stale if retries == RETRIES_MAX => return Err(CommandError::Contended),
+                Attempt::Stale => {
                     retries += 1;
                     self.pause().await;
                 }
-                // Others on the aggregate do not wait for that.
-                Try::Unread(version) => {
+                // Other commands on the aggregate do not wait for that.
+                Attempt::Unread(version) => {
                     drop(turn);
-                    self.read(&mut changes, version, &sending.how.caller).await?;
-                    turn = self.turn(handling).await;
+                    self.read(&mut changes, version, &submission.how.caller).await?;
+                    turn = self.turn(id, creates).await;
                 }
             }
         }
     }
 
-    /// Reads what has changed up to a version, in turn with everybody who does.
+    /// Reads what has changed up to a version, in turn with other commands that do.
     async fn read(&self, changes: &mut Changes, version: i64, caller: &Caller) -> Result<(), CommandError> {
         let turn = self.histories.turn(caller).await;
         while changes.unread(version) {
@@ -222,12 +191,9 @@ impl Executor {
         Ok(())
     }
 
-    /// Waits for the turn of a command. What begins an aggregate waits for nobody.
-    async fn turn<H: Handling>(&self, handling: &H) -> Option<Turn<'_, Uuid>> {
-        match handling.creates() {
-            true => None,
-            false => Some(self.lanes.turn(handling.id()).await),
-        }
+    /// Waits for the turn of a command. One that creates an aggregate waits for no other.
+    async fn turn(&self, id: Uuid, creates: bool) -> Option<Turn<'_, Uuid>> {
+        if creates { None } else { Some(self.lanes.turn(id).await) }
     }
 
     async fn pause(&self) {
@@ -235,46 +201,50 @@ impl Executor {
         tokio::time::sleep(Duration::from_millis(jitter)).await;
     }
 
-    async fn attempt<H: Handling>(&self, sending: Sending<'_>, handling: &H, changes: &mut Changes) -> Result<Try, CommandError> {
-        let Sending { how, key, line, .. } = sending;
-        let id = handling.id();
-        let own = match handling.creates() {
-            true => self.states.absent::<H::Entity>(id),
-            false => self.states.get::<H::Entity>(id).await?,
-        };
-        let prepared = match handling.prepare(&self.states, &how.caller, &own).await {
-            Ok(prepared) => prepared,
-            Err(error) => return self.stand_by(error, own.generation, &[(guard(&own), own.cached)]).await,
-        };
-        let mut relied_on = prepared.relied_on;
-        // What begins something has seen nothing of it: whether its id is free is for the append to say.
-        let seen_own = (!handling.creates()).then_some((guard(&own), own.cached));
-        let seen: Vec<_> = seen_own.into_iter().chain(relied_on.iter().copied()).collect();
+    async fn attempt<A: Executable>(
+        &self,
+        submission: Submission<'_>,
+        requirement: Requirement,
+        id: Uuid,
+        command: &A::DomainCommand,
+        changes: &mut Changes,
+    ) -> Result<Attempt, CommandError> {
+        let Submission { how, key, line, .. } = submission;
+        let creates = command.creates();
+        let own = if creates { self.states.absent::<A>(id) } else { self.states.get::<A>(id).await? };
+        let Dependencies { context, mut guards, project_id, role, claim } =
+            match A::dependencies(id, command, &self.states, &how.caller, &own).await {
+                Ok(dependencies) => dependencies,
+                Err(error) => return self.confirm_error(error, own.generation, &[(guard(&own), own.cached)]).await,
+            };
+        // A command that creates has read nothing of the aggregate: the append finds out whether the id is free.
+        let read_own = (!creates).then_some((guard(&own), own.cached));
+        let read: Vec<_> = read_own.into_iter().chain(guards.iter().copied()).collect();
         let at = Instant::from(how.at.unwrap_or_else(|| self.clock.now()));
-        let issued = Issued { by: how.caller.actor, workspace: how.caller.workspace, at, command: () };
+        let issued = Issued { by: how.caller.actor, workspace: how.caller.workspace, at, command: command.clone(), context };
         let mut state = (*own.state).clone();
         let sink = EventSink::default();
-        let handled = state.handle((prepared.command)(issued), &(), &sink).await;
-        let allowed = access::may_do(&how.caller, handling.asks(), prepared.standing);
+        let handled = state.handle(issued, &(), &sink).await;
+        let allowed = access::may_do(&how.caller, requirement.command, requirement.need, role);
         let error = match (handled.err().map(|rule| refused(&rule)), allowed) {
             // First of all, so that nothing of another workspace shows.
             (Some(not_found @ CommandError::NotFound(_)), _) => Some(not_found),
             (_, Err(forbidden)) => Some(forbidden),
             // A stale expected version conflicts only where a field that the command sets has changed since.
             (refused, Ok(())) => match changes.conflicts(&*self.log, own.generation, own.version).await? {
-                None => return Ok(Try::Unread(own.version)),
+                None => return Ok(Attempt::Unread(own.version)),
                 Some(fields) if fields.is_empty() => refused,
                 Some(conflicting_fields) => Some(CommandError::Conflict { current_version: own.version, conflicting_fields }),
             },
         };
         if let Some(error) = error {
-            return self.stand_by(error, own.generation, &seen).await;
+            return self.confirm_error(error, own.generation, &read).await;
         }
 
         let events = sink.collect().await;
         let writes = !events.is_empty();
         if !writes {
-            relied_on.push((guard(&own), own.cached));
+            guards.push((guard(&own), own.cached));
         }
         let metadata = Metadata {
             occurred_at: at,
@@ -283,25 +253,25 @@ impl Executor {
             correlation_id: how.correlation_id,
             causation_id: how.causation_id,
             traceparent: how.traceparent.clone(),
-            project_id: prepared.project_id,
+            project_id,
         };
         let unit = Unit {
             generation: own.generation,
             workspace: how.caller.workspace,
             subject: id,
             source: how.source,
-            key: key.filter(|_| handling.settles() || writes).cloned(),
-            events: self.new_events::<H::Entity>(&own, events, &metadata),
-            guards: relied_on.iter().map(|(guard, _)| *guard).collect(),
-            // A claim is held by what the events begin: without any there is nothing to hold it.
-            claims: prepared.claim.iter().filter(|_| writes).map(|(claim, _)| claim.clone()).collect(),
+            key: key.filter(|_| A::settles(command) || writes).cloned(),
+            events: self.new_events::<A>(&own, events, &metadata),
+            guards: guards.iter().map(|(guard, _)| *guard).collect(),
+            // A claim is held by the aggregate that the events create: without events there is none.
+            claims: claim.iter().filter(|_| writes).map(|(claim, _)| claim.clone()).collect(),
             releases: vec![],
             line: line.cloned(),
         };
-        self.append(unit, handling, own, prepared.claim.map(|(_, taken)| taken)).await
+        self.append(unit, creates, own, claim.map(|(_, taken)| taken)).await
     }
 
-    fn new_events<E: Entity>(&self, own: &Versioned<E>, events: Vec<E::Event>, metadata: &Metadata) -> Vec<NewEvent> {
+    fn new_events<A: CachedAggregate>(&self, own: &Versioned<A>, events: Vec<A::Event>, metadata: &Metadata) -> Vec<NewEvent> {
         (own.version + 1..)
             .zip(events)
             .map(|(version, event)| NewEvent {
@@ -309,70 +279,68 @@ impl Executor {
                 aggregate_id: own.id,
                 version,
                 metadata: metadata.clone(),
-                event: E::event(event),
+                event: event.into(),
             })
             .collect()
     }
 
-    async fn append<H: Handling>(
+    async fn append<A: CachedAggregate>(
         &self,
         unit: Unit,
-        handling: &H,
-        own: Versioned<H::Entity>,
+        creates: bool,
+        own: Versioned<A>,
         claim_taken: Option<Refusal>,
-    ) -> Result<Try, CommandError> {
+    ) -> Result<Attempt, CommandError> {
         match self.log.append(unit).await? {
             Appended::Done { recorded, position } => {
-                let version = own.version + recorded.len() as i64;
+                let (aggregate_id, version) = (own.id, own.version + recorded.len() as i64);
                 if !recorded.is_empty() {
-                    self.keep(own, version, &recorded);
+                    self.cache(own, version, &recorded);
                 }
-                Ok(Try::Settled(Outcome { aggregate_id: handling.id(), position, version, replayed: false, recorded }))
+                Ok(Attempt::Settled(Outcome { aggregate_id, position, version, replayed: false, recorded }))
             }
-            Appended::Replayed(earlier) => Ok(Try::Settled(replayed(earlier))),
+            Appended::Replayed(earlier) => Ok(Attempt::Settled(replayed(earlier))),
             Appended::CommandIdReused => Err(CommandError::CommandIdReused),
             Appended::RefusedBefore(refusal) => Err(CommandError::RefusedLine { refusal, before: true }),
-            Appended::Outdated => Ok(Try::Stale),
+            Appended::Outdated => Ok(Attempt::Stale),
             Appended::ClaimTaken => Err(CommandError::Refused(claim_taken.into_iter().collect())),
-            Appended::Moved { aggregate_id, .. } if aggregate_id == own.id && handling.creates() => {
-                Err(CommandError::Refused(vec![id_taken()]))
-            }
+            Appended::Moved { aggregate_id, .. } if aggregate_id == own.id && creates => Err(CommandError::Refused(vec![id_taken()])),
             Appended::Moved { aggregate_id, .. } => {
                 self.states.forget(aggregate_id);
-                Ok(Try::Stale)
+                Ok(Attempt::Stale)
             }
         }
     }
 
-    /// Folds the events as stored, with the numbers that were drawn, into the state and keeps it.
-    fn keep<E: Entity>(&self, own: Versioned<E>, version: i64, recorded: &[Arc<Recorded>]) {
+    /// Applies the events as stored, with the numbers that were drawn, to the state and caches it.
+    fn cache<A: CachedAggregate>(&self, own: Versioned<A>, version: i64, recorded: &[Arc<Recorded>]) {
         let mut state = own.state;
         let folded = Arc::make_mut(&mut state);
         for event in recorded {
-            if let Some(event) = E::own_event(event.event.clone()) {
+            if let Ok(event) = event.event.clone().try_into() {
                 folded.apply(event);
             }
         }
         self.states.put(&Versioned { id: own.id, generation: own.generation, version, state, cached: true });
     }
 
-    /// An error stands if what it was decided on is still so.
-    async fn stand_by(&self, error: CommandError, generation: u64, seen: &[(Guard, bool)]) -> Result<Try, CommandError> {
-        if !seen.iter().any(|(_, cached)| *cached) {
+    /// The error, if the states that it was decided on are still current.
+    async fn confirm_error(&self, error: CommandError, generation: u64, read: &[(Guard, bool)]) -> Result<Attempt, CommandError> {
+        if !read.iter().any(|(_, cached)| *cached) {
             return Err(error);
         }
-        let ids: Vec<Uuid> = seen.iter().map(|(guard, _)| guard.aggregate_id).collect();
+        let ids: Vec<Uuid> = read.iter().map(|(guard, _)| guard.aggregate_id).collect();
         let versions = self.log.versions(&ids).await?;
         if *self.log.generation().borrow() != generation {
-            return Ok(Try::Stale);
+            return Ok(Attempt::Stale);
         }
-        let stale = seen.iter().zip(versions).filter(|((guard, _), version)| guard.version != *version);
+        let stale = read.iter().zip(versions).filter(|((guard, _), version)| guard.version != *version);
         let stale: Vec<Uuid> = stale.map(|((guard, _), _)| guard.aggregate_id).collect();
         if stale.is_empty() {
             return Err(error);
         }
         stale.into_iter().for_each(|id| self.states.forget(id));
-        Ok(Try::Stale)
+        Ok(Attempt::Stale)
     }
 }
 

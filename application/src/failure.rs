@@ -65,7 +65,7 @@ pub(crate) fn words_of(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inputs::Refusal;
+    use crate::input::Refusal;
     use std::io;
     use std::sync::Arc;
     use std::time::Duration;

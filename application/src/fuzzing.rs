@@ -3,9 +3,19 @@
 use crate::caller::{Caller, Role};
 use crate::command::Command;
 use crate::import::parse;
+use crate::ports::Ids;
 use chrono::DateTime;
 use domain::ids::{UserId, WorkspaceId};
 use uuid::Uuid;
+
+/// Gives the same id every time.
+struct SameId;
+
+impl Ids for SameId {
+    fn new_id(&self) -> Uuid {
+        Uuid::from_u128(3)
+    }
+}
 
 /// A line is understood as a command with an id, or refused in words.
 pub fn import_line(line: &[u8]) {
@@ -20,9 +30,9 @@ pub fn import_line(line: &[u8]) {
             let id = command.command_id().expect("a command of an import has an id");
             let written = serde_json::to_value(&command).expect("a command can be written down");
             let mut again: Command = serde_json::from_value(written).expect("it reads");
-            again.set_command_id(id);
+            again.set_command_id(Some(id));
             assert_eq!(again, command, "it means something else when it is read again");
-            if let Err(refusals) = command.parse() {
+            if let Err(refusals) = command.check(&SameId) {
                 assert!(!refusals.is_empty(), "refused without a reason");
                 assert!(refusals.iter().all(|refusal| !refusal.message.is_empty() && !refusal.path.is_empty()), "{refusals:?}");
             }

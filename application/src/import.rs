@@ -213,7 +213,7 @@ fn asked(line: ImportLine) -> Result<Command, serde_json::Error> {
     if command.command_id().is_some_and(|id| id != command_id) {
         return Err(serde::de::Error::custom("input.commandId differs from commandId; omit it from the input"));
     }
-    command.set_command_id(command_id);
+    command.set_command_id(Some(command_id));
     Ok(command)
 }
 

@@ -14,6 +14,7 @@ pub mod executor;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod import;
+mod input;
 pub mod inputs;
 pub mod json;
 pub mod nearest;

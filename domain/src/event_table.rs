@@ -114,7 +114,7 @@ macro_rules! events {
 
 /// Makes a state an aggregate of cqrs-es.
 ///
-/// `aggregate!(Task: "task", Issued<InProject<TaskCommand>>, TaskEvent, TaskError);` stands in the module that has `decide` and
+/// `aggregate!(Task: "task", Issued<TaskCommand, TaskContext>, TaskEvent, TaskError);` stands in the module that has `decide` and
 /// `evolve`, and becomes `impl cqrs_es::Aggregate for Task` with `TYPE = "task"`, the types `Command`, `Event` and `Error` in
 /// this order, `handle` by `decide`, and `apply` by `evolve`.
 macro_rules! aggregate {

@@ -93,7 +93,7 @@ where
 
 /// A command by Anna, here, at a moment.
 pub(crate) fn at<C>(moment: &str, command: C) -> Issued<C> {
-    Issued { by: ANNA, workspace: HERE, at: instant(moment), command }
+    Issued { by: ANNA, workspace: HERE, at: instant(moment), command, context: () }
 }
 
 /// A command by Anna, here, some day.
@@ -189,7 +189,7 @@ pub(crate) fn step<A: Rules>(state: &mut A, command: A::Command) -> Result<Vec<H
     let decided = state.decide(command);
     assert_eq!(decided, handled.result, "the aggregate decided otherwise");
     let mut happened = vec![];
-    for event in decided.inspect_err(|_| assert_eq!(*state, handled.state, "a refused wish changed something"))? {
+    for event in decided.inspect_err(|_| assert_eq!(*state, handled.state, "a refused command changed something"))? {
         let stored = A::wrap(event.clone());
         let (name, version, text) = (event.event_type(), event.event_version(), stored.encode());
         let parsed = serde_json::from_str(&text).expect("an event is JSON");
@@ -205,20 +205,20 @@ pub(crate) fn step<A: Rules>(state: &mut A, command: A::Command) -> Result<Vec<H
     Ok(happened)
 }
 
-/// A wish just granted is granted: wishing it again changes nothing.
+/// A command just accepted has taken effect: the same command again changes nothing.
 pub(crate) fn assert_settled<A: Rules>(state: &A, command: A::Command) {
     if let Ok(again) = state.decide(command.clone()) {
-        assert_eq!(again, [], "the same wish again changed something");
+        assert_eq!(again, [], "the same command again changed something");
     }
 }
 
-/// What changed was wished: a stale wish meets every change that it would undo.
-pub(crate) fn assert_wished(changed: &Fields, wished: &Fields) {
-    match (changed, wished) {
+/// Only fields that the command sets have changed: a command with an old version conflicts with every change that it would undo.
+pub(crate) fn assert_set_by_command(changed: &Fields, set: &Fields) {
+    match (changed, set) {
         (_, Fields::All) => {}
-        (Fields::All, Fields::Some(_)) => panic!("everything changed where {wished:?} was wished"),
-        (Fields::Some(changed), Fields::Some(wished)) => {
-            assert!(changed.iter().all(|name| wished.contains(name)), "{changed:?} changed where {wished:?} was wished");
+        (Fields::All, Fields::Some(_)) => panic!("everything changed where {set:?} is set"),
+        (Fields::Some(changed), Fields::Some(set)) => {
+            assert!(changed.iter().all(|name| set.contains(name)), "{changed:?} changed where {set:?} is set");
         }
     }
 }

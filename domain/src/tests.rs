@@ -291,7 +291,7 @@ fn metadata_that_do_not_fit_are_not_read() {
 // Fields
 
 #[test]
-fn a_stale_wish_meets_only_what_it_would_set() {
+fn a_command_with_an_old_version_conflicts_only_with_what_it_sets() {
     let some = |names: &[&'static str]| Fields::Some(names.to_vec());
     for (mine, theirs, shared) in [
         (Fields::All, Fields::All, vec!["everything"]),

@@ -147,7 +147,7 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn tell(&self, who: usize, days_ago: f64, mut command: Command, words: &[&str]) -> Result<(), CommandError> {
-        command.set_command_id(derived(&[&["demo", command.name()], words].concat()));
+        command.set_command_id(Some(derived(&[&["demo", command.name()], words].concat())));
         let caller = Caller { actor: person(PEOPLE[who % PEOPLE.len()]), workspace: WORKSPACE, role: Role::Owner };
         let how = Circumstances {
             caller,

@@ -13,9 +13,11 @@ mod execute;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
+mod inputs;
 mod limits;
 mod loaders;
 mod meter;
+mod mutations;
 mod nulls;
 mod order;
 mod payload;
@@ -39,38 +41,25 @@ pub use limits::{
     SORT_LEVELS_MAX, TOKEN_BYTES_MAX, TYPE_NAMES_MAX, WRITTEN_BYTES_MIN,
 };
 
-use application::inputs::Patch;
-use async_graphql::{EmptySubscription, MaybeUndefined, MergedObject, Schema, SchemaBuilder};
+use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 use event::EventQueries;
-use project::{ProjectMutations, ProjectQueries};
-use schedule::{ScheduleMutations, ScheduleQueries};
+use mutations::Mutation;
+use project::ProjectQueries;
+use schedule::ScheduleQueries;
 use status::StatusQueries;
-use task::{TaskMutations, TaskQueries};
+use task::TaskQueries;
 
 /// Queries.
 #[derive(MergedObject, Default)]
 pub struct Query(StatusQueries, ProjectQueries, TaskQueries, ScheduleQueries, EventQueries);
 
-/// Mutations. Each is one command; several mutations in one request are executed in order.
-#[derive(MergedObject, Default)]
-pub struct Mutation(ProjectMutations, TaskMutations, ScheduleMutations);
-
 type Built = Schema<Query, Mutation, EmptySubscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation, EmptySubscription)
 }
 
 /// The schema in its own language, as it is committed in `schemas/graphql/schema.graphql`.
 pub fn sdl() -> String {
     builder().finish().sdl()
-}
-
-/// A field of an update: left out, cleared, or set.
-fn patch<T, U>(given: MaybeUndefined<T>, make: impl FnOnce(T) -> U) -> Patch<U> {
-    match given {
-        MaybeUndefined::Undefined => Patch::Absent,
-        MaybeUndefined::Null => Patch::Null,
-        MaybeUndefined::Value(value) => Patch::Value(make(value)),
-    }
 }

@@ -1,11 +1,12 @@
-//! Answers to mutations.
+//! Payloads: the answers to mutations.
 //!
 //! The entity of a payload always shows the effect of the mutation: a row of the read model, brought up to date with
 //! the events that it has not seen, by the read model's own rule.
 
-use super::context::{ContextExt, seen};
-use super::error::{UserError, failure, log_failure};
+use super::context::{ContextExt, execute, seen};
+use super::error::{self, UserError, failure, log_failure};
 use super::scalars::{Position, version};
+use application::command::Command;
 use application::executor::Outcome;
 use async_graphql::{Context, Error, ErrorExtensions, Result, Value, value};
 use projections::model::{ReadModel, Rows};
@@ -44,31 +45,36 @@ impl Stored {
     }
 }
 
-/// What every payload says of a command that was carried out.
-pub(crate) struct Done {
-    pub(crate) position: i64,
-    pub(crate) version: i64,
-    pub(crate) replayed: bool,
+/// The payload of a command: what it says of the command, and the entity that the command changed.
+pub(crate) trait Payload: Sized {
+    type Entity;
+    /// The field of the entity.
+    const FIELD: &'static str;
+
+    /// Of a command that was refused.
+    fn refused(user_errors: Vec<UserError>) -> Self;
+
+    /// Of a command that is stored.
+    fn stored(entity: Result<Option<Self::Entity>>, outcome: &Outcome) -> Self;
+
+    /// Reads the entity as it is after the command.
+    fn read(ctx: &Context<'_>, outcome: &Outcome) -> impl Future<Output = Result<Option<Self::Entity>>> + Send;
 }
 
-impl From<&Outcome> for Done {
-    fn from(outcome: &Outcome) -> Self {
-        Self { position: outcome.position, version: outcome.version, replayed: outcome.replayed }
-    }
+/// Carries out a command, and answers with its payload.
+pub(crate) async fn answer<P: Payload>(ctx: &Context<'_>, command: Command) -> Result<Option<P>> {
+    let outcome = match execute(ctx, command).await {
+        Ok(outcome) => outcome,
+        Err(error) => return Ok(Some(P::refused(error::answer(error)?))),
+    };
+    let entity = entity(ctx, P::FIELD, &outcome, P::read(ctx, &outcome)).await;
+    Ok(Some(P::stored(entity, &outcome)))
 }
 
-/// A payload that can be made of refusals.
-pub(crate) trait Payload {
-    fn of_refusals(user_errors: Vec<UserError>) -> Self;
-}
-
-/// The payload of a command that was refused.
-pub(crate) fn refused<P: Payload>(user_errors: Vec<UserError>) -> P {
-    P::of_refusals(user_errors)
-}
-
+/// Makes the payload of commands on an aggregate. `payload!(TaskPayload, task: Task = "task", task_after)` becomes the object
+/// `TaskPayload` of the schema with the field `task`, which `task_after(ctx, outcome)` reads.
 macro_rules! payload {
-    ($payload:ident, $field:ident, $entity:ty, $what:literal) => {
+    ($payload:ident, $field:ident: $entity:ty = $what:literal, $read:path) => {
         #[doc = concat!("Result of a command on a ", $what, ". If the command was refused, `", $what, "`, `position` and `version` are null.")]
         #[derive(async_graphql::SimpleObject)]
         #[graphql(complex)]
@@ -76,9 +82,9 @@ macro_rules! payload {
             #[graphql(skip)]
             $field: async_graphql::Result<Option<$entity>>,
             /// Why the command was refused; empty if it was accepted.
-            user_errors: Vec<UserError>,
+            user_errors: Vec<$crate::graphql::error::UserError>,
             /// Position of the command's last event in the log. Pass it as `minPosition` to read your own write.
-            position: Option<Position>,
+            position: Option<$crate::graphql::scalars::Position>,
             /// Version of the object after the command.
             version: Option<i32>,
             /// Whether the command was executed before and this is its recorded result.
@@ -93,21 +99,29 @@ macro_rules! payload {
             }
         }
 
-        impl $payload {
-            pub(crate) fn done($field: async_graphql::Result<Option<$entity>>, done: &$crate::graphql::payload::Done) -> Self {
+        impl $crate::graphql::payload::Payload for $payload {
+            type Entity = $entity;
+            const FIELD: &'static str = $what;
+
+            fn refused(user_errors: Vec<$crate::graphql::error::UserError>) -> Self {
+                Self { $field: Ok(None), user_errors, position: None, version: None, replayed: false }
+            }
+
+            fn stored($field: async_graphql::Result<Option<$entity>>, outcome: &application::executor::Outcome) -> Self {
                 Self {
                     $field,
                     user_errors: vec![],
-                    position: Some(Position(done.position)),
-                    version: Some($crate::graphql::scalars::version(done.version)),
-                    replayed: done.replayed,
+                    position: Some($crate::graphql::scalars::Position(outcome.position)),
+                    version: Some($crate::graphql::scalars::version(outcome.version)),
+                    replayed: outcome.replayed,
                 }
             }
-        }
 
-        impl $crate::graphql::payload::Payload for $payload {
-            fn of_refusals(user_errors: Vec<UserError>) -> Self {
-                Self { $field: Ok(None), user_errors, position: None, version: None, replayed: false }
+            async fn read(
+                ctx: &async_graphql::Context<'_>,
+                outcome: &application::executor::Outcome,
+            ) -> async_graphql::Result<Option<$entity>> {
+                $read(ctx, outcome).await
             }
         }
     };
@@ -115,9 +129,9 @@ macro_rules! payload {
 
 pub(crate) use payload;
 
-/// The entity of a payload, if it is asked for. A command that is stored is answered as such, whether or not its entity can be
-/// read: whoever took it for lost and sent it again might do it twice.
-pub(crate) async fn entity<T>(
+/// The entity of a payload, if it is selected. A command that is stored is answered as such, even if its entity cannot be
+/// read: a client that took it for lost and sent it again might carry it out twice.
+async fn entity<T>(
     ctx: &Context<'_>,
     field: &'static str,
     outcome: &Outcome,
@@ -141,7 +155,7 @@ pub(crate) async fn entity<T>(
     Err(error)
 }
 
-/// The row of an entity as it is after a command, whether or not the read model has seen it.
+/// The row of an entity as it is after a command, even if the read model has not applied its events yet.
 pub(crate) async fn current<M, F>(
     ctx: &Context<'_>,
     key: M::Key,

@@ -16,10 +16,11 @@ fn everybody_but_a_viewer_sends_commands_and_who_looks_after_the_workspace_gives
 }
 
 /// What a member with a role in the project comes to with commands that everybody below may not send.
-fn least(need: Need, own: bool, above: Option<CollaboratorRole>) -> Vec<Option<CollaboratorRole>> {
-    let asks = Asks { command: "x", need };
+fn least(need: Need, own: bool, at_least: Option<CollaboratorRole>) -> Vec<Option<CollaboratorRole>> {
     let roles = [None].into_iter().chain(CollaboratorRole::ALL.map(Some));
-    roles.filter(|role| may_do(&caller(Role::Member), asks, Standing::InProject(InProject { role: *role, own, above })).is_ok()).collect()
+    roles
+        .filter(|role| may_do(&caller(Role::Member), "x", need, CallerRole::InProject(ProjectRole { role: *role, own, at_least })).is_ok())
+        .collect()
 }
 
 #[test]
@@ -41,16 +42,15 @@ fn a_member_may_do_what_its_role_in_the_project_or_its_own_part_lets_it() {
 
 #[test]
 fn an_admin_is_a_manager_everywhere_and_an_owner_or_a_service_an_owner() {
-    let nobody = Standing::InProject(InProject { role: None, own: false, above: None });
-    let may = |role, need| may_do(&caller(role), Asks { command: "x", need }, nobody).is_ok();
+    let nobody = CallerRole::InProject(ProjectRole { role: None, own: false, at_least: None });
+    let may = |role, need| may_do(&caller(role), "x", need, nobody).is_ok();
     assert_eq!(Role::ALL.map(|role| may(role, Need::Project(Manager))), [false, false, true, true, true]);
     assert_eq!(Role::ALL.map(|role| may(role, Need::Project(Owner))), [false, false, false, true, true]);
 }
 
 #[test]
 fn what_is_in_no_project_is_open_only_where_a_need_says_so() {
-    let asks = |need| Asks { command: "x", need };
-    let may = |need| Role::ALL.map(|role| may_do(&caller(role), asks(need), Standing::NoProject).is_ok());
+    let may = |need| Role::ALL.map(|role| may_do(&caller(role), "x", need, CallerRole::NoProject).is_ok());
     for role in CollaboratorRole::ALL {
         // Milestones are everybody's.
         assert_eq!(may(Need::ProjectOrMilestone(role)), [false, true, true, true, true]);
@@ -58,9 +58,9 @@ fn what_is_in_no_project_is_open_only_where_a_need_says_so() {
         assert_eq!(may(Need::ProjectOrOwn(role)), [false; 5]);
     }
     assert_eq!(may(Need::Membership), [false, true, true, true, true]);
-    let in_project = Standing::InProject(InProject { role: Some(Owner), own: true, above: None });
-    for standing in [Standing::NoProject, in_project] {
-        let may = Role::ALL.map(|role| may_do(&caller(role), Asks::for_the_service("tick"), standing).is_ok());
+    let in_project = CallerRole::InProject(ProjectRole { role: Some(Owner), own: true, at_least: None });
+    for role in [CallerRole::NoProject, in_project] {
+        let may = Role::ALL.map(|workspace_role| may_do(&caller(workspace_role), "tick", Need::Service, role).is_ok());
         assert_eq!(may, [false, false, false, false, true]);
     }
 }

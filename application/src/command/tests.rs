@@ -3,7 +3,8 @@
 mod texts;
 
 use super::*;
-use crate::inputs::{Patch, Wire, Word};
+use crate::input::{Patch, Wire, Word};
+use crate::testing::Counting;
 use domain::task::Status;
 use domain::values::{CollaboratorRole, Priority, ThresholdUnit};
 use serde_json::{Value, from_value, json, to_value};
@@ -18,7 +19,7 @@ fn hash(name: &str, input: Value) -> [u8; 32] {
 
 /// What is wrong with a command: codes and paths.
 fn wrong(name: &str, input: Value) -> Vec<(&'static str, String)> {
-    let refusals = read(name, input).expect("it reads").parse().err().unwrap_or_default();
+    let refusals = read(name, input).expect("it reads").check(&Counting::from(1)).err().unwrap_or_default();
     refusals.into_iter().map(|refusal| (refusal.code, refusal.path.join("."))).collect()
 }
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::caller::{Role, Source};
-use crate::ports::LogError;
+use crate::ports::{Claim, LogError};
 use crate::testing::{HISTORIES_AT_ONCE, MemoryLog, NOW, by, caller, command, node, project, send, task};
-use domain::ids::UserId;
+use domain::ids::{ProjectId, UserId};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde_json::json;

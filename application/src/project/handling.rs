@@ -1,61 +1,38 @@
-//! Commands on projects.
+//! What commands on projects depend on: nothing but the project itself, and a new project's key being unique.
 
-use crate::access::{Asks, InProject, Standing};
+use crate::access::{CallerRole, ProjectRole};
 use crate::caller::Caller;
 use crate::error::CommandError;
-use crate::executor::{Handling, Prepared};
-use crate::inputs::Refusal;
+use crate::executor::{Dependencies, Executable};
+use crate::input::Refusal;
 use crate::ports::Claim;
-use crate::project::ProjectOrder;
-use crate::state_cache::{States, Versioned};
-use domain::fields::Fields;
+use crate::state_cache::{StateCache, Versioned};
 use domain::ids::ProjectId;
 use domain::project::{Project, ProjectCommand, ProjectError};
 use uuid::Uuid;
 
-/// The kind of claim that keeps project keys unique in a workspace, for ever.
+/// The kind of claim that keeps project keys unique in a workspace, permanently.
 pub const PROJECT_KEY_CLAIM: &str = "project_key";
 
-/// A project command with its id settled.
-pub(crate) struct ProjectHandling {
-    pub(crate) id: ProjectId,
-    pub(crate) asks: Asks,
-    pub(crate) order: ProjectOrder,
-}
+impl Executable for Project {
+    type DomainCommand = ProjectCommand;
+    type Context = ();
 
-impl Handling for ProjectHandling {
-    type Entity = Project;
-
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn creates(&self) -> bool {
-        matches!(self.order.wish, ProjectCommand::Create(_))
-    }
-
-    fn expected_version(&self) -> Option<i64> {
-        self.order.expected_version
-    }
-
-    fn fields(&self) -> Fields {
-        self.order.wish.fields()
-    }
-
-    fn asks(&self) -> Asks {
-        self.asks
-    }
-
-    async fn prepare(&self, _: &States, caller: &Caller, own: &Versioned<Project>) -> Result<Prepared<Project>, CommandError> {
-        let wish = self.order.wish.clone();
-        let claim = match &wish {
+    async fn dependencies(
+        id: Uuid,
+        command: &ProjectCommand,
+        _: &StateCache,
+        caller: &Caller,
+        own: &Versioned<Self>,
+    ) -> Result<Dependencies<()>, CommandError> {
+        let claim = match command {
             ProjectCommand::Create(create) => {
                 let taken = Refusal::by_rule(&ProjectError::KeyTaken(create.key.clone()));
                 Some((Claim { kind: PROJECT_KEY_CLAIM, value: create.key.to_string() }, taken))
             }
             _ => None,
         };
-        let standing = Standing::InProject(InProject::to_project(&own.state, caller.actor, &wish));
-        Ok(Prepared { command: Box::new(|issued| issued.with(wish)), relied_on: vec![], project_id: Some(self.id), standing, claim })
+        let role = CallerRole::InProject(ProjectRole::for_command(&own.state, caller.actor, command));
+        Ok(Dependencies { context: (), guards: vec![], project_id: Some(ProjectId(id)), role, claim })
     }
 }

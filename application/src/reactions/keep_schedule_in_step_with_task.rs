@@ -37,10 +37,10 @@ impl Reaction for KeepScheduleInStepWithTask {
     async fn react(&self, application: &Application, cause: &Cause<'_>) -> Result<(), CommandError> {
         let (task, version) = (TaskId(cause.event().aggregate_id), cause.event().version);
         let due_changed = matches!(cause.event().event, Event::Task(TaskEvent::TaskDueDateChanged(_)));
-        if !due_changed && !application.may_have_follower(task, version).await? {
+        if !due_changed && !application.executor.may_have_follower(task, version).await? {
             return Ok(());
         }
-        application.follow(&cause.circumstances(), Some(&cause.key("follow", task.0)), task).await.map(|_| ())
+        application.executor.follow(&cause.circumstances(), Some(&cause.key("follow", task.0)), task).await.map(|_| ())
     }
 }
 

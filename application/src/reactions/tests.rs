@@ -505,7 +505,7 @@ async fn each_command_that_answers_an_event_is_carried_out_once() {
     // A crash in between repeats the whole answer.
     for _ in 0..2 {
         for task in &tasks {
-            node.follow(&cause.circumstances(), Some(&cause.key("follow", task.0)), *task).await.expect("it is followed");
+            node.executor.follow(&cause.circumstances(), Some(&cause.key("follow", task.0)), *task).await.expect("it is followed");
         }
     }
     assert_eq!(log.names().into_iter().filter(|name| *name == "schedule_created").count(), 2);

@@ -1,91 +1,88 @@
-//! Inputs of schedule commands.
+//! Inputs of commands on schedules, and how they become commands of the domain.
 
-use crate::inputs::{Checks, Refusal};
-use crate::inputs::{DueInput, Patch, Wire};
-use domain::ids::{ProjectId, ScheduleId, TaskId};
+use crate::executor::Request;
+use crate::input::{Checks, Id, Int, Patch, Refusal, Text, ThresholdUnit, define_inputs};
+use crate::task::DueInput;
+use domain::ids::{ProjectId, TaskId};
 use domain::schedule::{CreateSchedule, ScheduleCommand, UpdateSchedule};
-use domain::values::{InvalidValue, Threshold, ThresholdUnit, Thresholds, Title};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use domain::values::{InvalidValue, Threshold, Thresholds, Title};
 
-/// A time before the due instant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ThresholdInput {
-    pub amount: i64,
-    pub unit: Wire<ThresholdUnit>,
+type Checked = Result<Request<ScheduleCommand>, Vec<Refusal>>;
+
+/// The inputs of commands on schedules, as `$define` makes them: see [`define_inputs`] for the form of a row.
+#[macro_export]
+macro_rules! schedule_inputs {
+    ($define:ident) => {
+        $define! {
+            /// A time before the due instant.
+            input ThresholdInput {
+                /// Number of units, at most ten years in total.
+                amount: Int,
+                /// Unit.
+                unit: ThresholdUnit,
+            }
+
+            /// Input of `scheduleCreate`. Without a project and a task it creates a milestone.
+            input ScheduleCreateInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// ID of the new schedule, a UUID. Generated if omitted.
+                id: Option<Id>,
+                /// The project of the schedule.
+                project_id: Option<Id>,
+                /// The task of the schedule, if any.
+                task_id: Option<Id>,
+                /// One line of 1 to 200 characters.
+                title: Text,
+                /// When it is due. A date without a time zone ends in the time zone of the project; for a milestone in UTC.
+                due: DueInput,
+                /// Thresholds at which it warns, at most 20. 3 days if omitted.
+                thresholds: Option<Vec<ThresholdInput>>,
+            }
+
+            /// Input of `scheduleUpdate`. An omitted field keeps its value.
+            input ScheduleUpdateInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
+                expected_version: Option<Int>,
+                /// The schedule.
+                id: Id,
+            } patch {
+                /// One line of 1 to 200 characters.
+                title: Text,
+                /// Thresholds at which it warns, at most 20, replacing the current ones; [] for none.
+                thresholds: Vec<ThresholdInput>,
+            }
+
+            /// Input of `scheduleReschedule`.
+            input ScheduleRescheduleInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if the due instant has changed since this version.
+                expected_version: Option<Int>,
+                /// The schedule.
+                id: Id,
+                /// When it is due.
+                due: DueInput,
+            }
+
+            /// Input of commands that take only a schedule.
+            input ScheduleInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
+                expected_version: Option<Int>,
+                /// The schedule.
+                id: Id,
+            }
+        }
+    };
 }
 
-/// Input of `scheduleCreate`. Without a project and a task it creates a milestone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ScheduleCreateInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub project_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task_id: Option<Uuid>,
-    pub title: String,
-    pub due: DueInput,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub thresholds: Option<Vec<ThresholdInput>>,
-}
+schedule_inputs!(define_inputs);
 
-/// Input of `scheduleUpdate`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ScheduleUpdateInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    pub title: Patch<String>,
-    #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    pub thresholds: Patch<Vec<ThresholdInput>>,
-}
-
-/// Input of `scheduleReschedule`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ScheduleRescheduleInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    pub due: DueInput,
-}
-
-/// Input of commands that take only a schedule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ScheduleInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-}
-
-/// A checked wish about a schedule.
-pub(crate) struct ScheduleOrder {
-    /// `None`: a new schedule gets a new id.
-    pub(crate) id: Option<ScheduleId>,
-    pub(crate) expected_version: Option<i64>,
-    pub(crate) wish: ScheduleCommand,
-}
-
-fn order(id: Uuid, expected_version: Option<i64>, wish: ScheduleCommand) -> ScheduleOrder {
-    ScheduleOrder { id: Some(ScheduleId(id)), expected_version, wish }
-}
-
-fn thresholds(checks: &mut Checks, given: Vec<ThresholdInput>) -> Option<Thresholds> {
+fn check_thresholds(checks: &mut Checks, given: Vec<ThresholdInput>) -> Option<Thresholds> {
     let given: Vec<_> = given
         .into_iter()
         .enumerate()
@@ -96,15 +93,14 @@ fn thresholds(checks: &mut Checks, given: Vec<ThresholdInput>) -> Option<Thresho
 }
 
 impl ScheduleCreateInput {
-    pub(crate) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let title = checks.value("title", Title::new(self.title));
-        let due = self.due.parse(&mut checks, "due");
-        let thresholds = match self.thresholds {
-            Some(given) => thresholds(&mut checks, given),
-            None => Some(Thresholds::default()),
-        };
-        let create = (|| {
+    pub(crate) fn request(self) -> Checked {
+        let create = Checks::all(|checks| {
+            let title = checks.value("title", Title::new(self.title));
+            let due = self.due.check(checks, "due");
+            let thresholds = match self.thresholds {
+                Some(given) => check_thresholds(checks, given),
+                None => Some(Thresholds::default()),
+            };
             Some(CreateSchedule {
                 project_id: self.project_id.map(ProjectId),
                 task_id: self.task_id.map(TaskId),
@@ -112,46 +108,37 @@ impl ScheduleCreateInput {
                 due: due?,
                 thresholds: thresholds?,
             })
-        })();
-        let create = checks.finish(create)?;
-        Ok(ScheduleOrder { id: self.id.map(ScheduleId), expected_version: None, wish: ScheduleCommand::Create(Box::new(create)) })
+        })?;
+        Ok(Request::create(self.id, ScheduleCommand::Create(Box::new(create))))
     }
 }
 
 impl ScheduleUpdateInput {
-    pub(crate) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let update = UpdateSchedule {
-            title: self.title.required(&mut checks, "title", Title::new),
-            thresholds: match self.thresholds {
-                Patch::Absent => None,
-                Patch::Null => checks.value(
-                    "thresholds",
-                    Err(InvalidValue::new("thresholds cannot be null; omit them to keep the current ones, or pass [] for none")),
-                ),
-                Patch::Value(given) => thresholds(&mut checks, given),
-            },
-        };
-        let update = checks.finish(Some(update))?;
-        Ok(order(self.id, self.expected_version, ScheduleCommand::Update(update)))
+    pub(crate) fn request(self) -> Checked {
+        let not_null = "thresholds cannot be null; omit them to keep the current ones, or pass [] for none";
+        let update = Checks::all(|checks| {
+            Some(UpdateSchedule {
+                title: self.title.required(checks, "title", Title::new),
+                thresholds: match self.thresholds {
+                    Patch::Absent => None,
+                    Patch::Null => checks.value("thresholds", Err(InvalidValue::new(not_null))),
+                    Patch::Value(given) => check_thresholds(checks, given),
+                },
+            })
+        })?;
+        Ok(Request::on(self.id, self.expected_version, ScheduleCommand::Update(update)))
     }
 }
 
 impl ScheduleRescheduleInput {
-    pub(crate) fn parse(self) -> Result<ScheduleOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let due = self.due.parse(&mut checks, "due");
-        let due = checks.finish(due)?;
-        Ok(order(self.id, self.expected_version, ScheduleCommand::Reschedule(due)))
+    pub(crate) fn request(self) -> Checked {
+        let due = Checks::all(|checks| self.due.check(checks, "due"))?;
+        Ok(Request::on(self.id, self.expected_version, ScheduleCommand::Reschedule(due)))
     }
 }
 
 impl ScheduleInput {
-    pub(crate) fn meet(self) -> ScheduleOrder {
-        order(self.id, self.expected_version, ScheduleCommand::Meet)
-    }
-
-    pub(crate) fn delete(self) -> ScheduleOrder {
-        order(self.id, self.expected_version, ScheduleCommand::Delete)
+    pub(crate) fn request(self, command: ScheduleCommand) -> Checked {
+        Ok(Request::on(self.id, self.expected_version, command))
     }
 }

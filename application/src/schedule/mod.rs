@@ -1,9 +1,8 @@
-//! Commands on schedules: their inputs, and what they rely on.
+//! Commands on schedules: their inputs, what they depend on, and those that only the service sends.
 
+mod follow;
 mod handling;
 mod inputs;
 
-pub use handling::FOLLOWER_CLAIM;
-pub(crate) use handling::{ScheduleHandling, follower_of};
-pub(crate) use inputs::ScheduleOrder;
+pub use follow::FOLLOWER_CLAIM;
 pub use inputs::{ScheduleCreateInput, ScheduleInput, ScheduleRescheduleInput, ScheduleUpdateInput, ThresholdInput};

@@ -1,103 +1,60 @@
-//! Commands on tasks. Each relies on the task's project being active, and so on its version.
+//! What commands on tasks depend on: the task's project being active, and so its version.
 
-use crate::access::{self, Asks, Standing};
+use crate::access::{CallerRole, ProjectRole};
 use crate::caller::Caller;
 use crate::error::CommandError;
-use crate::executor::{Handling, Prepared, refused};
+use crate::executor::{Dependencies, Executable, refused};
 use crate::ports::Guard;
-use crate::state_cache::{States, Versioned};
-use crate::task::{TaskOrder, TaskWish};
-use domain::fields::Fields;
-use domain::ids::{CommentId, ProjectId, TaskId, UserId};
+use crate::state_cache::{StateCache, Versioned};
+use domain::ids::{ProjectId, UserId};
 use domain::project::{Home, Project};
-use domain::task::{Comment, InProject, MoveTask, Task, TaskCommand, TaskError};
+use domain::task::{MoveTask, Task, TaskCommand, TaskContext, TaskError};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A task command with its ids settled.
-pub(crate) struct TaskHandling {
-    pub(crate) id: TaskId,
-    /// The id of the comment, should the wish be one.
-    pub(crate) comment_id: CommentId,
-    pub(crate) asks: Asks,
-    pub(crate) order: TaskOrder,
-}
+impl Executable for Task {
+    type DomainCommand = TaskCommand;
+    type Context = TaskContext;
 
-impl Handling for TaskHandling {
-    type Entity = Task;
-
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn creates(&self) -> bool {
-        matches!(self.order.wish, TaskWish::Create(..))
-    }
-
-    fn expected_version(&self) -> Option<i64> {
-        self.order.expected_version
-    }
-
-    fn fields(&self) -> Fields {
-        match &self.order.wish {
-            TaskWish::Create(..) => Fields::All,
-            TaskWish::Move(_) => Fields::one("project"),
-            TaskWish::Comment(_) => Fields::Some(vec![]),
-            TaskWish::Other(command) => command.fields(),
+    async fn dependencies(
+        _: Uuid,
+        command: &TaskCommand,
+        states: &StateCache,
+        caller: &Caller,
+        own: &Versioned<Self>,
+    ) -> Result<Dependencies<TaskContext>, CommandError> {
+        let project_id = match command {
+            TaskCommand::Create(create) => create.project_id,
+            _ => own.state.project_id().ok_or_else(|| refused(&TaskError::NotFound))?,
+        };
+        let (home, project, guard) = home(states, project_id).await?;
+        let mut role = ProjectRole::of(&project, caller.actor).own_if(is_own(&own.state, command, caller.actor));
+        let (mut context, mut guards) = (TaskContext::new(home), vec![guard]);
+        if let TaskCommand::Move(MoveTask { project_id: target_id }) = command {
+            let (target, project, guard) = self::home(states, *target_id).await?;
+            role = role.and_in(&project, caller.actor);
+            guards.extend((*target_id != project_id).then_some(guard));
+            context.target = Some(target);
         }
-    }
-
-    fn asks(&self) -> Asks {
-        self.asks
-    }
-
-    async fn prepare(&self, states: &States, caller: &Caller, own: &Versioned<Task>) -> Result<Prepared<Task>, CommandError> {
-        let home_id = match &self.order.wish {
-            TaskWish::Create(project_id, _) => *project_id,
-            TaskWish::Move(_) | TaskWish::Comment(_) | TaskWish::Other(_) => {
-                own.state.project_id().ok_or_else(|| refused(&TaskError::NotFound))?
-            }
-        };
-        let (home, project, mut relied_on) = home(states, home_id).await?;
-        let mut standing = access::InProject::of(&project, caller.actor).own_if(self.is_own(own, caller.actor));
-        let wish = match &self.order.wish {
-            TaskWish::Create(_, create) => TaskCommand::Create(create.clone()),
-            TaskWish::Move(to) => {
-                let (to, project, also) = self::home(states, *to).await?;
-                standing = standing.and_in(&project, caller.actor);
-                relied_on.extend(also.into_iter().filter(|_| to.id != home_id));
-                TaskCommand::Move(MoveTask { to })
-            }
-            TaskWish::Comment(body) => TaskCommand::Comment(Comment { comment_id: self.comment_id, body: body.clone() }),
-            TaskWish::Other(command) => command.clone(),
-        };
-        Ok(Prepared {
-            command: Box::new(|issued| issued.with(InProject { home, wish })),
-            relied_on,
-            project_id: Some(home_id),
-            standing: Standing::InProject(standing),
-            claim: None,
-        })
+        Ok(Dependencies { context, guards, project_id: Some(project_id), role: CallerRole::InProject(role), claim: None })
     }
 }
 
-impl TaskHandling {
-    /// Whether the wish is about the caller's own work: a task assigned to the caller, and only the caller's part in it.
-    fn is_own(&self, own: &Versioned<Task>, actor: UserId) -> bool {
-        let mine = match &*own.state {
-            Task::Live(live) => live.assignee_ids.contains(actor),
-            Task::Absent | Task::Deleted { .. } => false,
-        };
-        match &self.order.wish {
-            TaskWish::Other(TaskCommand::Unassign(user_id)) => mine && *user_id == actor,
-            TaskWish::Create(..) | TaskWish::Move(_) | TaskWish::Comment(_) | TaskWish::Other(_) => mine,
-        }
+/// Whether a command is about the caller's own work: a task assigned to the caller, and only the caller's part in it.
+fn is_own(task: &Task, command: &TaskCommand, actor: UserId) -> bool {
+    let mine = match task {
+        Task::Live(live) => live.assignee_ids.contains(actor),
+        Task::Absent | Task::Deleted { .. } => false,
+    };
+    match command {
+        TaskCommand::Unassign(user_id) => mine && *user_id == actor,
+        _ => mine,
     }
 }
 
-/// The project that a task or schedule lives in, as they see it and in full, with its version to rely on.
-pub(crate) async fn home(states: &States, id: ProjectId) -> Result<(Home, Arc<Project>, Vec<(Guard, bool)>), CommandError> {
+/// The project of a task or schedule, as they see it and in full, with its version as a guard.
+pub(crate) async fn home(states: &StateCache, id: ProjectId) -> Result<(Home, Arc<Project>, (Guard, bool)), CommandError> {
     let project = states.get::<Project>(id.0).await?;
     let home = project.state.as_home(id).ok_or_else(|| refused(&TaskError::ProjectNotFound))?;
-    Ok((home, project.state, vec![(Guard { aggregate_id: id.0, version: project.version }, project.cached)]))
+    Ok((home, project.state, (Guard { aggregate_id: id.0, version: project.version }, project.cached)))
 }

@@ -1,193 +1,180 @@
-//! Inputs of task commands.
+//! Inputs of commands on tasks, and how they become commands of the domain.
 
-use crate::inputs::{Checks, Refusal};
-use crate::inputs::{Patch, Wire};
-use chrono::NaiveDate;
-use domain::ids::{ProjectId, TaskId, UserId};
-use domain::task::{ChangeStatus, CreateTask, Status, TaskCommand, UpdateTask};
+use crate::executor::Request;
+use crate::input::{Checks, Day, Id, Int, Moment, Patch, Refusal, TaskPriority, TaskStatus, Text, Zone, define_inputs};
+use crate::ports::Ids;
+use domain::ids::{CommentId, ProjectId, UserId};
+use domain::task::{ChangeStatus, Comment, CreateTask, MoveTask, TaskCommand, UpdateTask};
 use domain::values::{
-    Assignees, BlockedReason, Category, CommentBody, Description, DueWish, Instant, InvalidValue, Priority, Tag, Tags, Title, parse_zone,
+    Assignees, BlockedReason, Category, CommentBody, Description, DueRequest, InvalidValue, Priority, Tag, Tags, Title, parse_zone,
     valid_date, valid_instant,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// Longest estimate, in minutes: ten years without a break.
 pub const ESTIMATE_MINUTES_MAX: i64 = 5_256_000;
 
-/// When something is due: exactly one of `date` and `at`. `timeZone` goes with `date`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DueInput {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub date: Option<NaiveDate>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
-    pub at: Option<Instant>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_zone: Option<String>,
+type Checked = Result<Request<TaskCommand>, Vec<Refusal>>;
+
+/// The inputs of commands on tasks, as `$define` makes them: see [`define_inputs`] for the form of a row.
+#[macro_export]
+macro_rules! task_inputs {
+    ($define:ident) => {
+        $define! {
+            /// When something is due: exactly one of `date` and `at`. `timeZone` applies to `date` and defaults to the time zone of
+            /// the project.
+            input DueInput {
+                /// Due at the end of this day.
+                date: Option<Day>,
+                /// Due at this instant.
+                at: Option<Moment>,
+                /// Time zone in which the day ends.
+                time_zone: Option<Zone>,
+            }
+
+            /// Input of `taskCreate`.
+            #[derive(Default)]
+            input TaskCreateInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// ID of the new task, a UUID. Generated if omitted.
+                id: Option<Id>,
+                /// The project of the new task.
+                project_id: Id,
+                /// One line of 1 to 200 characters.
+                title: Text,
+                /// At most 64 KiB.
+                description: Option<Text>,
+                /// MEDIUM if omitted.
+                priority: Option<TaskPriority>,
+                /// One line of 1 to 50 characters.
+                category: Option<Text>,
+                /// At most 50 tags, each one line of 1 to 50 characters.
+                tags: Option<Vec<Text>>,
+                /// At most 50 users.
+                assignee_ids: Option<Vec<Id>>,
+                /// When it is due.
+                due: Option<DueInput>,
+                /// Estimated duration in minutes, 0 to 5,256,000.
+                estimate_minutes: Option<Int>,
+            }
+
+            /// Input of `taskUpdate`. An omitted field keeps its value; null clears it.
+            input TaskUpdateInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
+                expected_version: Option<Int>,
+                /// The task.
+                id: Id,
+            } patch {
+                /// One line of 1 to 200 characters.
+                title: Text,
+                /// At most 64 KiB; null clears it.
+                description: Text,
+                /// One line of 1 to 50 characters.
+                category: Text,
+                /// At most 50 tags, each one line of 1 to 50 characters, replacing the current ones; null removes all.
+                tags: Vec<Text>,
+                /// Estimated duration in minutes, 0 to 5,256,000.
+                estimate_minutes: Int,
+            }
+
+            /// Input of commands that take only a task.
+            input TaskInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if a field that the command sets has changed since this version.
+                expected_version: Option<Int>,
+                /// The task.
+                id: Id,
+            }
+
+            /// Input of `taskAssign` and `taskUnassign`.
+            input TaskAssigneeInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if the assignees have changed since this version.
+                expected_version: Option<Int>,
+                /// The task.
+                id: Id,
+                /// The user.
+                user_id: Id,
+            }
+
+            /// Input of `taskChangeStatus`.
+            input TaskChangeStatusInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if the status has changed since this version.
+                expected_version: Option<Int>,
+                /// The task.
+                id: Id,
+                /// The new status. DONE equals `taskComplete`.
+                status: TaskStatus,
+                /// Why the task is blocked, one line of 1 to 1000 characters. Required with BLOCKED and not allowed otherwise.
+                blocked_reason: Option<Text>,
+            }
+
+            /// Input of `taskChangePriority`.
+            input TaskChangePriorityInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if the priority has changed since this version.
+                expected_version: Option<Int>,
+                /// The task.
+                id: Id,
+                /// The new priority.
+                priority: TaskPriority,
+            }
+
+            /// Input of `taskSetDue`.
+            input TaskSetDueInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if the due instant has changed since this version.
+                expected_version: Option<Int>,
+                /// The task.
+                id: Id,
+                /// When it is due.
+                due: DueInput,
+            }
+
+            /// Input of `taskMove`.
+            input TaskMoveInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// Fails with VERSION_CONFLICT if the project has changed since this version.
+                expected_version: Option<Int>,
+                /// The task.
+                id: Id,
+                /// The new project.
+                project_id: Id,
+            }
+
+            /// Input of `taskComment`.
+            input TaskCommentInput {
+                /// Makes the command safe to retry: a UUID that you generate for each command.
+                command_id: Option<Id>,
+                /// The task.
+                id: Id,
+                /// Text of the comment, at most 64 KiB.
+                body: Text,
+            }
+        }
+    };
 }
 
-/// Input of `taskCreate`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskCreateInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Uuid>,
-    pub project_id: Uuid,
-    pub title: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority: Option<Wire<Priority>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assignee_ids: Option<Vec<Uuid>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<DueInput>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub estimate_minutes: Option<i64>,
-}
-
-/// Input of `taskUpdate`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskUpdateInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    pub title: Patch<String>,
-    #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    pub description: Patch<String>,
-    #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    pub category: Patch<String>,
-    #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    pub tags: Patch<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    pub estimate_minutes: Patch<i64>,
-}
-
-/// Input of commands that take only a task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-}
-
-/// Input of `taskAssign` and `taskUnassign`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskAssigneeInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    pub user_id: Uuid,
-}
-
-/// Input of `taskChangeStatus`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskChangeStatusInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    pub status: Wire<Status>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blocked_reason: Option<String>,
-}
-
-/// Input of `taskChangePriority`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskChangePriorityInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    pub priority: Wire<Priority>,
-}
-
-/// Input of `taskSetDue`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskSetDueInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    pub due: DueInput,
-}
-
-/// Input of `taskMove`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskMoveInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_version: Option<i64>,
-    pub id: Uuid,
-    pub project_id: Uuid,
-}
-
-/// Input of `taskComment`. `id` is the task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaskCommentInput {
-    #[serde(default, skip_serializing)]
-    pub command_id: Option<Uuid>,
-    pub id: Uuid,
-    pub body: String,
-}
-
-/// A checked wish about a task.
-pub(crate) struct TaskOrder {
-    /// `None`: a new task gets a new id.
-    pub(crate) id: Option<TaskId>,
-    pub(crate) expected_version: Option<i64>,
-    pub(crate) wish: TaskWish,
-}
-
-/// A wish that may still need ids or another project.
-pub(crate) enum TaskWish {
-    Create(ProjectId, Box<CreateTask>),
-    Move(ProjectId),
-    Comment(CommentBody),
-    Other(TaskCommand),
-}
-
-fn order(id: Uuid, expected_version: Option<i64>, wish: TaskCommand) -> TaskOrder {
-    TaskOrder { id: Some(TaskId(id)), expected_version, wish: TaskWish::Other(wish) }
-}
+task_inputs!(define_inputs);
 
 impl DueInput {
-    pub(crate) fn parse(self, checks: &mut Checks, path: &str) -> Option<DueWish> {
+    pub(crate) fn check(self, checks: &mut Checks, path: &str) -> Option<DueRequest> {
         let zone = self.time_zone.map(|name| checks.value(&format!("{path}.timeZone"), parse_zone(&name)));
         match (self.date, self.at) {
             (Some(date), None) => {
                 let date = checks.value(&format!("{path}.date"), valid_date(date))?;
-                Some(DueWish::On(date, zone.flatten()))
+                Some(DueRequest::On(date, zone.flatten()))
             }
-            (None, Some(at)) if zone.is_none() => checks.value(&format!("{path}.at"), valid_instant(at)).map(DueWish::At),
+            (None, Some(at)) if zone.is_none() => checks.value(&format!("{path}.at"), valid_instant(at.0)).map(DueRequest::At),
             (None, Some(_)) => {
                 let message = "timeZone applies only to date; omit it with at, which is already an instant";
                 checks.value(&format!("{path}.timeZone"), Err(InvalidValue::new(message)))
@@ -197,7 +184,7 @@ impl DueInput {
     }
 }
 
-fn tags(checks: &mut Checks, tags: Vec<String>) -> Option<Tags> {
+fn check_tags(checks: &mut Checks, tags: Vec<String>) -> Option<Tags> {
     let tags: Vec<_> = tags.into_iter().enumerate().map(|(index, tag)| checks.value(&format!("tags.{index}"), Tag::new(tag))).collect();
     let tags: Option<Vec<Tag>> = tags.into_iter().collect();
     tags.and_then(|tags| checks.value("tags", Tags::new(tags)))
@@ -211,18 +198,18 @@ fn estimate(minutes: i64) -> Result<u32, InvalidValue> {
 }
 
 impl TaskCreateInput {
-    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let title = checks.value("title", Title::new(self.title));
-        let description = checks.value("description", self.description.map_or_else(|| Ok(Description::empty()), Description::new));
-        let category = checks.value("category", self.category.map(Category::new).transpose());
-        let tags = tags(&mut checks, self.tags.unwrap_or_default());
-        let people = self.assignee_ids.unwrap_or_default();
-        let assignee_ids = checks.value("assigneeIds", Assignees::new(people.into_iter().map(UserId)));
-        let due = self.due.map(|due| due.parse(&mut checks, "due"));
-        let estimate_minutes = checks.value("estimateMinutes", self.estimate_minutes.map(estimate).transpose());
-        let create = (|| {
+    pub(crate) fn request(self) -> Checked {
+        let create = Checks::all(|checks| {
+            let title = checks.value("title", Title::new(self.title));
+            let description = checks.value("description", self.description.map_or_else(|| Ok(Description::empty()), Description::new));
+            let category = checks.value("category", self.category.map(Category::new).transpose());
+            let tags = check_tags(checks, self.tags.unwrap_or_default());
+            let people = self.assignee_ids.unwrap_or_default();
+            let assignee_ids = checks.value("assigneeIds", Assignees::new(people.into_iter().map(UserId)));
+            let due = self.due.map(|due| due.check(checks, "due"));
+            let estimate_minutes = checks.value("estimateMinutes", self.estimate_minutes.map(estimate).transpose());
             Some(CreateTask {
+                project_id: ProjectId(self.project_id),
                 title: title?,
                 description: description?,
                 priority: self.priority.map_or_else(Priority::default, |priority| priority.0),
@@ -232,97 +219,74 @@ impl TaskCreateInput {
                 due: due.flatten(),
                 estimate_minutes: estimate_minutes?,
             })
-        })();
-        let create = checks.finish(create)?;
-        let wish = TaskWish::Create(ProjectId(self.project_id), Box::new(create));
-        Ok(TaskOrder { id: self.id.map(TaskId), expected_version: None, wish })
+        })?;
+        Ok(Request::create(self.id, TaskCommand::Create(Box::new(create))))
     }
 }
 
 impl TaskUpdateInput {
-    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let update = UpdateTask {
-            title: self.title.required(&mut checks, "title", Title::new),
-            description: self.description.or_empty(&mut checks, "description", Description::empty(), Description::new),
-            category: self.category.clearable(&mut checks, "category", Category::new),
-            tags: match self.tags {
-                Patch::Absent => None,
-                Patch::Null => Some(Tags::default()),
-                Patch::Value(given) => tags(&mut checks, given),
-            },
-            estimate_minutes: self.estimate_minutes.clearable(&mut checks, "estimateMinutes", estimate),
-        };
-        let update = checks.finish(Some(update))?;
-        Ok(order(self.id, self.expected_version, TaskCommand::Update(Box::new(update))))
+    pub(crate) fn request(self) -> Checked {
+        let update = Checks::all(|checks| {
+            Some(UpdateTask {
+                title: self.title.required(checks, "title", Title::new),
+                description: self.description.or_empty(checks, "description", Description::empty(), Description::new),
+                category: self.category.clearable(checks, "category", Category::new),
+                tags: match self.tags {
+                    Patch::Absent => None,
+                    Patch::Null => Some(Tags::default()),
+                    Patch::Value(given) => check_tags(checks, given),
+                },
+                estimate_minutes: self.estimate_minutes.clearable(checks, "estimateMinutes", estimate),
+            })
+        })?;
+        Ok(Request::on(self.id, self.expected_version, TaskCommand::Update(Box::new(update))))
     }
 }
 
 impl TaskInput {
-    pub(crate) fn clear_due(self) -> TaskOrder {
-        order(self.id, self.expected_version, TaskCommand::ClearDue)
-    }
-
-    pub(crate) fn complete(self) -> TaskOrder {
-        order(self.id, self.expected_version, TaskCommand::Complete)
-    }
-
-    pub(crate) fn reopen(self) -> TaskOrder {
-        order(self.id, self.expected_version, TaskCommand::Reopen)
-    }
-
-    pub(crate) fn delete(self) -> TaskOrder {
-        order(self.id, self.expected_version, TaskCommand::Delete)
+    pub(crate) fn request(self, command: TaskCommand) -> Checked {
+        Ok(Request::on(self.id, self.expected_version, command))
     }
 }
 
 impl TaskAssigneeInput {
-    pub(crate) fn assign(self) -> TaskOrder {
-        order(self.id, self.expected_version, TaskCommand::Assign(UserId(self.user_id)))
-    }
-
-    pub(crate) fn unassign(self) -> TaskOrder {
-        order(self.id, self.expected_version, TaskCommand::Unassign(UserId(self.user_id)))
+    pub(crate) fn request(self, command: fn(UserId) -> TaskCommand) -> Checked {
+        Ok(Request::on(self.id, self.expected_version, command(UserId(self.user_id))))
     }
 }
 
 impl TaskChangeStatusInput {
-    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let reason = checks.value("blockedReason", self.blocked_reason.map(BlockedReason::new).transpose());
-        let wish = reason.map(|blocked_reason| ChangeStatus { to: self.status.0, blocked_reason });
-        let wish = checks.finish(wish)?;
-        Ok(order(self.id, self.expected_version, TaskCommand::ChangeStatus(wish)))
+    pub(crate) fn request(self) -> Checked {
+        let blocked_reason = Checks::all(|checks| checks.value("blockedReason", self.blocked_reason.map(BlockedReason::new).transpose()))?;
+        let change = ChangeStatus { to: self.status.0, blocked_reason };
+        Ok(Request::on(self.id, self.expected_version, TaskCommand::ChangeStatus(change)))
     }
 }
 
 impl TaskChangePriorityInput {
-    pub(crate) fn order(self) -> TaskOrder {
-        order(self.id, self.expected_version, TaskCommand::ChangePriority(self.priority.0))
+    pub(crate) fn request(self) -> Checked {
+        Ok(Request::on(self.id, self.expected_version, TaskCommand::ChangePriority(self.priority.0)))
     }
 }
 
 impl TaskSetDueInput {
-    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let due = self.due.parse(&mut checks, "due");
-        let due = checks.finish(due)?;
-        Ok(order(self.id, self.expected_version, TaskCommand::SetDue(due)))
+    pub(crate) fn request(self) -> Checked {
+        let due = Checks::all(|checks| self.due.check(checks, "due"))?;
+        Ok(Request::on(self.id, self.expected_version, TaskCommand::SetDue(due)))
     }
 }
 
 impl TaskMoveInput {
-    pub(crate) fn order(self) -> TaskOrder {
-        let wish = TaskWish::Move(ProjectId(self.project_id));
-        TaskOrder { id: Some(TaskId(self.id)), expected_version: self.expected_version, wish }
+    pub(crate) fn request(self) -> Checked {
+        let project_id = ProjectId(self.project_id);
+        Ok(Request::on(self.id, self.expected_version, TaskCommand::Move(MoveTask { project_id })))
     }
 }
 
 impl TaskCommentInput {
-    pub(crate) fn parse(self) -> Result<TaskOrder, Vec<Refusal>> {
-        let mut checks = Checks::default();
-        let body = checks.value("body", CommentBody::new(self.body));
-        let body = checks.finish(body)?;
-        Ok(TaskOrder { id: Some(TaskId(self.id)), expected_version: None, wish: TaskWish::Comment(body) })
+    pub(crate) fn request(self, ids: &dyn Ids) -> Checked {
+        let body = Checks::all(|checks| checks.value("body", CommentBody::new(self.body)))?;
+        let comment = Comment { comment_id: CommentId(ids.new_id()), body };
+        Ok(Request::on(self.id, None, TaskCommand::Comment(comment)))
     }
 }

@@ -3,7 +3,7 @@
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use domain::issued::Issued;
-use domain::task::{InProject, Task, TaskCommand, TaskError, TaskEvent, decide, evolve};
+use domain::task::{Task, TaskCommand, TaskContext, TaskError, TaskEvent, decide, evolve};
 use serde::{Deserialize, Serialize};
 
 /// A task whose number is given by whoever sends the command.
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub(crate) struct NumberedTask(pub(crate) Task);
 
-/// A wish with the number for what it creates.
+/// A command with the number for what it creates.
 pub(crate) struct Numbered {
     pub(crate) number: u32,
-    pub(crate) issued: Issued<InProject<TaskCommand>>,
+    pub(crate) issued: Issued<TaskCommand, TaskContext>,
 }
 
 impl Aggregate for NumberedTask {

@@ -140,14 +140,14 @@ pub(crate) struct Mutation;
 impl Mutation {
     async fn project_create(&self, ctx: &Context<'_>, input: ProjectCreateInput) -> Result<ProjectPayload> {
         let id = new_id(input.id.as_ref())?;
-        let wish = CreateProject {
+        let create = CreateProject {
             key: ProjectKey::new(input.key)?,
             name: ProjectName::new(input.name)?,
             description: Description::empty(),
             span: DateSpan { start_on: None, due_on: None },
             time_zone: "UTC".parse()?,
         };
-        shop(ctx).create_project(ProjectId(id), ProjectCommand::Create(Box::new(wish))).await?;
+        shop(ctx).create_project(ProjectId(id), ProjectCommand::Create(Box::new(create))).await?;
         Ok(ProjectPayload { project: Some(Project { id: ID(id.to_string()) }), user_errors: vec![] })
     }
 
@@ -156,7 +156,8 @@ impl Mutation {
         let tags = input.tags.unwrap_or_default().into_iter().map(Tag::new).collect::<Result<Vec<_>, _>>()?;
         let people = input.assignee_ids.unwrap_or_default();
         let people = people.iter().map(|person| Uuid::parse_str(person).map(UserId)).collect::<Result<Vec<_>, _>>()?;
-        let wish = CreateTask {
+        let create = CreateTask {
+            project_id: ProjectId(project),
             title: Title::new(input.title)?,
             description: input.description.map_or(Ok(Description::empty()), Description::new)?,
             priority: input.priority.map_or_else(Priority::default, Priority::from),
@@ -166,7 +167,7 @@ impl Mutation {
             due: None,
             estimate_minutes: None,
         };
-        shop(ctx).create_task(TaskId(id), ProjectId(project), TaskCommand::Create(Box::new(wish))).await?;
+        shop(ctx).create_task(TaskId(id), ProjectId(project), TaskCommand::Create(Box::new(create))).await?;
         // The view is up to date: stock queries run before the command returns.
         let task = shop(ctx).task(TaskId(id)).await;
         let version = task.as_ref().map(|task| task.version);

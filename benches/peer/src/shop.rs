@@ -8,7 +8,7 @@ use cqrs_es::persist::GenericQuery;
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::issued::Issued;
 use domain::project::{Home, Phase, Project, ProjectCommand};
-use domain::task::{InProject, TaskCommand};
+use domain::task::{TaskCommand, TaskContext};
 use postgres_es::{PostgresCqrs, PostgresViewRepository, postgres_cqrs};
 use sqlx::PgPool;
 use std::collections::HashMap;
@@ -47,7 +47,7 @@ impl Shop {
     }
 
     fn issued<C>(&self, command: C) -> Issued<C> {
-        Issued { by: self.actor, workspace: self.workspace, at: Utc::now().into(), command }
+        Issued { by: self.actor, workspace: self.workspace, at: Utc::now().into(), command, context: () }
     }
 
     pub(crate) async fn create_project(&self, id: ProjectId, command: ProjectCommand) -> Result<()> {
@@ -61,10 +61,10 @@ impl Shop {
         Ok(())
     }
 
-    pub(crate) async fn create_task(&self, id: TaskId, project: ProjectId, wish: TaskCommand) -> Result<()> {
+    pub(crate) async fn create_task(&self, id: TaskId, project: ProjectId, command: TaskCommand) -> Result<()> {
         let home = self.homes.read().unwrap_or_else(PoisonError::into_inner).get(&project).cloned().context("there is no such project")?;
         let number = home.1.fetch_add(1, Ordering::Relaxed) + 1;
-        let issued = self.issued(InProject { home: home.0.clone(), wish });
+        let issued = self.issued(command).in_context(TaskContext::new(home.0.clone()));
         self.tasks.execute(&id.to_string(), Numbered { number, issued }).await?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use domain::event::Event;
 use domain::ids::{ProjectId, TaskId, UserId, WorkspaceId};
 use domain::issued::Issued;
 use domain::project::{CreateProject, Home, Phase, Project, ProjectCommand};
-use domain::task::{ChangeStatus, CreateTask, InProject, Status, Task, TaskCommand, TaskEvent, UpdateTask, evolve};
+use domain::task::{ChangeStatus, CreateTask, Status, Task, TaskCommand, TaskContext, TaskEvent, UpdateTask, evolve};
 use domain::values::{Assignees, DateSpan, Description, Priority, ProjectKey, ProjectName, Tag, Tags, Title};
 use uuid::Uuid;
 
@@ -95,15 +95,15 @@ pub(crate) async fn tasks(database_url: &str, events: usize) -> Result<Filled> {
 impl Story {
     async fn begin_project(&mut self, number: usize, writer: &mut Writer<'_>) -> Result<()> {
         let id = ProjectId(Uuid::now_v7());
-        let wish = CreateProject {
+        let create = CreateProject {
             key: ProjectKey::new(format!("P{number}X"))?,
             name: ProjectName::new(format!("Line {number}"))?,
             description: Description::empty(),
             span: DateSpan { start_on: None, due_on: None },
             time_zone: Tz::UTC,
         };
-        let home = Home { id, workspace_id: self.workspace, key: wish.key.clone(), time_zone: Tz::UTC, phase: Phase::Active };
-        let issued = self.issued(ProjectCommand::Create(Box::new(wish)));
+        let home = Home { id, workspace_id: self.workspace, key: create.key.clone(), time_zone: Tz::UTC, phase: Phase::Active };
+        let issued = self.issued(ProjectCommand::Create(Box::new(create)));
         for event in domain::project::decide(&Project::default(), issued)? {
             writer.put(id.0, 1, &Event::Project(event), &metadata(self.people[0])).await?;
         }
@@ -112,7 +112,7 @@ impl Story {
     }
 
     fn issued<C>(&self, command: C) -> Issued<C> {
-        Issued { by: self.people[0], workspace: self.workspace, at: Utc::now().into(), command }
+        Issued { by: self.people[0], workspace: self.workspace, at: Utc::now().into(), command, context: () }
     }
 
     fn new_task(&mut self) -> Open {
@@ -120,11 +120,12 @@ impl Story {
         Open { id: TaskId(Uuid::now_v7()), home, state: Task::Absent, version: 0 }
     }
 
-    /// The next wish in the life of a task.
-    fn wish(&mut self, task: &Open, number: usize) -> Result<TaskCommand> {
+    /// The next command in the life of a task.
+    fn command(&mut self, task: &Open, number: usize) -> Result<TaskCommand> {
         let person = self.people[self.dice.below(self.people.len())];
         Ok(match task.version {
             0 => TaskCommand::Create(Box::new(CreateTask {
+                project_id: self.homes[task.home].0.id,
                 title: title(number),
                 description: Description::new("The old one has been patched three times. Bring the long ladder.")?,
                 priority: Priority::Medium,
@@ -142,10 +143,10 @@ impl Story {
     }
 
     async fn go_on(&mut self, task: &mut Open, writer: &mut Writer<'_>) -> Result<()> {
-        let wish = self.wish(task, usize::try_from(writer.count())?)?;
+        let command = self.command(task, usize::try_from(writer.count())?)?;
         let home = self.homes[task.home].0.clone();
-        let event = domain::task::decide(&task.state, self.issued(InProject { home, wish }))?;
-        let mut event: TaskEvent = event.into_iter().next().context("each of these wishes is one event")?;
+        let event = domain::task::decide(&task.state, self.issued(command).in_context(TaskContext::new(home)))?;
+        let mut event: TaskEvent = event.into_iter().next().context("each of these commands is one event")?;
         if event.draw().is_some() {
             let number = &mut self.homes[task.home].1;
             *number += 1;

@@ -9,7 +9,7 @@ use crate::report::Row;
 use crate::stand::{Stand, connect};
 use anyhow::{Context, Result};
 use application::Application;
-use application::bench::Several;
+use application::bench::{Several, SeveralCommands};
 use application::caller::Caller;
 use application::command::Command;
 use application::inputs::{Patch, ProjectCreateInput, TaskCreateInput, TaskUpdateInput};
@@ -19,7 +19,7 @@ use cqrs_es::AggregateError;
 use domain::ids::{ProjectId, TaskId, WorkspaceId};
 use domain::issued::Issued;
 use domain::project::{Home, Phase};
-use domain::task::{CreateTask, InProject, TaskCommand, UpdateTask};
+use domain::task::{CreateTask, TaskCommand, TaskContext, UpdateTask};
 use domain::values::{Assignees, Description, Priority, ProjectKey, Tags};
 use postgres_es::{PostgresCqrs, postgres_cqrs};
 use server::wire::Core;
@@ -61,8 +61,8 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The wishes of a command with a number: each gives the task another title.
-fn wishes(number: usize, events: usize) -> Vec<TaskCommand> {
+/// The commands with a number: each gives the task another title.
+fn commands(number: usize, events: usize) -> Vec<TaskCommand> {
     let rename = |part| UpdateTask { title: Some(title(number * 10 + part)), ..UpdateTask::default() };
     (0..events).map(|part| TaskCommand::Update(Box::new(rename(part)))).collect()
 }
@@ -111,7 +111,7 @@ impl Ours {
             };
             application.execute(by(self.caller), Command::TaskUpdate(input)).await?;
         } else {
-            application.execute_together(&by(self.caller), id, self.project, wishes(number, events)).await?;
+            application.execute_together(&by(self.caller), id, self.project, commands(number, events)).await?;
         }
         Ok(())
     }
@@ -139,6 +139,7 @@ impl Stock {
             let stock = Arc::clone(&stock);
             async move {
                 let create = CreateTask {
+                    project_id: stock.home.id,
                     title: title(number),
                     description: Description::empty(),
                     priority: Priority::Medium,
@@ -156,11 +157,13 @@ impl Stock {
     }
 
     /// Again where a command that was held up meets a later one on the same task, as ours does by itself.
-    async fn execute(&self, number: usize, wishes: Vec<TaskCommand>) -> Result<()> {
+    async fn execute(&self, number: usize, commands: Vec<TaskCommand>) -> Result<()> {
         let task = self.tasks[number % self.tasks.len()].to_string();
         loop {
-            let command = wishes.iter().cloned().map(|wish| InProject { home: self.home.clone(), wish }).collect();
-            let issued = Issued { by: self.caller.actor, workspace: self.caller.workspace, at: Utc::now().into(), command };
+            let command = SeveralCommands { project: self.home.id, commands: commands.clone() };
+            let context = TaskContext::new(self.home.clone());
+            let (by, workspace) = (self.caller.actor, self.caller.workspace);
+            let issued = Issued { by, workspace, at: Utc::now().into(), command, context };
             match self.framework.execute(&task, issued).await {
                 Err(AggregateError::AggregateConflict) => {}
                 done => return Ok(done?),
@@ -169,6 +172,6 @@ impl Stock {
     }
 
     async fn send(self: Arc<Self>, number: usize, events: usize) -> Result<()> {
-        self.execute(number, wishes(number, events)).await
+        self.execute(number, commands(number, events)).await
     }
 }

@@ -1,12 +1,13 @@
-//! What can be wished of a project.
+//! Commands on a project.
 
 use crate::fields::Fields;
 use crate::ids::UserId;
+use crate::issued::DomainCommand;
 use crate::values::{CollaboratorRole, DateSpan, Description, ProjectKey, ProjectName};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-/// A wish about one project.
+/// A command on one project.
 #[derive(Debug, Clone)]
 pub enum ProjectCommand {
     Create(Box<CreateProject>),
@@ -19,7 +20,7 @@ pub enum ProjectCommand {
     RemoveCollaborator(RemoveCollaborator),
 }
 
-/// Begin a project.
+/// Creates a project.
 #[derive(Debug, Clone)]
 pub struct CreateProject {
     pub key: ProjectKey,
@@ -29,7 +30,7 @@ pub struct CreateProject {
     pub time_zone: Tz,
 }
 
-/// Set the given fields. `None` leaves a field as it is; `Some(None)` clears it.
+/// Sets the given fields. `None` leaves a field as it is; `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateProject {
     pub name: Option<ProjectName>,
@@ -39,29 +40,32 @@ pub struct UpdateProject {
     pub time_zone: Option<Tz>,
 }
 
-/// Let somebody in.
+/// Adds a collaborator.
 #[derive(Debug, Clone)]
 pub struct AddCollaborator {
     pub user_id: UserId,
     pub role: CollaboratorRole,
 }
 
-/// Give somebody another role.
+/// Changes the role of a collaborator.
 #[derive(Debug, Clone)]
 pub struct ChangeCollaboratorRole {
     pub user_id: UserId,
     pub role: CollaboratorRole,
 }
 
-/// Let somebody go.
+/// Removes a collaborator.
 #[derive(Debug, Clone)]
 pub struct RemoveCollaborator {
     pub user_id: UserId,
 }
 
-impl ProjectCommand {
-    /// The fields that the wish sets.
-    pub fn fields(&self) -> Fields {
+impl DomainCommand for ProjectCommand {
+    fn creates(&self) -> bool {
+        matches!(self, Self::Create(_))
+    }
+
+    fn fields(&self) -> Fields {
         match self {
             Self::Create(_) | Self::Delete => Fields::All,
             Self::Update(update) => Fields::which([

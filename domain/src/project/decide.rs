@@ -14,11 +14,11 @@ pub const COLLABORATORS_MAX: usize = 1_000;
 
 type Decision = Result<Vec<ProjectEvent>, ProjectError>;
 
-/// What follows from a wish, or the rule that forbids it.
+/// The events that a command results in, or the rule that refuses it.
 pub fn decide(project: &Project, issued: Issued<ProjectCommand>) -> Decision {
     let Issued { by, workspace, command, .. } = issued;
     match (project, command) {
-        (Project::Absent, ProjectCommand::Create(wish)) => create(*wish, workspace, by),
+        (Project::Absent, ProjectCommand::Create(create)) => self::create(*create, workspace, by),
         (Project::Present(_), ProjectCommand::Create(_)) => Err(ProjectError::IdTaken),
         (Project::Present(live), command) if live.workspace_id == workspace => match live.phase {
             Phase::Active => active(live, command),
@@ -29,16 +29,16 @@ pub fn decide(project: &Project, issued: Issued<ProjectCommand>) -> Decision {
     }
 }
 
-fn create(wish: CreateProject, workspace_id: WorkspaceId, owner_id: UserId) -> Decision {
-    in_order(wish.span)?;
+fn create(create: CreateProject, workspace_id: WorkspaceId, owner_id: UserId) -> Decision {
+    in_order(create.span)?;
     Ok(vec![ProjectEvent::ProjectCreated(Box::new(ProjectCreated {
         workspace_id,
-        key: wish.key,
-        name: wish.name,
-        description: wish.description,
-        start_on: wish.span.start_on,
-        due_on: wish.span.due_on,
-        time_zone: wish.time_zone,
+        key: create.key,
+        name: create.name,
+        description: create.description,
+        start_on: create.span.start_on,
+        due_on: create.span.due_on,
+        time_zone: create.time_zone,
         owner_id,
     }))])
 }
@@ -46,13 +46,13 @@ fn create(wish: CreateProject, workspace_id: WorkspaceId, owner_id: UserId) -> D
 fn active(live: &LiveProject, command: ProjectCommand) -> Decision {
     match command {
         ProjectCommand::Create(_) => Err(ProjectError::IdTaken),
-        ProjectCommand::Update(wish) => update(live, *wish),
+        ProjectCommand::Update(fields) => update(live, *fields),
         ProjectCommand::Archive => Ok(vec![ProjectEvent::ProjectArchived(ProjectArchived { key: live.key.clone() })]),
         ProjectCommand::Unarchive => Ok(vec![]),
         ProjectCommand::Delete => delete(live),
-        ProjectCommand::AddCollaborator(wish) => add(live, &wish),
-        ProjectCommand::ChangeCollaboratorRole(wish) => change_role(live, &wish),
-        ProjectCommand::RemoveCollaborator(wish) => remove(live, &wish),
+        ProjectCommand::AddCollaborator(added) => add(live, &added),
+        ProjectCommand::ChangeCollaboratorRole(change) => change_role(live, &change),
+        ProjectCommand::RemoveCollaborator(removed) => remove(live, &removed),
     }
 }
 
@@ -82,14 +82,14 @@ fn deleted(command: &ProjectCommand) -> Decision {
     }
 }
 
-fn update(live: &LiveProject, wish: UpdateProject) -> Decision {
-    in_order(DateSpan { start_on: wish.start_on.unwrap_or(live.start_on), due_on: wish.due_on.unwrap_or(live.due_on) })?;
+fn update(live: &LiveProject, fields: UpdateProject) -> Decision {
+    in_order(DateSpan { start_on: fields.start_on.unwrap_or(live.start_on), due_on: fields.due_on.unwrap_or(live.due_on) })?;
     let changes = ProjectChanges {
-        name: Change::wished(&live.name, wish.name.as_ref()),
-        description: Change::wished(&live.description, wish.description.as_ref()),
-        start_on: Change::wished(&live.start_on, wish.start_on.as_ref()),
-        due_on: Change::wished(&live.due_on, wish.due_on.as_ref()),
-        time_zone: Change::wished(&live.time_zone, wish.time_zone.as_ref()),
+        name: Change::requested(&live.name, fields.name.as_ref()),
+        description: Change::requested(&live.description, fields.description.as_ref()),
+        start_on: Change::requested(&live.start_on, fields.start_on.as_ref()),
+        due_on: Change::requested(&live.due_on, fields.due_on.as_ref()),
+        time_zone: Change::requested(&live.time_zone, fields.time_zone.as_ref()),
     };
     Ok(match changes.is_empty() {
         true => vec![],
@@ -101,29 +101,29 @@ fn delete(live: &LiveProject) -> Decision {
     Ok(vec![ProjectEvent::ProjectDeleted(ProjectDeleted { key: live.key.clone(), name: live.name.clone() })])
 }
 
-fn add(live: &LiveProject, wish: &AddCollaborator) -> Decision {
-    if live.collaborators.contains_key(&wish.user_id) {
-        return Err(ProjectError::AlreadyACollaborator(wish.user_id));
+fn add(live: &LiveProject, added: &AddCollaborator) -> Decision {
+    if live.collaborators.contains_key(&added.user_id) {
+        return Err(ProjectError::AlreadyACollaborator(added.user_id));
     }
     if live.collaborators.len() >= COLLABORATORS_MAX {
         return Err(ProjectError::TooManyCollaborators(COLLABORATORS_MAX));
     }
-    Ok(vec![ProjectEvent::ProjectCollaboratorAdded(CollaboratorAdded { user_id: wish.user_id, role: wish.role })])
+    Ok(vec![ProjectEvent::ProjectCollaboratorAdded(CollaboratorAdded { user_id: added.user_id, role: added.role })])
 }
 
-fn change_role(live: &LiveProject, wish: &ChangeCollaboratorRole) -> Decision {
-    let from = *live.collaborators.get(&wish.user_id).ok_or(ProjectError::NotACollaborator(wish.user_id))?;
-    if from == wish.role {
+fn change_role(live: &LiveProject, change: &ChangeCollaboratorRole) -> Decision {
+    let from = *live.collaborators.get(&change.user_id).ok_or(ProjectError::NotACollaborator(change.user_id))?;
+    if from == change.role {
         return Ok(vec![]);
     }
     keep_an_owner(live, from)?;
-    Ok(vec![ProjectEvent::ProjectCollaboratorRoleChanged(CollaboratorRoleChanged { user_id: wish.user_id, from, to: wish.role })])
+    Ok(vec![ProjectEvent::ProjectCollaboratorRoleChanged(CollaboratorRoleChanged { user_id: change.user_id, from, to: change.role })])
 }
 
-fn remove(live: &LiveProject, wish: &RemoveCollaborator) -> Decision {
-    let role = *live.collaborators.get(&wish.user_id).ok_or(ProjectError::NotACollaborator(wish.user_id))?;
+fn remove(live: &LiveProject, removed: &RemoveCollaborator) -> Decision {
+    let role = *live.collaborators.get(&removed.user_id).ok_or(ProjectError::NotACollaborator(removed.user_id))?;
     keep_an_owner(live, role)?;
-    Ok(vec![ProjectEvent::ProjectCollaboratorRemoved(CollaboratorRemoved { user_id: wish.user_id, role })])
+    Ok(vec![ProjectEvent::ProjectCollaboratorRemoved(CollaboratorRemoved { user_id: removed.user_id, role })])
 }
 
 fn keep_an_owner(live: &LiveProject, given_up: CollaboratorRole) -> Result<(), ProjectError> {

@@ -6,7 +6,7 @@ use crate::values::ProjectKey;
 use chrono::NaiveDate;
 use thiserror::Error;
 
-/// A wish about a project that a rule refuses.
+/// Why a rule refuses a command on a project.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProjectError {
     #[error("project not found")]

@@ -56,18 +56,18 @@ fn role_changed(user_id: UserId, from: CollaboratorRole, to: CollaboratorRole) -
     ProjectEvent::ProjectCollaboratorRoleChanged(CollaboratorRoleChanged { user_id, from, to })
 }
 
-/// The wish that is granted with `created`.
+/// The command that results in `created`.
 fn create() -> CreateProject {
     let ProjectCreated { key, name, description, start_on, due_on, time_zone, .. } = creation();
     CreateProject { key, name, description, span: DateSpan { start_on, due_on }, time_zone }
 }
 
-fn to_create(wish: CreateProject) -> ProjectCommand {
-    ProjectCommand::Create(Box::new(wish))
+fn to_create(create: CreateProject) -> ProjectCommand {
+    ProjectCommand::Create(Box::new(create))
 }
 
-fn to_update(wish: UpdateProject) -> ProjectCommand {
-    ProjectCommand::Update(Box::new(wish))
+fn to_update(update: UpdateProject) -> ProjectCommand {
+    ProjectCommand::Update(Box::new(update))
 }
 
 fn to_add(user_id: UserId, role: CollaboratorRole) -> ProjectCommand {
@@ -157,14 +157,14 @@ fn a_project_of_another_workspace_is_not_found() {
 
 #[test]
 fn an_update_is_one_event_that_says_what_each_field_was_and_became() {
-    let wish = UpdateProject {
+    let update = UpdateProject {
         name: Some(text("Artemis")),
         description: Some(text("")),
         start_on: Some(Some(day("2031-03-02"))),
         due_on: Some(None),
         time_zone: Some(Tz::Asia__Tokyo),
     };
-    given::<Project>([created()]).when(issued(to_update(wish))).then([updated(ProjectChanges {
+    given::<Project>([created()]).when(issued(to_update(update))).then([updated(ProjectChanges {
         name: Some(Change { from: text("Apollo"), to: text("Artemis") }),
         description: Some(Change { from: text("To the moon."), to: text("") }),
         start_on: Some(Change { from: Some(day("2031-03-01")), to: Some(day("2031-03-02")) }),
@@ -175,8 +175,8 @@ fn an_update_is_one_event_that_says_what_each_field_was_and_became() {
 
 #[test]
 fn an_update_leaves_out_what_stays_as_it_was() {
-    let wish = UpdateProject { name: Some(text("Apollo")), description: Some(text("Back again.")), ..Default::default() };
-    given::<Project>([created()]).when(issued(to_update(wish))).then([updated(ProjectChanges {
+    let update = UpdateProject { name: Some(text("Apollo")), description: Some(text("Back again.")), ..Default::default() };
+    given::<Project>([created()]).when(issued(to_update(update))).then([updated(ProjectChanges {
         description: Some(Change { from: text("To the moon."), to: text("Back again.") }),
         ..Default::default()
     })]);
@@ -192,8 +192,8 @@ fn an_update_to_what_already_is_changes_nothing() {
         due_on: Some(span.due_on),
         time_zone: Some(time_zone),
     };
-    for wish in [same, UpdateProject::default()] {
-        given::<Project>([created()]).when(issued(to_update(wish))).then_nothing();
+    for update in [same, UpdateProject::default()] {
+        given::<Project>([created()]).when(issued(to_update(update))).then_nothing();
     }
 }
 
@@ -211,8 +211,8 @@ fn an_update_does_not_end_a_project_before_it_starts() {
 
 #[test]
 fn both_dates_may_move_past_the_old_ones_together() {
-    let wish = UpdateProject { start_on: Some(Some(day("2031-05-01"))), due_on: Some(Some(day("2031-05-31"))), ..Default::default() };
-    given::<Project>([created()]).when(issued(to_update(wish))).then([updated(ProjectChanges {
+    let update = UpdateProject { start_on: Some(Some(day("2031-05-01"))), due_on: Some(Some(day("2031-05-31"))), ..Default::default() };
+    given::<Project>([created()]).when(issued(to_update(update))).then([updated(ProjectChanges {
         start_on: Some(Change { from: Some(day("2031-03-01")), to: Some(day("2031-05-01")) }),
         due_on: Some(Change { from: Some(day("2031-03-31")), to: Some(day("2031-05-31")) }),
         ..Default::default()

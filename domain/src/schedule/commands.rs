@@ -1,20 +1,19 @@
-//! What can be wished of a schedule.
+//! Commands on a schedule.
 
 use crate::fields::Fields;
 use crate::ids::{ProjectId, TaskId, WorkspaceId};
+use crate::issued::DomainCommand;
 use crate::project::Home;
 use crate::task::{Status, Task};
-use crate::values::{Assignees, Due, DueWish, Instant, Thresholds, Title};
+use crate::values::{Assignees, Due, DueRequest, Instant, Thresholds, Title};
 
-/// A wish with what the schedule is about, as it was when the decision was made.
-#[derive(Debug, Clone)]
-pub struct About<C> {
-    /// The project: of the schedule itself, or of its task.
+/// The project and the task that a schedule is about, as they are when a command is decided.
+#[derive(Debug, Clone, Default)]
+pub struct ScheduleContext {
+    /// The project of the schedule, or of its task.
     pub home: Option<Home>,
-    /// The task, where there is one.
+    /// The task, if the schedule is about one.
     pub task: Option<FollowedTask>,
-    /// What is wished.
-    pub wish: C,
 }
 
 /// What a schedule needs to know of a task.
@@ -65,44 +64,49 @@ impl FollowedTask {
     }
 }
 
-/// A wish about one schedule.
+/// A command on one schedule.
 #[derive(Debug, Clone)]
 pub enum ScheduleCommand {
     Create(Box<CreateSchedule>),
     Update(UpdateSchedule),
-    Reschedule(DueWish),
+    Reschedule(DueRequest),
     Meet,
     Delete,
-    /// Fire what is due now, if anything is.
+    /// Fires what is due now, if anything is.
     Tick,
-    /// Be as the task is that this schedule follows.
+    /// Creates the schedule that follows the due date of a task.
+    StartFollowing(TaskId),
+    /// Brings the schedule in step with the task that it follows.
     Follow,
 }
 
-/// Begin a schedule.
+/// Creates a schedule.
 #[derive(Debug, Clone)]
 pub struct CreateSchedule {
-    /// The project it is about. Beside `task_id` it must be the task's project.
+    /// The project it is about. With `task_id` it must be the task's project.
     pub project_id: Option<ProjectId>,
     /// The task it is about.
     pub task_id: Option<TaskId>,
     pub title: Title,
-    pub due: DueWish,
+    pub due: DueRequest,
     pub thresholds: Thresholds,
 }
 
-/// Set the given fields. `None` leaves a field as it is.
+/// Sets the given fields. `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateSchedule {
     pub title: Option<Title>,
     pub thresholds: Option<Thresholds>,
 }
 
-impl ScheduleCommand {
-    /// The fields that the wish sets.
-    pub fn fields(&self) -> Fields {
+impl DomainCommand for ScheduleCommand {
+    fn creates(&self) -> bool {
+        matches!(self, Self::Create(_) | Self::StartFollowing(_))
+    }
+
+    fn fields(&self) -> Fields {
         match self {
-            Self::Create(_) | Self::Delete | Self::Follow => Fields::All,
+            Self::Create(_) | Self::Delete | Self::StartFollowing(_) | Self::Follow => Fields::All,
             Self::Update(update) => Fields::which([("title", update.title.is_some()), ("thresholds", update.thresholds.is_some())]),
             Self::Reschedule(_) => Fields::one("due"),
             Self::Meet => Fields::one("state"),

@@ -1,8 +1,8 @@
 //! The rules of a schedule. Pure: what is needed rides in the command.
 
 use super::{
-    About, CreateSchedule, DeadlineApproaching, DeadlineContext, DeadlineMet, DeadlineOverdue, FollowedTask, LiveSchedule, Place, Plan,
-    Schedule, ScheduleChanges, ScheduleCommand, ScheduleCreated, ScheduleDeleted, ScheduleError, ScheduleEvent, ScheduleLife,
+    CreateSchedule, DeadlineApproaching, DeadlineContext, DeadlineMet, DeadlineOverdue, FollowedTask, LiveSchedule, Place, Plan, Schedule,
+    ScheduleChanges, ScheduleCommand, ScheduleContext, ScheduleCreated, ScheduleDeleted, ScheduleError, ScheduleEvent, ScheduleLife,
     ScheduleReopened, ScheduleRescheduled, ScheduleUpdated, Subject, UpdateSchedule, evolve,
 };
 use crate::ids::WorkspaceId;
@@ -14,20 +14,19 @@ use chrono_tz::Tz;
 
 type Decision = Result<Vec<ScheduleEvent>, ScheduleError>;
 
-/// What follows from a wish, or the rule that forbids it.
-pub fn decide(schedule: &Schedule, issued: Issued<About<ScheduleCommand>>) -> Decision {
-    let Issued { workspace, at, command, .. } = issued;
-    let About { home, task, wish } = command;
-    match (schedule, wish) {
-        (Schedule::Absent, ScheduleCommand::Create(wish)) => create(*wish, home.as_ref(), task.as_ref(), workspace),
-        (Schedule::Absent, ScheduleCommand::Follow) => begin_to_follow(home.as_ref(), task.as_ref(), workspace),
-        (Schedule::Present(_), ScheduleCommand::Create(_)) => Err(ScheduleError::IdTaken),
-        (Schedule::Present(live), wish) if live.workspace_id == workspace => {
-            // A follower is kept in step even in an archived project: it is silent there, and right once the project goes on.
-            if !matches!(wish, ScheduleCommand::Follow) {
+/// The events that a command results in, or the rule that refuses it.
+pub fn decide(schedule: &Schedule, issued: Issued<ScheduleCommand, ScheduleContext>) -> Decision {
+    let Issued { workspace, at, command, context: ScheduleContext { home, task }, .. } = issued;
+    match (schedule, command) {
+        (Schedule::Absent, ScheduleCommand::Create(create)) => self::create(*create, home.as_ref(), task.as_ref(), workspace),
+        (Schedule::Absent, ScheduleCommand::StartFollowing(_)) => start_following(home.as_ref(), task.as_ref(), workspace),
+        (Schedule::Present(_), ScheduleCommand::Create(_) | ScheduleCommand::StartFollowing(_)) => Err(ScheduleError::IdTaken),
+        (Schedule::Present(live), command) if live.workspace_id == workspace => {
+            // A follower is kept in step even in an archived project: it does not fire there, and is right once it is unarchived.
+            if !matches!(command, ScheduleCommand::Follow) {
                 active(home.as_ref(), workspace)?;
             }
-            go_on(live, wish, home.as_ref(), task.as_ref(), at)
+            apply(live, command, home.as_ref(), task.as_ref(), at)
         }
         (Schedule::Absent | Schedule::Present(_), _) => Err(ScheduleError::NotFound),
     }
@@ -50,15 +49,15 @@ fn zone(home: Option<&Home>) -> Tz {
     home.map_or(Tz::UTC, |home| home.time_zone)
 }
 
-fn create(wish: CreateSchedule, home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Decision {
-    let subject = match (wish.project_id, wish.task_id) {
+fn create(create: CreateSchedule, home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Decision {
+    let subject = match (create.project_id, create.task_id) {
         (None, None) => Subject::Milestone,
         (Some(project_id), None) => Subject::Project { project_id },
         (_, Some(task_id)) => Subject::Task { task_id },
     };
-    if wish.task_id.is_some() {
+    if create.task_id.is_some() {
         let task = task.filter(|task| task.workspace_id == workspace_id).ok_or(ScheduleError::TaskNotFound)?;
-        if wish.project_id.is_some_and(|project_id| project_id != task.project_id) {
+        if create.project_id.is_some_and(|project_id| project_id != task.project_id) {
             return Err(ScheduleError::OtherProject);
         }
         if task.plan.is_none() {
@@ -69,15 +68,15 @@ fn create(wish: CreateSchedule, home: Option<&Home>, task: Option<&FollowedTask>
         return Err(ScheduleError::ProjectNotFound);
     }
     active(home, workspace_id)?;
-    let due = wish.due.resolve(zone(home));
+    let due = create.due.resolve(zone(home));
     Ok(vec![ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
         workspace_id,
         subject,
         place: place(home, task),
-        title: wish.title,
+        title: create.title,
         due,
         due_revision: 1,
-        thresholds: wish.thresholds.resolve(&due),
+        thresholds: create.thresholds.resolve(&due),
         project_at_rest: false,
     }))])
 }
@@ -86,28 +85,28 @@ fn place(home: Option<&Home>, task: Option<&FollowedTask>) -> Place {
     Place { project_id: home.map(|home| home.id), task_id: task.map(|task| task.id) }
 }
 
-fn go_on(live: &LiveSchedule, wish: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: Instant) -> Decision {
-    match (wish, live.life) {
+fn apply(live: &LiveSchedule, command: ScheduleCommand, home: Option<&Home>, task: Option<&FollowedTask>, at: Instant) -> Decision {
+    match (command, live.life) {
         (ScheduleCommand::Tick, _) => tick(live, home, task, at),
         (ScheduleCommand::Follow, _) => Ok(follow(live, home, task)),
-        (ScheduleCommand::Create(_), _) => Err(ScheduleError::IdTaken),
+        (ScheduleCommand::Create(_) | ScheduleCommand::StartFollowing(_), _) => Err(ScheduleError::IdTaken),
         (_, _) if live.subject.follows_task() => Err(ScheduleError::FollowsTask),
         (ScheduleCommand::Delete, ScheduleLife::Deleted) | (ScheduleCommand::Meet, ScheduleLife::Met) => Ok(vec![]),
         (_, ScheduleLife::Deleted) => Err(ScheduleError::ScheduleDeleted),
         (ScheduleCommand::Delete, ScheduleLife::Waiting | ScheduleLife::Met) => Ok(vec![deleted(live)]),
         (ScheduleCommand::Meet, ScheduleLife::Waiting) => Ok(vec![met(live, context(home, task), at)]),
-        (ScheduleCommand::Update(wish), ScheduleLife::Waiting | ScheduleLife::Met) => Ok(update(live, &wish)),
+        (ScheduleCommand::Update(fields), ScheduleLife::Waiting | ScheduleLife::Met) => Ok(update(live, &fields)),
         (ScheduleCommand::Reschedule(_), ScheduleLife::Met) => Err(ScheduleError::ScheduleMet),
-        (ScheduleCommand::Reschedule(wish), ScheduleLife::Waiting) => Ok(reschedule(live, wish.resolve(zone(home)))),
+        (ScheduleCommand::Reschedule(due), ScheduleLife::Waiting) => Ok(reschedule(live, due.resolve(zone(home)))),
     }
 }
 
-fn update(live: &LiveSchedule, wish: &UpdateSchedule) -> Vec<ScheduleEvent> {
-    let thresholds = wish.thresholds.as_ref().map(|wish| wish.resolve(&live.due));
+fn update(live: &LiveSchedule, fields: &UpdateSchedule) -> Vec<ScheduleEvent> {
+    let thresholds = fields.thresholds.as_ref().map(|thresholds| thresholds.resolve(&live.due));
     let leads = |thresholds: &[ResolvedThreshold]| thresholds.iter().map(ResolvedThreshold::lead).collect::<Vec<_>>();
     let changes = ScheduleChanges {
-        title: Change::wished(&live.title, wish.title.as_ref()),
-        // Compared by lead: newer time-zone data alone is not a wish.
+        title: Change::requested(&live.title, fields.title.as_ref()),
+        // Compared by lead: newer time-zone data alone is not a change.
         thresholds: thresholds.filter(|new| leads(new) != leads(&live.thresholds)).map(|to| Change { from: live.thresholds.clone(), to }),
     };
     match changes.is_empty() {
@@ -154,13 +153,13 @@ fn deleted(live: &LiveSchedule) -> ScheduleEvent {
     ScheduleEvent::ScheduleDeleted(ScheduleDeleted { title: live.title.clone() })
 }
 
-/// Fires the most severe moment that has passed and not fired. Earlier ones are passed over for good.
+/// Fires the most severe moment that has passed without firing. Earlier ones never fire.
 fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, now: Instant) -> Decision {
     if task.is_some_and(|task| task.plan.is_none()) {
         return Err(ScheduleError::TaskDeleted);
     }
     let Some(next) = live.next_fire_at() else { return Ok(vec![]) };
-    // A follower whose task is closed is about to be met or deleted; it must not fire meanwhile.
+    // A follower whose task is closed is about to be met or deleted; it must not fire in between.
     let closed = task.and_then(|task| task.plan.as_ref()).is_some_and(|plan| plan.status.is_closed());
     if live.subject.follows_task() && closed {
         return Err(ScheduleError::TaskClosed);
@@ -186,14 +185,14 @@ fn tick(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>, n
     }])
 }
 
-fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Decision {
+fn start_following(home: Option<&Home>, task: Option<&FollowedTask>, workspace_id: WorkspaceId) -> Decision {
     let task = task.filter(|task| task.workspace_id == workspace_id).ok_or(ScheduleError::TaskNotFound)?;
-    // What is in a deleted project is gone with it: nothing begins there any more.
+    // What is in a deleted project is gone with it: nothing is created there.
     if home.is_some_and(|home| home.phase == Phase::Deleted) {
         return Ok(vec![]);
     }
     let Some((plan, due)) = wanted(Some(task)) else { return Ok(vec![]) };
-    let begun = ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
+    let created = ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated {
         workspace_id,
         subject: Subject::TaskDueDate { task_id: task.id },
         place: place(home, Some(task)),
@@ -203,7 +202,7 @@ fn begin_to_follow(home: Option<&Home>, task: Option<&FollowedTask>, workspace_i
         thresholds: Thresholds::default().resolve(&due),
         project_at_rest: home.is_some_and(|home| home.phase != Phase::Active),
     }));
-    Ok(met_where_done(&Schedule::Absent, vec![begun], plan, context(home, Some(task))))
+    Ok(met_where_done(&Schedule::Absent, vec![created], plan, context(home, Some(task))))
 }
 
 /// What the schedule of a task's due date is about, if there is to be one: also for a task that is done already, since
@@ -213,7 +212,7 @@ fn wanted(task: Option<&FollowedTask>) -> Option<(&Plan, Due)> {
     plan.due.map(|due| (plan, due))
 }
 
-/// The events that make a schedule be as its task is. One that somebody else made under a follower's id is left alone.
+/// The events that bring a schedule in step with its task. A schedule that a user created under a follower's id is left unchanged.
 fn follow(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>) -> Vec<ScheduleEvent> {
     if !live.subject.follows_task() {
         return vec![];
@@ -244,7 +243,7 @@ fn follow(live: &LiveSchedule, home: Option<&Home>, task: Option<&FollowedTask>)
 }
 
 /// The same events, and where the task is done the schedule is met: at the moment when the task was done, not when the
-/// schedule came to follow.
+/// schedule followed.
 fn met_where_done(before: &Schedule, mut events: Vec<ScheduleEvent>, plan: &Plan, about: DeadlineContext) -> Vec<ScheduleEvent> {
     let Some(completed_at) = plan.completed_at else { return events };
     if let Schedule::Present(live) = events.iter().cloned().fold(before.clone(), evolve)

@@ -4,7 +4,7 @@ use crate::rule::{ID_TAKEN, NOT_FOUND, Rule};
 use crate::values::Instant;
 use thiserror::Error;
 
-/// A wish about a schedule that a rule refuses.
+/// Why a rule refuses a command on a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScheduleError {
     #[error("schedule not found")]

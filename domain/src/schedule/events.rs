@@ -28,7 +28,7 @@ pub enum Subject {
     Milestone,
     /// A project.
     Project { project_id: ProjectId },
-    /// A task, as somebody wished it.
+    /// A task, created by a user.
     Task { task_id: TaskId },
     /// A task whose due date it follows.
     TaskDueDate { task_id: TaskId },

@@ -14,7 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{About, CreateSchedule, FollowedTask, Plan, ScheduleCommand, UpdateSchedule};
+pub use commands::{CreateSchedule, FollowedTask, Plan, ScheduleCommand, ScheduleContext, UpdateSchedule};
 pub use decide::decide;
 pub use error::ScheduleError;
 pub use events::*;
@@ -22,4 +22,4 @@ pub use state::{LiveSchedule, Schedule, ScheduleLife, evolve, next_moment};
 
 use crate::issued::Issued;
 
-aggregate!(Schedule: "schedule", Issued<About<ScheduleCommand>>, ScheduleEvent, ScheduleError);
+aggregate!(Schedule: "schedule", Issued<ScheduleCommand, ScheduleContext>, ScheduleEvent, ScheduleError);

@@ -15,7 +15,7 @@ use crate::testing::{
     APOLLO, BEN, BORA, ELSEWHERE, HERE, SOME_DAY, at, day, given, home, home_elsewhere, home_that_is, instant, issued, issued_elsewhere,
     text,
 };
-use crate::values::{Assignees, Change, Due, DueWish, ResolvedThreshold, Threshold, ThresholdUnit, Thresholds};
+use crate::values::{Assignees, Change, Due, DueRequest, ResolvedThreshold, Threshold, ThresholdUnit, Thresholds};
 use ThresholdUnit::{Days, Hours};
 use chrono_tz::Tz;
 use uuid::Uuid;
@@ -36,8 +36,8 @@ fn twentieth_of_march() -> Due {
     Due::on(day("2031-03-20"), Tz::Europe__Zurich)
 }
 
-fn on(date: &str) -> DueWish {
-    DueWish::On(day(date), None)
+fn on(date: &str) -> DueRequest {
+    DueRequest::On(day(date), None)
 }
 
 fn lead(amount: u32, unit: ThresholdUnit) -> Threshold {
@@ -161,28 +161,28 @@ fn task(plan: Option<Plan>) -> FollowedTask {
     FollowedTask { id: PAINT, workspace_id: HERE, project_id: APOLLO, plan }
 }
 
-/// A wish with what the schedule is about, all of it there and active.
-fn about<C>(subject: Subject, wish: C) -> About<C> {
-    About { home: (subject != Subject::Milestone).then(home), task: subject.task_id().map(|_| task(Some(plan()))), wish }
+/// What a schedule is about, all of it present and active.
+fn about(subject: Subject) -> ScheduleContext {
+    ScheduleContext { home: (subject != Subject::Milestone).then(home), task: subject.task_id().map(|_| task(Some(plan()))) }
 }
 
-fn wish(subject: Subject, wish: ScheduleCommand) -> Issued<About<ScheduleCommand>> {
-    issued(about(subject, wish))
+fn sent(subject: Subject, command: ScheduleCommand) -> Issued<ScheduleCommand, ScheduleContext> {
+    issued(command).in_context(about(subject))
 }
 
-/// The wish that is granted with `creation`.
+/// The command that results in `creation`.
 fn create(subject: Subject) -> CreateSchedule {
     CreateSchedule {
         project_id: subject.project_id(),
         task_id: subject.task_id(),
         title: text("Hall painted"),
-        due: DueWish::On(day("2031-03-10"), Some(Tz::Europe__Zurich)),
+        due: DueRequest::On(day("2031-03-10"), Some(Tz::Europe__Zurich)),
         thresholds: leads(&[lead(3, Days), lead(1, Days)]),
     }
 }
 
-fn to_create(wish: CreateSchedule) -> ScheduleCommand {
-    ScheduleCommand::Create(Box::new(wish))
+fn to_create(create: CreateSchedule) -> ScheduleCommand {
+    ScheduleCommand::Create(Box::new(create))
 }
 
 fn to_retitle(title: &str) -> ScheduleCommand {
@@ -193,7 +193,7 @@ fn to_warn(thresholds: &[Threshold]) -> ScheduleCommand {
     ScheduleCommand::Update(UpdateSchedule { title: None, thresholds: Some(leads(thresholds)) })
 }
 
-/// What people wish of a schedule that is there.
+/// Commands of people on a schedule that exists.
 fn commands_of_people() -> [ScheduleCommand; 4] {
     [to_retitle("Hall done"), ScheduleCommand::Reschedule(on("2031-03-20")), ScheduleCommand::Meet, ScheduleCommand::Delete]
 }
@@ -208,20 +208,20 @@ fn commands_on_a_schedule() -> impl Iterator<Item = ScheduleCommand> {
 #[test]
 fn a_schedule_is_about_a_project_a_task_or_nothing_but_itself() {
     for subject in OWN_SUBJECTS {
-        given::<Schedule>([]).when(wish(subject, to_create(create(subject)))).then([created(subject)]);
+        given::<Schedule>([]).when(sent(subject, to_create(create(subject)))).then([created(subject)]);
     }
 }
 
 #[test]
 fn a_schedule_of_a_task_may_name_the_tasks_project_too() {
     let both = CreateSchedule { project_id: Some(APOLLO), ..create(OF_TASK) };
-    given::<Schedule>([]).when(wish(OF_TASK, to_create(both))).then([created(OF_TASK)]);
+    given::<Schedule>([]).when(sent(OF_TASK, to_create(both))).then([created(OF_TASK)]);
 }
 
 #[test]
 fn a_schedule_of_a_task_names_no_other_project() {
     let other = CreateSchedule { project_id: Some(BORA), ..create(OF_TASK) };
-    given::<Schedule>([]).when(wish(OF_TASK, to_create(other))).then_refused(ScheduleError::OtherProject);
+    given::<Schedule>([]).when(sent(OF_TASK, to_create(other))).then_refused(ScheduleError::OtherProject);
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn a_schedule_needs_its_task_to_be_there() {
         (Some(elsewhere), ScheduleError::TaskNotFound),
         (Some(task(None)), ScheduleError::TaskDeleted),
     ] {
-        let command = About { task, ..about(OF_TASK, to_create(create(OF_TASK))) };
-        given::<Schedule>([]).when(issued(command)).then_refused(refusal);
+        let command = issued(to_create(create(OF_TASK))).in_context(ScheduleContext { task, ..about(OF_TASK) });
+        given::<Schedule>([]).when(command).then_refused(refusal);
     }
 }
 
@@ -246,18 +246,18 @@ fn a_schedule_needs_its_project_to_be_there_and_active() {
         (Some(home_that_is(Phase::Deleted)), ScheduleError::ProjectDeleted),
     ] {
         for subject in [OF_PROJECT, OF_TASK] {
-            let command = About { home: home.clone(), ..about(subject, to_create(create(subject))) };
-            given::<Schedule>([]).when(issued(command)).then_refused(refusal.clone());
+            let command = issued(to_create(create(subject))).in_context(ScheduleContext { home: home.clone(), ..about(subject) });
+            given::<Schedule>([]).when(command).then_refused(refusal.clone());
         }
     }
 }
 
 #[test]
 fn a_schedule_warns_three_days_ahead_unless_it_is_told_otherwise() {
-    for (wished, thresholds) in [(Thresholds::default(), thresholds()[..1].to_vec()), (leads(&[]), vec![])] {
+    for (requested, thresholds) in [(Thresholds::default(), thresholds()[..1].to_vec()), (leads(&[]), vec![])] {
         let event = ScheduleCreated { thresholds, ..creation(Subject::Milestone) };
         given::<Schedule>([])
-            .when(wish(Subject::Milestone, to_create(CreateSchedule { thresholds: wished, ..create(Subject::Milestone) })))
+            .when(sent(Subject::Milestone, to_create(CreateSchedule { thresholds: requested, ..create(Subject::Milestone) })))
             .then([ScheduleEvent::ScheduleCreated(Box::new(event))]);
     }
 }
@@ -269,12 +269,12 @@ fn a_date_ends_in_the_zone_of_the_project_and_of_a_milestone_in_utc() {
         (OF_PROJECT, on("2031-03-10"), tenth_of_march()),
         (OF_TASK, on("2031-03-10"), tenth_of_march()),
         (Subject::Milestone, on("2031-03-10"), Due::on(day("2031-03-10"), Tz::UTC)),
-        (OF_PROJECT, DueWish::At(noon), Due::at(noon, Tz::Europe__Zurich)),
-        (Subject::Milestone, DueWish::At(noon), Due::at(noon, Tz::UTC)),
+        (OF_PROJECT, DueRequest::At(noon), Due::at(noon, Tz::Europe__Zurich)),
+        (Subject::Milestone, DueRequest::At(noon), Due::at(noon, Tz::UTC)),
     ] {
         let event = ScheduleCreated { due: expected, thresholds: vec![], ..creation(subject) };
         given::<Schedule>([])
-            .when(wish(subject, to_create(CreateSchedule { due, thresholds: leads(&[]), ..create(subject) })))
+            .when(sent(subject, to_create(CreateSchedule { due, thresholds: leads(&[]), ..create(subject) })))
             .then([ScheduleEvent::ScheduleCreated(Box::new(event))]);
     }
 }
@@ -282,8 +282,8 @@ fn a_date_ends_in_the_zone_of_the_project_and_of_a_milestone_in_utc() {
 #[test]
 fn an_id_names_one_schedule_for_ever() {
     for history in [vec![created(OF_PROJECT)], vec![created(OF_PROJECT), deleted()]] {
-        given::<Schedule>(history.clone()).when(wish(OF_PROJECT, to_create(create(OF_PROJECT)))).then_refused(ScheduleError::IdTaken);
-        let elsewhere = issued_elsewhere(about(Subject::Milestone, to_create(create(Subject::Milestone))));
+        given::<Schedule>(history.clone()).when(sent(OF_PROJECT, to_create(create(OF_PROJECT)))).then_refused(ScheduleError::IdTaken);
+        let elsewhere = issued_elsewhere(to_create(create(Subject::Milestone))).in_context(about(Subject::Milestone));
         given::<Schedule>(history).when(elsewhere).then_refused(ScheduleError::IdTaken);
     }
 }
@@ -293,7 +293,7 @@ fn an_id_names_one_schedule_for_ever() {
 #[test]
 fn a_schedule_that_was_never_created_is_not_found() {
     for command in commands_on_a_schedule() {
-        given::<Schedule>([]).when(wish(OF_PROJECT, command)).then_refused(ScheduleError::NotFound);
+        given::<Schedule>([]).when(sent(OF_PROJECT, command)).then_refused(ScheduleError::NotFound);
     }
 }
 
@@ -302,7 +302,7 @@ fn a_schedule_of_another_workspace_is_not_found() {
     for command in commands_on_a_schedule().chain([ScheduleCommand::Follow]) {
         for subject in [Subject::Milestone, OF_PROJECT, OF_TASK, FOLLOWER] {
             given::<Schedule>([created(subject)])
-                .when(issued_elsewhere(about(subject, command.clone())))
+                .when(issued_elsewhere(command.clone()).in_context(about(subject)))
                 .then_refused(ScheduleError::NotFound);
         }
     }
@@ -318,8 +318,10 @@ fn a_project_that_rests_or_is_gone_refuses_every_command_on_its_schedules() {
         for subject in [OF_PROJECT, OF_TASK, FOLLOWER] {
             for command in commands_on_a_schedule() {
                 for history in [vec![created(subject)], vec![created(subject), met()], vec![created(subject), deleted()]] {
-                    let command = About { home: Some(home.clone()), ..about(subject, command.clone()) };
-                    given::<Schedule>(history).when(at("2031-03-11T00:00:00Z", command)).then_refused(refusal.clone());
+                    let context = ScheduleContext { home: Some(home.clone()), ..about(subject) };
+                    given::<Schedule>(history)
+                        .when(at("2031-03-11T00:00:00Z", command.clone()).in_context(context))
+                        .then_refused(refusal.clone());
                 }
             }
         }
@@ -330,7 +332,7 @@ fn a_project_that_rests_or_is_gone_refuses_every_command_on_its_schedules() {
 fn a_deleted_schedule_refuses_all_but_deletion() {
     for command in [to_retitle("Hall done"), ScheduleCommand::Reschedule(on("2031-03-20")), ScheduleCommand::Meet] {
         for history in [vec![created(OF_PROJECT), deleted()], vec![created(OF_PROJECT), met(), deleted()]] {
-            given::<Schedule>(history).when(wish(OF_PROJECT, command.clone())).then_refused(ScheduleError::ScheduleDeleted);
+            given::<Schedule>(history).when(sent(OF_PROJECT, command.clone())).then_refused(ScheduleError::ScheduleDeleted);
         }
     }
 }
@@ -339,8 +341,8 @@ fn a_deleted_schedule_refuses_all_but_deletion() {
 
 #[test]
 fn an_update_is_one_event_that_says_what_each_field_was_and_became() {
-    let wishes = UpdateSchedule { title: Some(text("Hall done")), thresholds: Some(leads(&[lead(6, Hours)])) };
-    given::<Schedule>([created(OF_PROJECT)]).when(wish(OF_PROJECT, ScheduleCommand::Update(wishes))).then([updated(ScheduleChanges {
+    let update = UpdateSchedule { title: Some(text("Hall done")), thresholds: Some(leads(&[lead(6, Hours)])) };
+    given::<Schedule>([created(OF_PROJECT)]).when(sent(OF_PROJECT, ScheduleCommand::Update(update))).then([updated(ScheduleChanges {
         title: Some(Change { from: text("Hall painted"), to: text("Hall done") }),
         thresholds: Some(Change { from: thresholds(), to: vec![reached(lead(6, Hours), "2031-03-10T17:00:00Z")] }),
     })]);
@@ -350,14 +352,14 @@ fn an_update_is_one_event_that_says_what_each_field_was_and_became() {
 fn an_update_leaves_out_what_stays_as_it_was() {
     let same = leads(&[lead(3, Days), lead(1, Days)]);
     given::<Schedule>([created(OF_PROJECT)])
-        .when(wish(OF_PROJECT, ScheduleCommand::Update(UpdateSchedule { title: Some(text("Hall done")), thresholds: Some(same) })))
+        .when(sent(OF_PROJECT, ScheduleCommand::Update(UpdateSchedule { title: Some(text("Hall done")), thresholds: Some(same) })))
         .then([updated(ScheduleChanges { title: Some(Change { from: text("Hall painted"), to: text("Hall done") }), thresholds: None })]);
 }
 
 #[test]
 fn an_update_to_what_already_is_changes_nothing() {
     for same in [to_retitle("Hall painted"), to_warn(&[lead(1, Days), lead(3, Days)]), ScheduleCommand::Update(UpdateSchedule::default())] {
-        given::<Schedule>([created(OF_PROJECT)]).when(wish(OF_PROJECT, same)).then_nothing();
+        given::<Schedule>([created(OF_PROJECT)]).when(sent(OF_PROJECT, same)).then_nothing();
     }
 }
 
@@ -365,26 +367,26 @@ fn an_update_to_what_already_is_changes_nothing() {
 fn leads_are_the_same_even_where_newer_time_zone_data_would_move_them() {
     let recorded = vec![reached(lead(3, Days), "2031-03-07T22:00:00Z")];
     let event = ScheduleCreated { thresholds: recorded, ..creation(OF_PROJECT) };
-    given::<Schedule>([ScheduleEvent::ScheduleCreated(Box::new(event))]).when(wish(OF_PROJECT, to_warn(&[lead(3, Days)]))).then_nothing();
+    given::<Schedule>([ScheduleEvent::ScheduleCreated(Box::new(event))]).when(sent(OF_PROJECT, to_warn(&[lead(3, Days)]))).then_nothing();
 }
 
 #[test]
 fn a_met_schedule_may_still_be_renamed() {
-    assert_eq!(given::<Schedule>([created(OF_PROJECT), met()]).when(wish(OF_PROJECT, to_retitle("Hall done"))).events().len(), 1);
+    assert_eq!(given::<Schedule>([created(OF_PROJECT), met()]).when(sent(OF_PROJECT, to_retitle("Hall done"))).events().len(), 1);
 }
 
 // Reschedule
 
 #[test]
 fn rescheduling_opens_a_new_revision_with_the_same_leads() {
-    given::<Schedule>([created(OF_PROJECT)]).when(wish(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20")))).then([rescheduled()]);
+    given::<Schedule>([created(OF_PROJECT)]).when(sent(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20")))).then([rescheduled()]);
 }
 
 #[test]
 fn rescheduling_keeps_the_leads_that_are_stored_whatever_the_limit_is_now() {
     let many: Vec<ResolvedThreshold> = (1..=21).rev().map(|days| reached(lead(days, Days), "2031-02-01T00:00:00Z")).collect();
     let event = ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated { thresholds: many.clone(), ..creation(OF_PROJECT) }));
-    let moved = given::<Schedule>([event]).when(wish(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20")))).events();
+    let moved = given::<Schedule>([event]).when(sent(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20")))).events();
     let [ScheduleEvent::ScheduleRescheduled(moved)] = &moved[..] else { panic!("{moved:?}") };
     let leads = |thresholds: &[ResolvedThreshold]| thresholds.iter().map(ResolvedThreshold::lead).collect::<Vec<_>>();
     assert_eq!(leads(&moved.thresholds), leads(&many));
@@ -394,26 +396,26 @@ fn rescheduling_keeps_the_leads_that_are_stored_whatever_the_limit_is_now() {
 fn each_rescheduling_opens_one_revision_more() {
     let back = ScheduleRescheduled { from: twentieth_of_march(), to: tenth_of_march(), due_revision: 3, thresholds: thresholds() };
     given::<Schedule>([created(OF_PROJECT), rescheduled()])
-        .when(wish(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-10"))))
+        .when(sent(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-10"))))
         .then([ScheduleEvent::ScheduleRescheduled(Box::new(back))]);
 }
 
 #[test]
 fn a_due_moment_that_it_has_is_no_new_revision() {
-    given::<Schedule>([created(OF_PROJECT)]).when(wish(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-10")))).then_nothing();
+    given::<Schedule>([created(OF_PROJECT)]).when(sent(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-10")))).then_nothing();
 }
 
 #[test]
 fn an_overdue_schedule_may_be_rescheduled() {
     given::<Schedule>([created(OF_PROJECT), overdue(OF_PROJECT, 0)])
-        .when(at("2031-03-11T00:00:00Z", about(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20")))))
+        .when(at("2031-03-11T00:00:00Z", ScheduleCommand::Reschedule(on("2031-03-20"))).in_context(about(OF_PROJECT)))
         .then([rescheduled()]);
 }
 
 #[test]
 fn a_met_schedule_is_not_rescheduled() {
     given::<Schedule>([created(OF_PROJECT), met()])
-        .when(wish(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20"))))
+        .when(sent(OF_PROJECT, ScheduleCommand::Reschedule(on("2031-03-20"))))
         .then_refused(ScheduleError::ScheduleMet);
 }
 
@@ -425,19 +427,19 @@ fn a_schedule_is_met_in_time_or_late() {
         [(vec![created(OF_PROJECT)], SOME_DAY), (vec![created(OF_PROJECT), overdue(OF_PROJECT, 0)], "2031-03-11T00:00:00Z")]
     {
         let event = met_as(OF_PROJECT, tenth_of_march(), 1, moment);
-        given::<Schedule>(history).when(at(moment, about(OF_PROJECT, ScheduleCommand::Meet))).then([event]);
+        given::<Schedule>(history).when(at(moment, ScheduleCommand::Meet).in_context(about(OF_PROJECT))).then([event]);
     }
 }
 
 #[test]
 fn meeting_names_the_revision_that_was_met() {
     let event = met_as(OF_PROJECT, twentieth_of_march(), 2, SOME_DAY);
-    given::<Schedule>([created(OF_PROJECT), rescheduled()]).when(wish(OF_PROJECT, ScheduleCommand::Meet)).then([event]);
+    given::<Schedule>([created(OF_PROJECT), rescheduled()]).when(sent(OF_PROJECT, ScheduleCommand::Meet)).then([event]);
 }
 
 #[test]
 fn a_schedule_is_met_once() {
-    given::<Schedule>([created(OF_PROJECT), met()]).when(wish(OF_PROJECT, ScheduleCommand::Meet)).then_nothing();
+    given::<Schedule>([created(OF_PROJECT), met()]).when(sent(OF_PROJECT, ScheduleCommand::Meet)).then_nothing();
 }
 
 // Delete
@@ -445,13 +447,13 @@ fn a_schedule_is_met_once() {
 #[test]
 fn a_schedule_is_deleted_whether_or_not_it_was_met() {
     for history in [vec![created(OF_PROJECT)], vec![created(OF_PROJECT), met()]] {
-        given::<Schedule>(history).when(wish(OF_PROJECT, ScheduleCommand::Delete)).then([deleted()]);
+        given::<Schedule>(history).when(sent(OF_PROJECT, ScheduleCommand::Delete)).then([deleted()]);
     }
 }
 
 #[test]
 fn a_schedule_is_deleted_once() {
     for history in [vec![created(OF_PROJECT), deleted()], vec![created(OF_PROJECT), met(), deleted()]] {
-        given::<Schedule>(history).when(wish(OF_PROJECT, ScheduleCommand::Delete)).then_nothing();
+        given::<Schedule>(history).when(sent(OF_PROJECT, ScheduleCommand::Delete)).then_nothing();
     }
 }

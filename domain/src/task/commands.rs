@@ -1,21 +1,29 @@
-//! What can be wished of a task.
+//! Commands on a task.
 
 use crate::fields::Fields;
-use crate::ids::{CommentId, UserId};
+use crate::ids::{CommentId, ProjectId, UserId};
+use crate::issued::DomainCommand;
 use crate::project::Home;
 use crate::task::Status;
-use crate::values::{Assignees, BlockedReason, Category, CommentBody, Description, DueWish, Priority, Tags, Title};
+use crate::values::{Assignees, BlockedReason, Category, CommentBody, Description, DueRequest, Priority, Tags, Title};
 
-/// A wish with the project that the task lives in, as it was when the decision was made.
+/// The projects that a command on a task depends on, as they are when it is decided.
 #[derive(Debug, Clone)]
-pub struct InProject<C> {
-    /// The project of the task; for a new task, the project it is to live in.
+pub struct TaskContext {
+    /// The project of the task; for a new task, the project it is created in.
     pub home: Home,
-    /// What is wished.
-    pub wish: C,
+    /// The project that the task is moved to, for that command.
+    pub target: Option<Home>,
 }
 
-/// A wish about one task.
+impl TaskContext {
+    /// Of every command but a move.
+    pub fn new(home: Home) -> Self {
+        Self { home, target: None }
+    }
+}
+
+/// A command on one task.
 #[derive(Debug, Clone)]
 pub enum TaskCommand {
     Create(Box<CreateTask>),
@@ -24,7 +32,7 @@ pub enum TaskCommand {
     Unassign(UserId),
     ChangeStatus(ChangeStatus),
     ChangePriority(Priority),
-    SetDue(DueWish),
+    SetDue(DueRequest),
     ClearDue,
     Complete,
     Reopen,
@@ -33,20 +41,22 @@ pub enum TaskCommand {
     Delete,
 }
 
-/// Begin a task.
+/// Creates a task.
 #[derive(Debug, Clone)]
 pub struct CreateTask {
+    /// The project it is created in.
+    pub project_id: ProjectId,
     pub title: Title,
     pub description: Description,
     pub priority: Priority,
     pub category: Option<Category>,
     pub tags: Tags,
     pub assignee_ids: Assignees,
-    pub due: Option<DueWish>,
+    pub due: Option<DueRequest>,
     pub estimate_minutes: Option<u32>,
 }
 
-/// Set the given fields. `None` leaves a field as it is; `Some(None)` clears it.
+/// Sets the given fields. `None` leaves a field as it is; `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateTask {
     pub title: Option<Title>,
@@ -56,31 +66,34 @@ pub struct UpdateTask {
     pub estimate_minutes: Option<Option<u32>>,
 }
 
-/// Move it along.
+/// Changes the status.
 #[derive(Debug, Clone)]
 pub struct ChangeStatus {
     pub to: Status,
-    /// Needed where `to` is blocked.
+    /// Required if `to` is blocked.
     pub blocked_reason: Option<BlockedReason>,
 }
 
-/// Take it to another project.
+/// Moves the task to another project.
 #[derive(Debug, Clone)]
 pub struct MoveTask {
     /// The other project.
-    pub to: Home,
+    pub project_id: ProjectId,
 }
 
-/// Say something about it.
+/// Adds a comment.
 #[derive(Debug, Clone)]
 pub struct Comment {
     pub comment_id: CommentId,
     pub body: CommentBody,
 }
 
-impl TaskCommand {
-    /// The fields that the wish sets.
-    pub fn fields(&self) -> Fields {
+impl DomainCommand for TaskCommand {
+    fn creates(&self) -> bool {
+        matches!(self, Self::Create(_))
+    }
+
+    fn fields(&self) -> Fields {
         match self {
             Self::Create(_) | Self::Delete => Fields::All,
             Self::Update(update) => Fields::which([
@@ -95,7 +108,7 @@ impl TaskCommand {
             Self::ChangePriority(_) => Fields::one("priority"),
             Self::SetDue(_) | Self::ClearDue => Fields::one("due"),
             Self::Move(_) => Fields::one("project"),
-            // A comment adds and sets nothing, so it meets no other change.
+            // A comment sets no field, so it conflicts with no change.
             Self::Comment(_) => Fields::Some(vec![]),
         }
     }

@@ -1,9 +1,9 @@
 //! The rules of a task. Pure: what is needed rides in the command.
 
 use super::{
-    ChangeStatus, Comment, CreateTask, InProject, LiveTask, MoveTask, Status, Task, TaskAssigned, TaskChanges, TaskCommand, TaskCommented,
-    TaskCompleted, TaskCreated, TaskDeleted, TaskDueDateChanged, TaskError, TaskEvent, TaskMoved, TaskPriorityChanged, TaskReopened,
-    TaskStatusChanged, TaskUnassigned, TaskUpdated, UpdateTask,
+    ChangeStatus, Comment, CreateTask, LiveTask, MoveTask, Status, Task, TaskAssigned, TaskChanges, TaskCommand, TaskCommented,
+    TaskCompleted, TaskContext, TaskCreated, TaskDeleted, TaskDueDateChanged, TaskError, TaskEvent, TaskMoved, TaskPriorityChanged,
+    TaskReopened, TaskStatusChanged, TaskUnassigned, TaskUpdated, UpdateTask,
 };
 use crate::ids::{UserId, WorkspaceId};
 use crate::issued::Issued;
@@ -13,22 +13,23 @@ use crate::values::{Change, Due, Instant, Priority};
 
 type Decision = Result<Vec<TaskEvent>, TaskError>;
 
-/// What follows from a wish, or the rule that forbids it.
-pub fn decide(task: &Task, issued: Issued<InProject<TaskCommand>>) -> Decision {
-    let Issued { workspace, at, command: InProject { home, wish }, .. } = issued;
-    match (task, wish) {
-        (Task::Absent, TaskCommand::Create(wish)) => {
-            active(&home, workspace)?;
-            create(*wish, home, workspace, at)
+/// The events that a command results in, or the rule that refuses it.
+pub fn decide(task: &Task, issued: Issued<TaskCommand, TaskContext>) -> Decision {
+    let Issued { workspace, at, command, context, .. } = issued;
+    let home = &context.home;
+    match (task, command) {
+        (Task::Absent, TaskCommand::Create(create)) => {
+            active(home, workspace)?;
+            self::create(*create, home, workspace, at)
         }
         (Task::Live(_) | Task::Deleted { .. }, TaskCommand::Create(_)) => Err(TaskError::IdTaken),
-        (Task::Live(live), wish) if live.workspace_id == workspace => {
-            active(&home, workspace)?;
-            go_on(live, wish, &home, at)
+        (Task::Live(live), command) if live.workspace_id == workspace => {
+            active(home, workspace)?;
+            apply(live, command, &context, at)
         }
-        (Task::Deleted { workspace_id, .. }, wish) if *workspace_id == workspace => {
-            active(&home, workspace)?;
-            if matches!(wish, TaskCommand::Delete) { Ok(vec![]) } else { Err(TaskError::TaskDeleted) }
+        (Task::Deleted { workspace_id, .. }, command) if *workspace_id == workspace => {
+            active(home, workspace)?;
+            if matches!(command, TaskCommand::Delete) { Ok(vec![]) } else { Err(TaskError::TaskDeleted) }
         }
         (Task::Absent | Task::Live(_) | Task::Deleted { .. }, _) => Err(TaskError::NotFound),
     }
@@ -44,49 +45,49 @@ fn active(home: &Home, workspace: WorkspaceId) -> Result<(), TaskError> {
     }
 }
 
-fn create(wish: CreateTask, home: Home, workspace_id: WorkspaceId, at: Instant) -> Decision {
+fn create(create: CreateTask, home: &Home, workspace_id: WorkspaceId, at: Instant) -> Decision {
     Ok(vec![TaskEvent::TaskCreated(Box::new(TaskCreated {
         number: 0,
         workspace_id,
         project_id: home.id,
-        project_key: home.key,
-        title: wish.title,
-        description: wish.description,
-        priority: wish.priority,
-        category: wish.category,
-        tags: wish.tags,
-        assignee_ids: wish.assignee_ids,
-        due: wish.due.map(|due| due.resolve(home.time_zone)),
-        estimate_minutes: wish.estimate_minutes,
+        project_key: home.key.clone(),
+        title: create.title,
+        description: create.description,
+        priority: create.priority,
+        category: create.category,
+        tags: create.tags,
+        assignee_ids: create.assignee_ids,
+        due: create.due.map(|due| due.resolve(home.time_zone)),
+        estimate_minutes: create.estimate_minutes,
         created_at: at,
     }))])
 }
 
-fn go_on(live: &LiveTask, wish: TaskCommand, home: &Home, at: Instant) -> Decision {
-    match wish {
+fn apply(live: &LiveTask, command: TaskCommand, context: &TaskContext, at: Instant) -> Decision {
+    match command {
         TaskCommand::Create(_) => Err(TaskError::IdTaken),
-        TaskCommand::Update(wish) => update(live, &wish),
+        TaskCommand::Update(fields) => update(live, &fields),
         TaskCommand::Assign(user_id) => assign(live, user_id),
         TaskCommand::Unassign(user_id) => unassign(live, user_id),
-        TaskCommand::ChangeStatus(wish) => change_status(live, wish, at),
+        TaskCommand::ChangeStatus(change) => change_status(live, change, at),
         TaskCommand::ChangePriority(to) => change_priority(live, to),
-        TaskCommand::SetDue(wish) => change_due(live, Some(wish.resolve(home.time_zone))),
+        TaskCommand::SetDue(due) => change_due(live, Some(due.resolve(context.home.time_zone))),
         TaskCommand::ClearDue => change_due(live, None),
         TaskCommand::Complete => complete(live, at),
         TaskCommand::Reopen => reopen(live),
-        TaskCommand::Move(wish) => move_to(live, wish),
+        TaskCommand::Move(MoveTask { project_id }) => move_to(live, context.target.as_ref().filter(|target| target.id == project_id)),
         TaskCommand::Comment(Comment { comment_id, body }) => Ok(vec![TaskEvent::TaskCommented(TaskCommented { comment_id, body })]),
         TaskCommand::Delete => Ok(vec![TaskEvent::TaskDeleted(TaskDeleted { title: live.title.clone(), status: live.status })]),
     }
 }
 
-fn update(live: &LiveTask, wish: &UpdateTask) -> Decision {
+fn update(live: &LiveTask, fields: &UpdateTask) -> Decision {
     let changes = TaskChanges {
-        title: Change::wished(&live.title, wish.title.as_ref()),
-        description: Change::wished(&live.description, wish.description.as_ref()),
-        category: Change::wished(&live.category, wish.category.as_ref()),
-        tags: Change::wished(&live.tags, wish.tags.as_ref()),
-        estimate_minutes: Change::wished(&live.estimate_minutes, wish.estimate_minutes.as_ref()),
+        title: Change::requested(&live.title, fields.title.as_ref()),
+        description: Change::requested(&live.description, fields.description.as_ref()),
+        category: Change::requested(&live.category, fields.category.as_ref()),
+        tags: Change::requested(&live.tags, fields.tags.as_ref()),
+        estimate_minutes: Change::requested(&live.estimate_minutes, fields.estimate_minutes.as_ref()),
     };
     Ok(match changes.is_empty() {
         true => vec![],
@@ -113,8 +114,8 @@ fn unassign(live: &LiveTask, user_id: UserId) -> Decision {
     Ok(vec![TaskEvent::TaskUnassigned(TaskUnassigned { user_id })])
 }
 
-fn change_status(live: &LiveTask, wish: ChangeStatus, at: Instant) -> Decision {
-    let ChangeStatus { to, blocked_reason } = wish;
+fn change_status(live: &LiveTask, change: ChangeStatus, at: Instant) -> Decision {
+    let ChangeStatus { to, blocked_reason } = change;
     if live.status.is_closed() && live.status != to {
         return Err(TaskError::TransitionNotAllowed { from: live.status, to });
     }
@@ -168,9 +169,9 @@ fn reopen(live: &LiveTask) -> Decision {
     })
 }
 
-fn move_to(live: &LiveTask, wish: MoveTask) -> Decision {
-    let MoveTask { to } = wish;
-    active(&to, live.workspace_id)?;
+fn move_to(live: &LiveTask, target: Option<&Home>) -> Decision {
+    let to = target.ok_or(TaskError::ProjectNotFound)?;
+    active(to, live.workspace_id)?;
     if to.id == live.project_id {
         return Ok(vec![]);
     }
@@ -178,7 +179,7 @@ fn move_to(live: &LiveTask, wish: MoveTask) -> Decision {
     Ok(vec![TaskEvent::TaskMoved(TaskMoved {
         number: 0,
         project_id: to.id,
-        project_key: to.key,
+        project_key: to.key.clone(),
         from_number: live.number,
         from_project_id: live.project_id,
         from_project_key: live.project_key.clone(),

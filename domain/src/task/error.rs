@@ -4,7 +4,7 @@ use super::Status;
 use crate::rule::{ID_TAKEN, NOT_FOUND, Rule};
 use thiserror::Error;
 
-/// A wish about a task that a rule refuses.
+/// Why a rule refuses a command on a task.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TaskError {
     #[error("task not found")]

@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{ChangeStatus, Comment, CreateTask, InProject, MoveTask, TaskCommand, UpdateTask};
+pub use commands::{ChangeStatus, Comment, CreateTask, MoveTask, TaskCommand, TaskContext, UpdateTask};
 pub use decide::decide;
 pub use error::TaskError;
 pub use events::*;
@@ -20,4 +20,4 @@ pub use state::{LiveTask, Task, evolve};
 
 use crate::issued::Issued;
 
-aggregate!(Task: "task", Issued<InProject<TaskCommand>>, TaskEvent, TaskError);
+aggregate!(Task: "task", Issued<TaskCommand, TaskContext>, TaskEvent, TaskError);

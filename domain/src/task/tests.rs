@@ -13,7 +13,7 @@ use crate::testing::{
     ANNA, APOLLO, BEN, BORA, ELSEWHERE, HERE, SOME_DAY, day, given, home, home_elsewhere, home_that_is, instant, issued, issued_elsewhere,
     other_home, text,
 };
-use crate::values::{Assignees, BlockedReason, Change, Due, DueWish, Priority, Tags};
+use crate::values::{Assignees, BlockedReason, Change, Due, DueRequest, Priority, Tags};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
@@ -105,28 +105,34 @@ fn task_that_is(status: Status) -> Vec<TaskEvent> {
     }
 }
 
-/// A wish about a task in the active project APOLLO.
-fn wish(wish: TaskCommand) -> Issued<InProject<TaskCommand>> {
-    wish_in(home(), wish)
+/// A command on a task in the active project APOLLO. A move may go to BORA.
+fn sent(command: TaskCommand) -> Issued<TaskCommand, TaskContext> {
+    sent_in(home(), command)
 }
 
-fn wish_in(home: Home, wish: TaskCommand) -> Issued<InProject<TaskCommand>> {
-    issued(InProject { home, wish })
+fn sent_in(home: Home, command: TaskCommand) -> Issued<TaskCommand, TaskContext> {
+    let target = Some(other_home());
+    issued(command).in_context(TaskContext { home, target })
 }
 
-/// The wish that is granted with `creation`.
+/// A move of a task of APOLLO to any project.
+fn move_to(to: Home) -> Issued<TaskCommand, TaskContext> {
+    issued(to_move(&to)).in_context(TaskContext { home: home(), target: Some(to) })
+}
+
+/// The command that results in `creation`.
 fn create() -> CreateTask {
     let TaskCreated { title, description, priority, category, tags, assignee_ids, estimate_minutes, .. } = creation();
-    let due = Some(DueWish::On(day("2031-03-31"), None));
-    CreateTask { title, description, priority, category, tags, assignee_ids, due, estimate_minutes }
+    let due = Some(DueRequest::On(day("2031-03-31"), None));
+    CreateTask { project_id: APOLLO, title, description, priority, category, tags, assignee_ids, due, estimate_minutes }
 }
 
-fn to_create(wish: CreateTask) -> TaskCommand {
-    TaskCommand::Create(Box::new(wish))
+fn to_create(create: CreateTask) -> TaskCommand {
+    TaskCommand::Create(Box::new(create))
 }
 
-fn to_update(wish: UpdateTask) -> TaskCommand {
-    TaskCommand::Update(Box::new(wish))
+fn to_update(update: UpdateTask) -> TaskCommand {
+    TaskCommand::Update(Box::new(update))
 }
 
 fn to_comment() -> TaskCommand {
@@ -137,8 +143,8 @@ fn to_become(to: Status) -> TaskCommand {
     TaskCommand::ChangeStatus(ChangeStatus { to, blocked_reason: (to == Status::Blocked).then(no_paint) })
 }
 
-fn to_move(to: Home) -> TaskCommand {
-    TaskCommand::Move(MoveTask { to })
+fn to_move(to: &Home) -> TaskCommand {
+    TaskCommand::Move(MoveTask { project_id: to.id })
 }
 
 /// Every command but creation, each with something to do on an open task and most also on a closed one.
@@ -149,11 +155,11 @@ fn commands_on_a_task() -> [TaskCommand; 12] {
         TaskCommand::Unassign(ANNA),
         to_become(Status::InReview),
         TaskCommand::ChangePriority(Priority::Low),
-        TaskCommand::SetDue(DueWish::On(day("2031-04-30"), None)),
+        TaskCommand::SetDue(DueRequest::On(day("2031-04-30"), None)),
         TaskCommand::ClearDue,
         TaskCommand::Complete,
         TaskCommand::Reopen,
-        to_move(other_home()),
+        to_move(&other_home()),
         to_comment(),
         TaskCommand::Delete,
     ]
@@ -165,13 +171,14 @@ fn commands_on_a_task() -> [TaskCommand; 12] {
 fn a_creation_is_one_event_whatever_it_sets() {
     let people = Assignees::new([BEN, ANNA]).expect("two people");
     given::<Task>([])
-        .when(wish(to_create(CreateTask { assignee_ids: people.clone(), ..create() })))
+        .when(sent(to_create(CreateTask { assignee_ids: people.clone(), ..create() })))
         .then([created_as(TaskCreated { assignee_ids: people, ..creation() })]);
 }
 
 #[test]
 fn a_creation_needs_no_more_than_a_title() {
     let bare = CreateTask {
+        project_id: APOLLO,
         title: text("Paint"),
         description: text(""),
         priority: Priority::Medium,
@@ -191,12 +198,12 @@ fn a_creation_needs_no_more_than_a_title() {
         estimate_minutes: None,
         ..creation()
     };
-    given::<Task>([]).when(wish(to_create(bare))).then([created_as(event)]);
+    given::<Task>([]).when(sent(to_create(bare))).then([created_as(event)]);
 }
 
 #[test]
 fn a_new_task_is_to_do_in_the_project_of_the_wish() {
-    let then = given::<Task>([]).when(wish_in(other_home(), to_create(CreateTask { due: None, ..create() })));
+    let then = given::<Task>([]).when(sent_in(other_home(), to_create(CreateTask { due: None, ..create() })));
     let Task::Live(live) = then.state() else { panic!("the task is not there") };
     assert_eq!((live.project_id, live.project_key, live.status), (BORA, text("BORA"), Status::Todo));
 }
@@ -204,16 +211,16 @@ fn a_new_task_is_to_do_in_the_project_of_the_wish() {
 #[test]
 fn a_task_is_not_created_in_a_project_that_rests_or_is_gone_or_is_elsewhere() {
     for (home, refusal) in unfit_homes() {
-        given::<Task>([]).when(wish_in(home, to_create(create()))).then_refused(refusal);
+        given::<Task>([]).when(sent_in(home, to_create(create()))).then_refused(refusal);
     }
 }
 
 #[test]
 fn an_id_names_one_task_for_ever() {
     for history in [vec![created()], vec![created(), deleted()]] {
-        given::<Task>(history.clone()).when(wish(to_create(create()))).then_refused(TaskError::IdTaken);
-        let elsewhere = InProject { home: home_elsewhere(), wish: to_create(create()) };
-        given::<Task>(history).when(issued_elsewhere(elsewhere)).then_refused(TaskError::IdTaken);
+        given::<Task>(history.clone()).when(sent(to_create(create()))).then_refused(TaskError::IdTaken);
+        let elsewhere = issued_elsewhere(to_create(create())).in_context(TaskContext::new(home_elsewhere()));
+        given::<Task>(history).when(elsewhere).then_refused(TaskError::IdTaken);
     }
 }
 
@@ -231,7 +238,7 @@ fn unfit_homes() -> [(Home, TaskError); 3] {
 #[test]
 fn a_task_that_was_never_created_is_not_found() {
     for command in commands_on_a_task() {
-        given::<Task>([]).when(wish(command)).then_refused(TaskError::NotFound);
+        given::<Task>([]).when(sent(command)).then_refused(TaskError::NotFound);
     }
 }
 
@@ -239,8 +246,8 @@ fn a_task_that_was_never_created_is_not_found() {
 fn a_task_of_another_workspace_is_not_found() {
     for history in [vec![created()], vec![created(), deleted()]] {
         for command in commands_on_a_task() {
-            let elsewhere = InProject { home: home_elsewhere(), wish: command };
-            given::<Task>(history.clone()).when(issued_elsewhere(elsewhere)).then_refused(TaskError::NotFound);
+            let elsewhere = issued_elsewhere(command).in_context(TaskContext::new(home_elsewhere()));
+            given::<Task>(history.clone()).when(elsewhere).then_refused(TaskError::NotFound);
         }
     }
 }
@@ -250,7 +257,7 @@ fn a_project_that_rests_or_is_gone_refuses_every_command_on_its_tasks() {
     for (home, refusal) in unfit_homes() {
         for command in commands_on_a_task() {
             for history in [vec![created()], vec![created(), completed()], vec![created(), deleted()]] {
-                given::<Task>(history).when(wish_in(home.clone(), command.clone())).then_refused(refusal.clone());
+                given::<Task>(history).when(sent_in(home.clone(), command.clone())).then_refused(refusal.clone());
             }
         }
     }
@@ -260,7 +267,7 @@ fn a_project_that_rests_or_is_gone_refuses_every_command_on_its_tasks() {
 fn a_deleted_task_refuses_all_but_deletion() {
     for command in commands_on_a_task() {
         if !matches!(command, TaskCommand::Delete) {
-            given::<Task>([created(), deleted()]).when(wish(command)).then_refused(TaskError::TaskDeleted);
+            given::<Task>([created(), deleted()]).when(sent(command)).then_refused(TaskError::TaskDeleted);
         }
     }
 }
@@ -277,7 +284,7 @@ fn an_update_is_one_event_that_says_what_each_field_was_and_became() {
         tags: Some(tags.clone()),
         estimate_minutes: Some(None),
     };
-    given::<Task>([created()]).when(wish(to_update(all))).then([updated(TaskChanges {
+    given::<Task>([created()]).when(sent(to_update(all))).then([updated(TaskChanges {
         title: Some(Change { from: text("Paint the hall"), to: text("Paint the stairs") }),
         description: Some(Change { from: text("White, twice."), to: text("") }),
         category: Some(Change { from: Some(text("rooms")), to: Some(text("ways")) }),
@@ -290,7 +297,7 @@ fn an_update_is_one_event_that_says_what_each_field_was_and_became() {
 fn an_update_leaves_out_what_stays_as_it_was() {
     let one = UpdateTask { title: Some(text("Paint the hall")), category: Some(None), ..Default::default() };
     given::<Task>([created()])
-        .when(wish(to_update(one)))
+        .when(sent(to_update(one)))
         .then([updated(TaskChanges { category: Some(Change { from: Some(text("rooms")), to: None }), ..Default::default() })]);
 }
 
@@ -305,20 +312,20 @@ fn an_update_to_what_already_is_changes_nothing() {
         estimate_minutes: Some(estimate_minutes),
     };
     for unchanged in [same, UpdateTask::default()] {
-        given::<Task>([created()]).when(wish(to_update(unchanged))).then_nothing();
+        given::<Task>([created()]).when(sent(to_update(unchanged))).then_nothing();
     }
 }
 
 #[test]
 fn words_about_a_closed_task_may_still_change() {
     for status in [Status::Done, Status::Cancelled] {
-        let wishes = [
+        let commands = [
             to_update(UpdateTask { title: Some(text("Paint")), ..Default::default() }),
             TaskCommand::ChangePriority(Priority::Low),
             to_comment(),
         ];
-        for allowed in wishes {
-            assert_eq!(given::<Task>(task_that_is(status)).when(wish(allowed)).events().len(), 1);
+        for allowed in commands {
+            assert_eq!(given::<Task>(task_that_is(status)).when(sent(allowed)).events().len(), 1);
         }
     }
 }
@@ -328,13 +335,13 @@ fn words_about_a_closed_task_may_still_change() {
 #[test]
 fn a_priority_changes_and_says_what_it_was() {
     given::<Task>([created()])
-        .when(wish(TaskCommand::ChangePriority(Priority::Critical)))
+        .when(sent(TaskCommand::ChangePriority(Priority::Critical)))
         .then([TaskEvent::TaskPriorityChanged(TaskPriorityChanged { from: Priority::High, to: Priority::Critical })]);
 }
 
 #[test]
 fn a_priority_that_it_has_is_not_changed() {
-    given::<Task>([created()]).when(wish(TaskCommand::ChangePriority(Priority::High))).then_nothing();
+    given::<Task>([created()]).when(sent(TaskCommand::ChangePriority(Priority::High))).then_nothing();
 }
 
 // Comment
@@ -342,8 +349,8 @@ fn a_priority_that_it_has_is_not_changed() {
 #[test]
 fn a_comment_is_a_fact_each_time() {
     let said = TaskEvent::TaskCommented(TaskCommented { comment_id: CommentId(Uuid::from_u128(9)), body: text("Looks good.") });
-    given::<Task>([created()]).when(wish(to_comment())).then([said.clone()]);
-    given::<Task>([created(), said.clone()]).when(wish(to_comment())).then([said]);
+    given::<Task>([created()]).when(sent(to_comment())).then([said.clone()]);
+    given::<Task>([created(), said.clone()]).when(sent(to_comment())).then([said]);
 }
 
 // Delete
@@ -352,14 +359,14 @@ fn a_comment_is_a_fact_each_time() {
 fn a_deletion_shows_the_last_title_and_status() {
     for status in Status::ALL {
         given::<Task>(task_that_is(status))
-            .when(wish(TaskCommand::Delete))
+            .when(sent(TaskCommand::Delete))
             .then([TaskEvent::TaskDeleted(TaskDeleted { title: text("Paint the hall"), status })]);
     }
 }
 
 #[test]
 fn a_task_is_deleted_once() {
-    given::<Task>([created(), deleted()]).when(wish(TaskCommand::Delete)).then_nothing();
+    given::<Task>([created(), deleted()]).when(sent(TaskCommand::Delete)).then_nothing();
 }
 
 #[test]
@@ -375,12 +382,12 @@ fn a_deleted_task_still_belongs_where_it_was() {
 
 #[test]
 fn a_number_is_drawn_by_creation_and_move_alone() {
-    let moved = given::<Task>([created()]).when(wish(to_move(other_home()))).events().remove(0);
+    let moved = given::<Task>([created()]).when(move_to(other_home())).events().remove(0);
     assert_eq!(created().draw(), Some(APOLLO));
     assert_eq!(moved.draw(), Some(BORA));
     for command in commands_on_a_task() {
         let history = if matches!(command, TaskCommand::Reopen) { task_that_is(Status::Done) } else { vec![created(), assigned(ANNA)] };
-        for event in given::<Task>(history).when(wish(command)).events() {
+        for event in given::<Task>(history).when(sent(command)).events() {
             let draws = matches!(event, TaskEvent::TaskMoved(_));
             assert_eq!(event.draw().is_some(), draws, "{event:?}");
             assert_eq!(event.clone().with_drawn(8) != event, draws, "{event:?}");

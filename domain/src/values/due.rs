@@ -49,16 +49,16 @@ impl Due {
     }
 }
 
-/// A due moment as wished: the zone of a date may be left to the project.
+/// A due date as requested: a date without a zone has that of the project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DueWish {
+pub enum DueRequest {
     /// The end of a day, in the given zone or else the project's.
     On(NaiveDate, Option<Tz>),
     /// An instant.
     At(Instant),
 }
 
-impl DueWish {
+impl DueRequest {
     /// What is meant, where `zone` is the zone to fall back on.
     pub fn resolve(self, zone: Tz) -> Due {
         match self {

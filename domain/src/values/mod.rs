@@ -12,7 +12,7 @@ mod text;
 mod threshold;
 mod zone;
 
-pub use due::{DateSpan, Due, DueWish, valid_date, valid_instant};
+pub use due::{DateSpan, Due, DueRequest, valid_date, valid_instant};
 pub use instant::Instant;
 pub use lists::{Assignees, Tags};
 pub use text::{BlockedReason, Category, CommentBody, Description, ProjectKey, ProjectName, Tag, Title, line, normalized};
@@ -109,9 +109,9 @@ pub struct Change<T> {
 }
 
 impl<T: PartialEq + Clone> Change<T> {
-    /// The change from `old` to what is wished, if anything is wished and it differs.
-    pub fn wished(old: &T, wish: Option<&T>) -> Option<Self> {
-        let new = wish.filter(|new| *new != old)?;
+    /// The change from `old` to what is requested, if anything is and it differs.
+    pub fn requested(old: &T, new: Option<&T>) -> Option<Self> {
+        let new = new.filter(|new| *new != old)?;
         Some(Self { from: old.clone(), to: new.clone() })
     }
 }

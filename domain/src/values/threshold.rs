@@ -72,7 +72,7 @@ impl Threshold {
     }
 }
 
-/// The thresholds of a schedule as wished.
+/// The thresholds of a schedule as requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thresholds(Vec<Threshold>);
 

@@ -170,7 +170,7 @@ fn the_project(id: Uuid) -> ProjectInput {
 
 /// The same command under an id.
 fn under(id: Uuid, mut command: Command) -> Command {
-    command.set_command_id(id);
+    command.set_command_id(Some(id));
     command
 }
 

@@ -1,10 +1,10 @@
 //! Projects in the schema.
 
-mod mutations;
+mod payload;
 mod queries;
 mod types;
 
-pub(crate) use mutations::ProjectMutations;
+pub(crate) use payload::ProjectPayload;
 pub(crate) use queries::ProjectFilter;
 pub(crate) use queries::{ProjectQueries, selection};
-pub(crate) use types::Project;
+pub(crate) use types::{CollaboratorRole, Project};

@@ -1,10 +1,10 @@
 //! Schedules and their firings in the schema.
 
-mod mutations;
+mod payload;
 mod queries;
 mod types;
 
-pub(crate) use mutations::ScheduleMutations;
+pub(crate) use payload::SchedulePayload;
 pub(crate) use queries::ScheduleQueries;
 pub(crate) use queries::{DeadlineFilter, ScheduleFilter};
-pub(crate) use types::{DeadlineFiring, Schedule};
+pub(crate) use types::{DeadlineFiring, Schedule, ThresholdUnit};

@@ -96,7 +96,7 @@ fn with(command: &str, place: &str, text: &str) -> Value {
 
 /// What is wrong with a text at a place: code, path and message.
 fn refusal(command: &str, place: &str, text: &str) -> Option<(&'static str, String, String)> {
-    let refusals = read(command, with(command, place, text)).expect("it reads").parse().err()?;
+    let refusals = read(command, with(command, place, text)).expect("it reads").check(&Counting::from(1)).err()?;
     let [refusal] = &refusals[..] else { panic!("one refusal: {refusals:?}") };
     Some((refusal.code, refusal.path.join("."), refusal.message.clone()))
 }

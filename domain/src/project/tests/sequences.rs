@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::ids::WorkspaceId;
+use crate::issued::DomainCommand;
 use crate::issued::Issued;
-use crate::testing::{ELSEWHERE, Happened, Rules, assert_change, assert_settled, assert_wished, for_all, instant, step};
+use crate::testing::{ELSEWHERE, Happened, Rules, assert_change, assert_set_by_command, assert_settled, for_all, instant, step};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ use proptest::sample::select;
 struct Step {
     by: UserId,
     workspace: WorkspaceId,
-    wish: ProjectCommand,
+    command: ProjectCommand,
 }
 
 fn person() -> impl Strategy<Value = UserId> {
@@ -48,7 +49,7 @@ fn updates() -> impl Strategy<Value = ProjectCommand> {
     )
 }
 
-fn wishes() -> impl Strategy<Value = ProjectCommand> {
+fn commands() -> impl Strategy<Value = ProjectCommand> {
     prop_oneof![
         3 => creations(),
         4 => updates(),
@@ -63,7 +64,7 @@ fn wishes() -> impl Strategy<Value = ProjectCommand> {
 
 fn steps() -> impl Strategy<Value = Step> {
     let workspace = prop_oneof![9 => Just(HERE), 1 => Just(ELSEWHERE)];
-    (person(), workspace, wishes()).prop_map(|(by, workspace, wish)| Step { by, workspace, wish })
+    (person(), workspace, commands()).prop_map(|(by, workspace, command)| Step { by, workspace, command })
 }
 
 #[test]
@@ -71,18 +72,18 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_project() {
     for_all(400, vec(steps(), 1..50), |steps| {
         let mut project = Project::Absent;
         let mut history = vec![];
-        for Step { by, workspace, wish } in steps {
-            let fields = wish.fields();
-            let command = Issued { by, workspace, at: instant("2031-03-01T12:00:00Z"), command: wish };
+        for Step { by, workspace, command } in steps {
+            let fields = command.fields();
+            let command = Issued { by, workspace, at: instant("2031-03-01T12:00:00Z"), command, context: () };
             let Ok(happened) = step(&mut project, command.clone()) else { continue };
             assert_settled(&project, command);
-            assert!(happened.len() <= 1, "a wish about a project is one fact: {happened:?}");
+            assert!(happened.len() <= 1, "a command on a project is one event: {happened:?}");
             for Happened { before, event, after } in happened {
                 assert_ne!(before, after, "an event that changes nothing: {event:?}");
-                assert_wished(&event.fields(), &fields);
+                assert_set_by_command(&event.fields(), &fields);
                 assert_true_of_what_was(&before, &event);
                 assert_invariants(&before, &after);
-                assert_wished(&event.fields(), &ProjectEvent::fields_of(event.name()).expect("a known event"));
+                assert_set_by_command(&event.fields(), &ProjectEvent::fields_of(event.name()).expect("a known event"));
                 history.push(event);
             }
         }

@@ -4,11 +4,23 @@ use super::*;
 use crate::task::Task;
 use crate::testing::other_home;
 
-fn follow(task: Option<FollowedTask>) -> Issued<About<ScheduleCommand>> {
-    issued(About { home: Some(home()), task, wish: ScheduleCommand::Follow })
+fn in_step_with(command: ScheduleCommand, task: Option<FollowedTask>) -> Issued<ScheduleCommand, ScheduleContext> {
+    issued(command).in_context(ScheduleContext { home: Some(home()), task })
 }
 
-fn follow_plan(plan: Plan) -> Issued<About<ScheduleCommand>> {
+fn follow(task: Option<FollowedTask>) -> Issued<ScheduleCommand, ScheduleContext> {
+    in_step_with(ScheduleCommand::Follow, task)
+}
+
+fn start_following(task: Option<FollowedTask>) -> Issued<ScheduleCommand, ScheduleContext> {
+    in_step_with(ScheduleCommand::StartFollowing(PAINT), task)
+}
+
+fn start_following_plan(plan: Plan) -> Issued<ScheduleCommand, ScheduleContext> {
+    start_following(Some(task(Some(plan))))
+}
+
+fn follow_plan(plan: Plan) -> Issued<ScheduleCommand, ScheduleContext> {
     follow(Some(task(Some(plan))))
 }
 
@@ -46,7 +58,7 @@ const OPEN: [Status; 4] = [Status::Todo, Status::InProgress, Status::InReview, S
 #[test]
 fn an_open_task_with_a_due_moment_gets_a_schedule() {
     for status in OPEN {
-        given::<Schedule>([]).when(follow_plan(plan_that_is(status))).then([begun()]);
+        given::<Schedule>([]).when(start_following_plan(plan_that_is(status))).then([begun()]);
     }
 }
 
@@ -54,7 +66,7 @@ fn an_open_task_with_a_due_moment_gets_a_schedule() {
 fn a_task_that_waits_for_nothing_gets_no_schedule() {
     let cancelled = task(Some(plan_that_is(Status::Cancelled)));
     for task in [task(None), task(Some(undated())), cancelled] {
-        given::<Schedule>([]).when(follow(Some(task))).then_nothing();
+        given::<Schedule>([]).when(start_following(Some(task))).then_nothing();
     }
 }
 
@@ -62,7 +74,7 @@ fn a_task_that_waits_for_nothing_gets_no_schedule() {
 fn a_task_that_does_not_exist_in_the_workspace_is_not_passed_over() {
     let elsewhere = FollowedTask { workspace_id: ELSEWHERE, ..task(Some(plan())) };
     for task in [None, Some(elsewhere)] {
-        given::<Schedule>([]).when(follow(task)).then_refused(ScheduleError::TaskNotFound);
+        given::<Schedule>([]).when(start_following(task)).then_refused(ScheduleError::TaskNotFound);
     }
 }
 
@@ -111,10 +123,11 @@ fn a_completed_task_meets_it() {
 
 #[test]
 fn a_task_that_is_done_meets_the_same_schedule_whenever_it_follows() {
-    let done = || follow_plan(Plan { due: Some(twentieth_of_march()), ..plan_that_is(Status::Done) });
+    let plan = || Plan { due: Some(twentieth_of_march()), ..plan_that_is(Status::Done) };
+    let done = || follow_plan(plan());
     let due_later = ScheduleCreated { due: twentieth_of_march(), thresholds: later_thresholds()[..1].to_vec(), ..beginning() };
     let begun_later = ScheduleEvent::ScheduleCreated(Box::new(due_later));
-    given::<Schedule>([]).when(done()).then([begun_later, met_when_done(twentieth_of_march(), 1)]);
+    given::<Schedule>([]).when(start_following_plan(plan())).then([begun_later, met_when_done(twentieth_of_march(), 1)]);
     given::<Schedule>([begun()]).when(done()).then([rescheduled_follower(), met_when_done(twentieth_of_march(), 2)]);
     // Since it last followed, the task was to do again, and done again.
     for end in [met(), deleted()] {
@@ -155,7 +168,7 @@ fn a_reopened_schedule_fires_its_moments_anew() {
     let history = [begun(), overdue(FOLLOWER, 0), met()];
     let reopened = given::<Schedule>(history.clone()).when(follow_plan(plan())).events();
     let fired = given::<Schedule>(history.into_iter().chain(reopened))
-        .when(at("2031-03-11T00:00:00Z", about(FOLLOWER, ScheduleCommand::Tick)))
+        .when(at("2031-03-11T00:00:00Z", ScheduleCommand::Tick).in_context(about(FOLLOWER)))
         .events();
     let [ScheduleEvent::DeadlineOverdue(overdue)] = &fired[..] else { panic!("not overdue: {fired:?}") };
     assert_eq!((overdue.due_revision, overdue.late_by_ms), (2, 3_600_000));
@@ -177,23 +190,22 @@ fn it_begins_where_its_task_is_and_says_whether_that_project_rests() {
         let place = Place { project_id: Some(home.id), task_id: Some(PAINT) };
         let task = FollowedTask { project_id: home.id, ..task(Some(plan())) };
         given::<Schedule>([])
-            .when(issued(About { home: Some(home), task: Some(task), wish: ScheduleCommand::Follow }))
+            .when(issued(ScheduleCommand::StartFollowing(PAINT)).in_context(ScheduleContext { home: Some(home), task: Some(task) }))
             .then([ScheduleEvent::ScheduleCreated(Box::new(ScheduleCreated { place, project_at_rest, ..beginning() }))]);
     }
 }
 
 #[test]
 fn nothing_begins_to_follow_in_a_deleted_project() {
-    let command = About { home: Some(home_that_is(Phase::Deleted)), task: Some(task(Some(plan()))), wish: ScheduleCommand::Follow };
-    given::<Schedule>([]).when(issued(command)).then_nothing();
+    let context = ScheduleContext { home: Some(home_that_is(Phase::Deleted)), task: Some(task(Some(plan()))) };
+    given::<Schedule>([]).when(issued(ScheduleCommand::StartFollowing(PAINT)).in_context(context)).then_nothing();
 }
 
 #[test]
 fn it_follows_even_in_a_project_that_rests() {
     for phase in [Phase::Archived, Phase::Deleted] {
-        let command =
-            About { home: Some(home_that_is(phase)), task: Some(task(Some(plan_that_is(Status::Done)))), wish: ScheduleCommand::Follow };
-        given::<Schedule>([begun()]).when(issued(command)).then([met_when_done(tenth_of_march(), 1)]);
+        let context = ScheduleContext { home: Some(home_that_is(phase)), task: Some(task(Some(plan_that_is(Status::Done)))) };
+        given::<Schedule>([begun()]).when(issued(ScheduleCommand::Follow).in_context(context)).then([met_when_done(tenth_of_march(), 1)]);
     }
 }
 
@@ -210,7 +222,7 @@ fn a_schedule_that_follows_nothing_does_not_start_to() {
 fn nobody_else_changes_it() {
     for history in [vec![begun()], vec![begun(), met()], vec![begun(), deleted()]] {
         for command in commands_of_people() {
-            given::<Schedule>(history.clone()).when(wish(FOLLOWER, command)).then_refused(ScheduleError::FollowsTask);
+            given::<Schedule>(history.clone()).when(sent(FOLLOWER, command)).then_refused(ScheduleError::FollowsTask);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::project::Home;
-use crate::task::{ChangeStatus, CreateTask, InProject, MoveTask, Task, TaskCommand, UpdateTask};
+use crate::task::{ChangeStatus, CreateTask, MoveTask, Task, TaskCommand, TaskContext, UpdateTask};
 use crate::testing::{Happened, assert_settled, for_all, other_home, step};
 use crate::values::{Assignees, Description, Instant, Priority, Tags};
 use chrono::TimeDelta;
@@ -20,8 +20,8 @@ enum Happening {
     ProjectBecomes(Phase),
 }
 
-fn dues() -> impl Strategy<Value = DueWish> {
-    prop_oneof![select(vec!["2031-03-10", "2031-03-20"]).prop_map(on), Just(DueWish::At(instant("2031-03-15T12:00:00Z"))),]
+fn dues() -> impl Strategy<Value = DueRequest> {
+    prop_oneof![select(vec!["2031-03-10", "2031-03-20"]).prop_map(on), Just(DueRequest::At(instant("2031-03-15T12:00:00Z"))),]
 }
 
 fn titles() -> impl Strategy<Value = &'static str> {
@@ -31,6 +31,7 @@ fn titles() -> impl Strategy<Value = &'static str> {
 fn creations() -> impl Strategy<Value = TaskCommand> {
     (titles(), option::weighted(0.8, dues())).prop_map(|(title, due)| {
         TaskCommand::Create(Box::new(CreateTask {
+            project_id: APOLLO,
             title: text(title),
             description: Description::empty(),
             priority: Priority::Medium,
@@ -52,7 +53,7 @@ fn to_the_task() -> impl Strategy<Value = TaskCommand> {
         2 => Just(TaskCommand::ClearDue),
         4 => status.prop_map(|to| TaskCommand::ChangeStatus(ChangeStatus { to, blocked_reason: None })),
         4 => Just(TaskCommand::Reopen),
-        1 => select(vec![home(), other_home()]).prop_map(|to| TaskCommand::Move(MoveTask { to })),
+        1 => select(vec![APOLLO, BORA]).prop_map(|project_id| TaskCommand::Move(MoveTask { project_id })),
         1 => Just(TaskCommand::Delete),
     ]
 }
@@ -75,8 +76,11 @@ fn after_following_a_schedule_is_in_step_with_its_task() {
             world.now = world.now + TimeDelta::milliseconds(later_ms);
             match happening {
                 // A refusal is no change, so there is nothing to follow.
-                Happening::ToTheTask(wish) => {
-                    let command = Issued { at: world.now, ..issued(InProject { home: world.home(), wish }) };
+                Happening::ToTheTask(command) => {
+                    let target =
+                        matches!(command, TaskCommand::Move(MoveTask { project_id: BORA })).then(other_home).or_else(|| Some(home()));
+                    let context = TaskContext { home: world.home(), target };
+                    let command = Issued { at: world.now, ..issued(command).in_context(context) };
                     let _ = step(&mut world.task, command);
                 }
                 Happening::Follow => world.follow(),
@@ -104,19 +108,26 @@ impl World {
         Home { phase: self.phase, ..if self.task.project_id() == Some(BORA) { other_home() } else { home() } }
     }
 
-    fn about_the_task(&self, wish: ScheduleCommand) -> Issued<About<ScheduleCommand>> {
-        Issued { at: self.now, ..issued(About { home: Some(self.home()), task: FollowedTask::of(PAINT, &self.task), wish }) }
+    fn about_the_task(&self, command: ScheduleCommand) -> Issued<ScheduleCommand, ScheduleContext> {
+        let context = ScheduleContext { home: Some(self.home()), task: FollowedTask::of(PAINT, &self.task) };
+        Issued { at: self.now, ..issued(command).in_context(context) }
     }
 
     fn follow(&mut self) {
         let before = self.schedule.clone();
-        let command = self.about_the_task(ScheduleCommand::Follow);
+        let command = match self.schedule {
+            Schedule::Absent => ScheduleCommand::StartFollowing(PAINT),
+            Schedule::Present(_) => ScheduleCommand::Follow,
+        };
+        let command = self.about_the_task(command);
         if matches!(self.task, Task::Absent) {
             assert_eq!(step(&mut self.schedule, command).err(), Some(ScheduleError::TaskNotFound));
             return;
         }
-        let happened = step(&mut self.schedule, command.clone()).expect("following is never refused here");
-        assert_settled(&self.schedule, command);
+        let happened = step(&mut self.schedule, command).expect("following is never refused here");
+        if matches!(self.schedule, Schedule::Present(_)) {
+            assert_settled(&self.schedule, self.about_the_task(ScheduleCommand::Follow));
+        }
         for Happened { before, event, after } in happened {
             assert_ne!(before, after, "an event that changes nothing: {event:?}");
         }

@@ -1,7 +1,8 @@
 //! Any sequence of commands and any passing of time keeps the invariants.
 
 use super::*;
-use crate::testing::{Happened, Rules, assert_change, assert_settled, assert_wished, for_all, step};
+use crate::issued::DomainCommand;
+use crate::testing::{Happened, Rules, assert_change, assert_set_by_command, assert_settled, for_all, step};
 use crate::values::Instant;
 use chrono::TimeDelta;
 use proptest::collection::vec;
@@ -12,8 +13,8 @@ use proptest::sample::select;
 /// What happens in one step, some time after the step before.
 #[derive(Debug, Clone)]
 enum Happening {
-    Creation(DueWish, Thresholds),
-    Wish(ScheduleCommand),
+    Creation(DueRequest, Thresholds),
+    Command(ScheduleCommand),
     ProjectBecomes(Phase),
     TaskDeletion,
 }
@@ -31,11 +32,11 @@ struct World {
 }
 
 // Late March in Zurich has a change of clocks.
-fn dues() -> impl Strategy<Value = DueWish> {
+fn dues() -> impl Strategy<Value = DueRequest> {
     let noon = instant("2031-03-25T12:00:00Z");
     prop_oneof![
         (25..32u32).prop_map(|date| on(&format!("2031-03-{date}"))),
-        (0..20_000i64).prop_map(move |minutes| DueWish::At(noon + TimeDelta::minutes(minutes))),
+        (0..20_000i64).prop_map(move |minutes| DueRequest::At(noon + TimeDelta::minutes(minutes))),
     ]
 }
 
@@ -48,7 +49,7 @@ fn some_leads() -> impl Strategy<Value = Thresholds> {
     vec(lead, 0..5).prop_map(|picked| leads(&picked))
 }
 
-fn wishes() -> impl Strategy<Value = ScheduleCommand> {
+fn commands() -> impl Strategy<Value = ScheduleCommand> {
     let update = (option::of(select(vec!["Hall painted", "Hall done"])), option::of(some_leads()))
         .prop_map(|(title, thresholds)| ScheduleCommand::Update(UpdateSchedule { title: title.map(text), thresholds }));
     prop_oneof![
@@ -63,7 +64,7 @@ fn wishes() -> impl Strategy<Value = ScheduleCommand> {
 fn happenings() -> impl Strategy<Value = (i64, Happening)> {
     let what = prop_oneof![
         4 => (dues(), some_leads()).prop_map(|(due, leads)| Happening::Creation(due, leads)),
-        26 => wishes().prop_map(Happening::Wish),
+        26 => commands().prop_map(Happening::Command),
         2 => Just(Happening::ProjectBecomes(Phase::Archived)),
         4 => Just(Happening::ProjectBecomes(Phase::Active)),
         1 => Just(Happening::TaskDeletion),
@@ -92,7 +93,7 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_schedule() {
                 Happening::Creation(due, thresholds) => {
                     world.take(to_create(CreateSchedule { due, thresholds, ..create(subject) }));
                 }
-                Happening::Wish(wish) => world.take(wish),
+                Happening::Command(command) => world.take(command),
                 Happening::ProjectBecomes(phase) => world.phase = phase,
                 Happening::TaskDeletion => world.task_is_deleted = true,
             }
@@ -103,10 +104,10 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_schedule() {
 }
 
 impl World {
-    fn issued_at(&self, at: Instant, wish: ScheduleCommand) -> Issued<About<ScheduleCommand>> {
+    fn issued_at(&self, at: Instant, command: ScheduleCommand) -> Issued<ScheduleCommand, ScheduleContext> {
         let home = (self.subject != Subject::Milestone).then(|| home_that_is(self.phase));
         let task = self.subject.task_id().map(|_| task((!self.task_is_deleted).then(plan)));
-        Issued { at, ..issued(About { home, task, wish }) }
+        Issued { at, ..issued(command).in_context(ScheduleContext { home, task }) }
     }
 
     /// Why nothing fires here, if something is in the way.
@@ -139,10 +140,10 @@ impl World {
         }
     }
 
-    fn take(&mut self, wish: ScheduleCommand) {
-        let (fields, ticks) = (wish.fields(), matches!(wish, ScheduleCommand::Tick));
+    fn take(&mut self, command: ScheduleCommand) {
+        let (fields, ticks) = (command.fields(), matches!(command, ScheduleCommand::Tick));
         let expected = self.expected_of_tick();
-        let command = self.issued_at(self.now, wish);
+        let command = self.issued_at(self.now, command);
         let taken = step(&mut self.schedule, command.clone());
         if ticks {
             let fires = taken.as_ref().map(|happened| happened.iter().find_map(|happened| moment_of(&happened.event)));
@@ -150,13 +151,13 @@ impl World {
         }
         let Ok(happened) = taken else { return };
         assert_settled(&self.schedule, command);
-        assert!(happened.len() <= 1, "a wish about a schedule is one fact: {happened:?}");
+        assert!(happened.len() <= 1, "a command on a schedule is one event: {happened:?}");
         for Happened { before, event, after } in happened {
             assert_ne!(before, after, "an event that changes nothing: {event:?}");
-            assert_wished(&event.fields(), &fields);
+            assert_set_by_command(&event.fields(), &fields);
             assert_true_of_what_was(&before, &event);
             self.assert_fires_once(&event);
-            assert_wished(&event.fields(), &ScheduleEvent::fields_of(event.name()).expect("a known event"));
+            assert_set_by_command(&event.fields(), &ScheduleEvent::fields_of(event.name()).expect("a known event"));
             self.history.push(event);
         }
     }

@@ -6,8 +6,8 @@ const THREE_DAYS_AHEAD: &str = "2031-03-07T23:00:00Z";
 const ONE_DAY_AHEAD: &str = "2031-03-09T23:00:00Z";
 const DUE: &str = "2031-03-10T23:00:00Z";
 
-fn tick_at(moment: &str, subject: Subject) -> Issued<About<ScheduleCommand>> {
-    at(moment, about(subject, ScheduleCommand::Tick))
+fn tick_at(moment: &str, subject: Subject) -> Issued<ScheduleCommand, ScheduleContext> {
+    at(moment, ScheduleCommand::Tick).in_context(about(subject))
 }
 
 fn not_yet(next: &str) -> ScheduleError {
@@ -67,7 +67,7 @@ fn after_downtime_only_the_most_severe_moment_fires_and_the_others_never_do() {
 
 #[test]
 fn a_schedule_created_late_fires_its_most_severe_passed_moment_alone() {
-    let then = given::<Schedule>([]).when(at("2031-03-09T23:30:00Z", about(OF_PROJECT, to_create(create(OF_PROJECT)))));
+    let then = given::<Schedule>([]).when(at("2031-03-09T23:30:00Z", to_create(create(OF_PROJECT))).in_context(about(OF_PROJECT)));
     then.then([created(OF_PROJECT)]);
     given::<Schedule>([created(OF_PROJECT)]).when(tick_at("2031-03-09T23:30:00Z", OF_PROJECT)).then([approaching(
         OF_PROJECT,
@@ -93,8 +93,10 @@ fn what_is_met_or_deleted_never_fires() {
 #[test]
 fn a_deleted_task_fires_nothing() {
     for subject in [OF_TASK, FOLLOWER] {
-        let command = About { task: Some(task(None)), ..about(subject, ScheduleCommand::Tick) };
-        given::<Schedule>([created(subject)]).when(at(DUE, command)).then_refused(ScheduleError::TaskDeleted);
+        let context = ScheduleContext { task: Some(task(None)), ..about(subject) };
+        given::<Schedule>([created(subject)])
+            .when(at(DUE, ScheduleCommand::Tick).in_context(context))
+            .then_refused(ScheduleError::TaskDeleted);
     }
 }
 
@@ -122,7 +124,7 @@ fn rescheduling_voids_what_was_pending_and_lets_the_new_revision_fire() {
 /// Thresholds changed to these leads after the first one fired.
 fn warned_anew(thresholds: &[Threshold]) -> [ScheduleEvent; 3] {
     let warned = [created(OF_PROJECT), approaching(OF_PROJECT, self::thresholds()[0], 0)];
-    let updated = given::<Schedule>(warned.clone()).when(wish(OF_PROJECT, to_warn(thresholds))).events().remove(0);
+    let updated = given::<Schedule>(warned.clone()).when(sent(OF_PROJECT, to_warn(thresholds))).events().remove(0);
     let [created, approaching] = warned;
     [created, approaching, updated]
 }
@@ -130,7 +132,7 @@ fn warned_anew(thresholds: &[Threshold]) -> [ScheduleEvent; 3] {
 #[test]
 fn a_threshold_that_comes_back_does_not_fire_again() {
     let history = warned_anew(&[lead(1, Days)]);
-    let back = given::<Schedule>(history.clone()).when(wish(OF_PROJECT, to_warn(&[lead(3, Days), lead(1, Days)]))).events();
+    let back = given::<Schedule>(history.clone()).when(sent(OF_PROJECT, to_warn(&[lead(3, Days), lead(1, Days)]))).events();
     given::<Schedule>(history.into_iter().chain(back))
         .when(tick_at("2031-03-08T00:00:00Z", OF_PROJECT))
         .then_refused(not_yet(ONE_DAY_AHEAD));
@@ -186,10 +188,12 @@ fn the_next_moment_is_the_earliest_that_may_still_fire() {
 #[test]
 fn a_follower_whose_task_is_closed_waits_to_be_met_or_deleted_and_does_not_fire() {
     for status in [Status::Done, Status::Cancelled] {
-        let closed = About { task: Some(task(Some(Plan { status, ..plan() }))), ..about(FOLLOWER, ScheduleCommand::Tick) };
-        given::<Schedule>([created(FOLLOWER)]).when(at(DUE, closed)).then_refused(ScheduleError::TaskClosed);
+        let closed = ScheduleContext { task: Some(task(Some(Plan { status, ..plan() }))), ..about(FOLLOWER) };
+        given::<Schedule>([created(FOLLOWER)])
+            .when(at(DUE, ScheduleCommand::Tick).in_context(closed))
+            .then_refused(ScheduleError::TaskClosed);
         // A schedule that somebody set on the task is met by hand, whatever became of the task.
-        let by_hand = About { task: Some(task(Some(Plan { status, ..plan() }))), ..about(OF_TASK, ScheduleCommand::Tick) };
-        given::<Schedule>([created(OF_TASK)]).when(at(DUE, by_hand)).then([overdue(OF_TASK, 0)]);
+        let by_hand = ScheduleContext { task: Some(task(Some(Plan { status, ..plan() }))), ..about(OF_TASK) };
+        given::<Schedule>([created(OF_TASK)]).when(at(DUE, ScheduleCommand::Tick).in_context(by_hand)).then([overdue(OF_TASK, 0)]);
     }
 }

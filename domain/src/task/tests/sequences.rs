@@ -2,20 +2,23 @@
 
 use super::*;
 use crate::ids::WorkspaceId;
-use crate::testing::{Happened, Rules, assert_change, assert_settled, assert_wished, for_all, step};
+use crate::issued::DomainCommand;
+use crate::testing::{Happened, Rules, assert_change, assert_set_by_command, assert_settled, for_all, step};
 use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-/// A wish, and the circumstances in which it comes.
+/// A command, and the circumstances in which it comes.
 #[derive(Debug, Clone)]
 struct Step {
     workspace: WorkspaceId,
     phase: Phase,
     later_ms: i64,
-    wish: TaskCommand,
+    command: TaskCommand,
+    /// Where a move goes.
+    target: Option<Home>,
 }
 
 /// A few more than a task has room for.
@@ -23,9 +26,9 @@ fn people() -> Vec<UserId> {
     (0..52).map(|n| UserId(Uuid::from_u128(n))).collect()
 }
 
-fn dues() -> impl Strategy<Value = DueWish> {
+fn dues() -> impl Strategy<Value = DueRequest> {
     let dates = (select(vec!["2031-03-31", "2031-04-30"]), option::of(Just(Tz::Asia__Tokyo)));
-    prop_oneof![dates.prop_map(|(date, zone)| DueWish::On(day(date), zone)), Just(DueWish::At(instant(SOME_DAY)))]
+    prop_oneof![dates.prop_map(|(date, zone)| DueRequest::On(day(date), zone)), Just(DueRequest::At(instant(SOME_DAY)))]
 }
 
 fn tags() -> impl Strategy<Value = Tags> {
@@ -63,7 +66,7 @@ fn homes() -> impl Strategy<Value = Home> {
     (phase, home).prop_map(|(phase, home)| Home { phase, ..home })
 }
 
-fn wishes() -> impl Strategy<Value = TaskCommand> {
+fn commands() -> impl Strategy<Value = TaskCommand> {
     let priority = select(vec![Priority::Low, Priority::High]);
     prop_oneof![
         6 => creations(),
@@ -76,7 +79,6 @@ fn wishes() -> impl Strategy<Value = TaskCommand> {
         2 => Just(TaskCommand::ClearDue),
         2 => Just(TaskCommand::Complete),
         3 => Just(TaskCommand::Reopen),
-        3 => homes().prop_map(to_move),
         1 => Just(to_comment()),
         1 => Just(TaskCommand::Delete),
     ]
@@ -85,7 +87,17 @@ fn wishes() -> impl Strategy<Value = TaskCommand> {
 fn steps() -> impl Strategy<Value = Step> {
     let workspace = prop_oneof![14 => Just(HERE), 1 => Just(ELSEWHERE)];
     let phase = prop_oneof![14 => Just(Phase::Active), 1 => Just(Phase::Archived), 1 => Just(Phase::Deleted)];
-    (workspace, phase, 0..100_000_000i64, wishes()).prop_map(|(workspace, phase, later_ms, wish)| Step { workspace, phase, later_ms, wish })
+    let command = prop_oneof![
+        36 => commands().prop_map(|command| (command, None)),
+        3 => homes().prop_map(|target| (to_move(&target), Some(target))),
+    ];
+    (workspace, phase, 0..100_000_000i64, command).prop_map(|(workspace, phase, later_ms, (command, target))| Step {
+        workspace,
+        phase,
+        later_ms,
+        command,
+        target,
+    })
 }
 
 #[test]
@@ -94,15 +106,15 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_task() {
         let mut task = Task::Absent;
         let mut history = vec![];
         let mut now = instant(SOME_DAY);
-        for Step { workspace, phase, later_ms, wish } in steps {
+        for Step { workspace, phase, later_ms, command, target } in steps {
             now = now + TimeDelta::milliseconds(later_ms);
             let home = Home { phase, ..if task.project_id() == Some(BORA) { other_home() } else { home() } };
-            let fields = wish.fields();
-            let comments = matches!(wish, TaskCommand::Comment(_));
-            let command = Issued { by: ANNA, workspace, at: now, command: InProject { home, wish } };
+            let fields = command.fields();
+            let comments = matches!(command, TaskCommand::Comment(_));
+            let command = Issued { by: ANNA, workspace, at: now, command, context: TaskContext { home, target } };
             let Ok(happened) = step(&mut task, command.clone()) else { continue };
-            assert_eq!((phase, workspace), (Phase::Active, HERE), "a project that rests or is elsewhere refuses every command");
-            assert!(happened.len() <= 1, "a wish about a task is one fact: {happened:?}");
+            assert_eq!((phase, workspace), (Phase::Active, HERE), "a project that is not active or is elsewhere refuses every command");
+            assert!(happened.len() <= 1, "a command on a task is one event: {happened:?}");
             if comments {
                 assert!(matches!(&happened[..], [Happened { event: TaskEvent::TaskCommented(_), .. }]));
             } else {
@@ -111,11 +123,11 @@ fn any_sequence_of_commands_keeps_the_invariants_of_a_task() {
             for Happened { before, event, after } in happened {
                 assert_eq!(before == after, comments, "a comment alone changes nothing that rules read: {event:?}");
                 if !comments {
-                    assert_wished(&event.fields(), &fields);
+                    assert_set_by_command(&event.fields(), &fields);
                 }
                 assert_true_of_what_was(&before, &event);
                 assert_invariants(&before, &event, &after);
-                assert_wished(&event.fields(), &TaskEvent::fields_of(event.name()).expect("a known event"));
+                assert_set_by_command(&event.fields(), &TaskEvent::fields_of(event.name()).expect("a known event"));
                 history.push(event);
             }
         }

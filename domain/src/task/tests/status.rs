@@ -22,7 +22,7 @@ fn every_status_becomes_what_the_table_says() {
         let row = row.split_whitespace().collect::<Vec<_>>();
         assert_eq!(row.len(), Status::ALL.len());
         for (to, what) in Status::ALL.into_iter().zip(row) {
-            let then = given::<Task>(task_that_is(from)).when(wish(to_become(to)));
+            let then = given::<Task>(task_that_is(from)).when(sent(to_become(to)));
             match what {
                 "." => then.then_nothing(),
                 "c" => then.then([status_changed(from, to)]),
@@ -66,7 +66,7 @@ fn without_reason(to: Status) -> TaskCommand {
 #[test]
 fn blocking_needs_a_reason() {
     for status in [Status::Todo, Status::InProgress, Status::InReview] {
-        given::<Task>(task_that_is(status)).when(wish(without_reason(Status::Blocked))).then_refused(TaskError::ReasonMissing);
+        given::<Task>(task_that_is(status)).when(sent(without_reason(Status::Blocked))).then_refused(TaskError::ReasonMissing);
     }
 }
 
@@ -75,7 +75,7 @@ fn a_closed_task_is_not_blocked_whether_or_not_there_is_a_reason() {
     for from in [Status::Done, Status::Cancelled] {
         for command in [without_reason(Status::Blocked), to_become(Status::Blocked)] {
             let refusal = TaskError::TransitionNotAllowed { from, to: Status::Blocked };
-            given::<Task>(task_that_is(from)).when(wish(command)).then_refused(refusal);
+            given::<Task>(task_that_is(from)).when(sent(command)).then_refused(refusal);
         }
     }
 }
@@ -85,7 +85,7 @@ fn a_reason_goes_with_blocked_alone() {
     for from in Status::ALL.into_iter().filter(|from| !from.is_closed()) {
         for to in Status::ALL.into_iter().filter(|to| *to != Status::Blocked) {
             let command = TaskCommand::ChangeStatus(ChangeStatus { to, blocked_reason: Some(no_paint()) });
-            given::<Task>(task_that_is(from)).when(wish(command)).then_refused(TaskError::ReasonWithoutBlock);
+            given::<Task>(task_that_is(from)).when(sent(command)).then_refused(TaskError::ReasonWithoutBlock);
         }
     }
 }
@@ -94,21 +94,21 @@ fn a_reason_goes_with_blocked_alone() {
 fn a_blocked_task_may_be_blocked_for_another_reason() {
     let (from, to) = (Status::Blocked, Status::Blocked);
     given::<Task>(task_that_is(Status::Blocked))
-        .when(wish(blocked_for("no brush")))
+        .when(sent(blocked_for("no brush")))
         .then([TaskEvent::TaskStatusChanged(TaskStatusChanged { from, to, blocked_reason: Some(text("no brush")) })]);
 }
 
 #[test]
 fn a_blocked_task_is_blocked_already_for_the_same_reason_or_for_none_given() {
     for command in [blocked_for("no paint"), without_reason(Status::Blocked)] {
-        given::<Task>(task_that_is(Status::Blocked)).when(wish(command)).then_nothing();
+        given::<Task>(task_that_is(Status::Blocked)).when(sent(command)).then_nothing();
     }
 }
 
 #[test]
 fn a_reason_ends_with_its_block() {
     for command in [to_become(Status::InProgress), to_become(Status::Cancelled), TaskCommand::Complete] {
-        let Task::Live(live) = given::<Task>(task_that_is(Status::Blocked)).when(wish(command)).state() else { panic!("it is gone") };
+        let Task::Live(live) = given::<Task>(task_that_is(Status::Blocked)).when(sent(command)).state() else { panic!("it is gone") };
         assert_eq!(live.blocked_reason, None);
     }
 }
@@ -127,7 +127,7 @@ fn a_completion_counts_its_milliseconds_from_creation() {
     ] {
         let completed = TaskCompleted { title: text("Paint the hall"), from: status, completed_at: instant(moment), time_to_complete_ms };
         given::<Task>(task_that_is(status))
-            .when(at(moment, InProject { home: home(), wish: TaskCommand::Complete }))
+            .when(at(moment, TaskCommand::Complete).in_context(TaskContext::new(home())))
             .then([TaskEvent::TaskCompleted(completed)]);
     }
 }
@@ -136,7 +136,7 @@ fn a_completion_counts_its_milliseconds_from_creation() {
 fn the_time_to_complete_counts_from_creation_even_after_reopening() {
     let moment = "2031-03-03T12:00:00Z";
     let events = given::<Task>([created(), completed(), reopened(Status::Done)])
-        .when(at(moment, InProject { home: home(), wish: TaskCommand::Complete }))
+        .when(at(moment, TaskCommand::Complete).in_context(TaskContext::new(home())))
         .events();
     let [TaskEvent::TaskCompleted(completed)] = &events[..] else { panic!("not completed: {events:?}") };
     assert_eq!(completed.time_to_complete_ms, 2 * 86_400_000);
@@ -145,14 +145,14 @@ fn the_time_to_complete_counts_from_creation_even_after_reopening() {
 #[test]
 fn a_task_is_completed_once() {
     for command in [TaskCommand::Complete, to_become(Status::Done)] {
-        given::<Task>(task_that_is(Status::Done)).when(wish(command)).then_nothing();
+        given::<Task>(task_that_is(Status::Done)).when(sent(command)).then_nothing();
     }
 }
 
 #[test]
 fn a_cancelled_task_is_not_completed() {
     given::<Task>(task_that_is(Status::Cancelled))
-        .when(wish(TaskCommand::Complete))
+        .when(sent(TaskCommand::Complete))
         .then_refused(TaskError::TransitionNotAllowed { from: Status::Cancelled, to: Status::Done });
 }
 
@@ -161,9 +161,9 @@ fn a_cancelled_task_is_not_completed() {
 #[test]
 fn a_closed_task_is_reopened_to_do() {
     for from in [Status::Done, Status::Cancelled] {
-        let then = given::<Task>(task_that_is(from)).when(wish(TaskCommand::Reopen));
+        let then = given::<Task>(task_that_is(from)).when(sent(TaskCommand::Reopen));
         then.then([reopened(from)]);
-        let Task::Live(live) = given::<Task>(task_that_is(from)).when(wish(TaskCommand::Reopen)).state() else { panic!("it is gone") };
+        let Task::Live(live) = given::<Task>(task_that_is(from)).when(sent(TaskCommand::Reopen)).state() else { panic!("it is gone") };
         assert_eq!(live.status, Status::Todo);
     }
 }
@@ -171,7 +171,7 @@ fn a_closed_task_is_reopened_to_do() {
 #[test]
 fn an_open_task_is_not_reopened() {
     for status in [Status::Todo, Status::InProgress, Status::InReview, Status::Blocked] {
-        given::<Task>(task_that_is(status)).when(wish(TaskCommand::Reopen)).then_nothing();
+        given::<Task>(task_that_is(status)).when(sent(TaskCommand::Reopen)).then_nothing();
     }
 }
 

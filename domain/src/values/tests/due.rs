@@ -1,6 +1,6 @@
 use super::{is_stored_as, refusal_of};
 use crate::testing::{day, for_all, instant};
-use crate::values::{DateSpan, Due, DueWish, earliest_instant, local_time, parse_zone, valid_date, valid_instant};
+use crate::values::{DateSpan, Due, DueRequest, earliest_instant, local_time, parse_zone, valid_date, valid_instant};
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::prelude::*;
@@ -119,11 +119,11 @@ fn around_a_change_of_clocks_a_local_time_means_the_first_instant_that_reaches_i
 }
 
 #[test]
-fn a_wished_date_takes_the_projects_zone_unless_it_names_one() {
+fn a_requested_date_takes_the_projects_zone_unless_it_names_one() {
     let (date, at) = (day("2031-03-01"), instant("2031-03-01T12:00:00Z"));
-    assert_eq!(DueWish::On(date, None).resolve(Tz::Europe__Zurich), Due::on(date, Tz::Europe__Zurich));
-    assert_eq!(DueWish::On(date, Some(Tz::Asia__Tokyo)).resolve(Tz::Europe__Zurich), Due::on(date, Tz::Asia__Tokyo));
-    assert_eq!(DueWish::At(at).resolve(Tz::Europe__Zurich), Due::at(at, Tz::Europe__Zurich));
+    assert_eq!(DueRequest::On(date, None).resolve(Tz::Europe__Zurich), Due::on(date, Tz::Europe__Zurich));
+    assert_eq!(DueRequest::On(date, Some(Tz::Asia__Tokyo)).resolve(Tz::Europe__Zurich), Due::on(date, Tz::Asia__Tokyo));
+    assert_eq!(DueRequest::At(at).resolve(Tz::Europe__Zurich), Due::at(at, Tz::Europe__Zurich));
 }
 
 #[test]

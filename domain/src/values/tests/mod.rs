@@ -52,11 +52,11 @@ fn priorities_and_roles_are_stored_as_words() {
 }
 
 #[test]
-fn a_change_is_only_what_was_wished_and_differs() {
+fn a_change_is_only_what_was_requested_and_differs() {
     let (old, new): (Description, Description) = (text("old"), text("new"));
-    assert_eq!(Change::wished(&old, None), None);
-    assert_eq!(Change::wished(&old, Some(&old)), None);
-    assert_eq!(Change::wished(&old, Some(&new)), Some(Change { from: old.clone(), to: new.clone() }));
+    assert_eq!(Change::requested(&old, None), None);
+    assert_eq!(Change::requested(&old, Some(&old)), None);
+    assert_eq!(Change::requested(&old, Some(&new)), Some(Change { from: old.clone(), to: new.clone() }));
 }
 
 #[test]

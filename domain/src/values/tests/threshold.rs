@@ -80,14 +80,14 @@ fn a_schedule_has_at_most_twenty_thresholds() {
 }
 
 #[test]
-fn without_a_wish_a_schedule_warns_three_days_ahead() {
+fn without_thresholds_a_schedule_warns_three_days_ahead() {
     assert_eq!(Some(Thresholds::default()), Thresholds::new(vec![lead(3, Days)]).ok());
 }
 
 #[test]
 fn moments_are_resolved_earliest_first_and_leads_that_fall_together_stay_apart() {
-    let wish = Thresholds::new(vec![lead(30, Minutes), lead(1, Days), lead(2, Hours), lead(24, Hours), lead(30, Minutes)]);
-    let resolved = wish.expect("five leads").resolve(&Due::on(day("2031-03-10"), Tz::UTC));
+    let requested = Thresholds::new(vec![lead(30, Minutes), lead(1, Days), lead(2, Hours), lead(24, Hours), lead(30, Minutes)]);
+    let resolved = requested.expect("five leads").resolve(&Due::on(day("2031-03-10"), Tz::UTC));
     let moments = resolved.iter().map(|threshold| (threshold.lead(), threshold.at)).collect::<Vec<_>>();
     assert_eq!(
         moments,

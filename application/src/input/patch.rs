@@ -1,4 +1,4 @@
-//! A field of an update: left out, cleared, or set.
+//! A field of an update: omitted, cleared, or set.
 
 use super::checks::Checks;
 use domain::values::InvalidValue;
@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
-/// What an update says about a field. A field left out stays as it is.
+/// What an update says about a field. An omitted field keeps its value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Patch<T> {
     #[default]
@@ -16,7 +16,7 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Whether the field was left out.
+    /// Whether the field is omitted.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
@@ -50,7 +50,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// A field that always holds something.
+    /// A field that always has a value.
     pub(crate) fn required<U>(self, checks: &mut Checks, path: &str, parse: impl FnOnce(T) -> Result<U, InvalidValue>) -> Option<U> {
         match self {
             Self::Absent => None,

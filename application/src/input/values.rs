@@ -1,10 +1,51 @@
-//! Enumerations as callers write them: the upper-case names of the GraphQL schema.
+//! The types of the fields of inputs. Tables of inputs use these names, and `api` has types of GraphQL under the same names.
 
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::task::Status;
-use domain::values::{CollaboratorRole, Priority, ThresholdUnit};
+use domain::values::{self, Instant, Priority};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use uuid::Uuid;
+
+/// The id of an aggregate, a user or a command.
+pub(crate) type Id = Uuid;
+/// A whole number.
+pub(crate) type Int = i64;
+pub(crate) type Text = String;
+/// A calendar date.
+pub(crate) type Day = NaiveDate;
+/// The name of an IANA time zone.
+pub(crate) type Zone = String;
+pub(crate) type TaskPriority = Wire<Priority>;
+pub(crate) type TaskStatus = Wire<Status>;
+pub(crate) type CollaboratorRole = Wire<values::CollaboratorRole>;
+pub(crate) type ThresholdUnit = Wire<values::ThresholdUnit>;
+
+/// An instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub Instant);
+
+impl From<DateTime<Utc>> for Moment {
+    fn from(at: DateTime<Utc>) -> Self {
+        Self(at.into())
+    }
+}
+
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
 
 /// A value that callers name by an upper-case word.
 pub trait Word: Copy + PartialEq + 'static {
@@ -36,13 +77,13 @@ impl Word for Status {
     ];
 }
 
-impl Word for CollaboratorRole {
+impl Word for values::CollaboratorRole {
     const NAME: &'static str = "CollaboratorRole";
     const WORDS: &'static [(&'static str, Self)] =
         &[("VIEWER", Self::Viewer), ("EDITOR", Self::Editor), ("MANAGER", Self::Manager), ("OWNER", Self::Owner)];
 }
 
-impl Word for ThresholdUnit {
+impl Word for values::ThresholdUnit {
     const NAME: &'static str = "ThresholdUnit";
     const WORDS: &'static [(&'static str, Self)] = &[("MINUTES", Self::Minutes), ("HOURS", Self::Hours), ("DAYS", Self::Days)];
 }

@@ -3,10 +3,10 @@
 use domain::rule::Rule;
 use domain::values::InvalidValue;
 
-/// Most refusals of one input. A list of thousands of wrong values is told of by its first ones.
+/// Most refusals of one input. Of a list of thousands of wrong values the first ones are reported.
 pub const REFUSALS_MAX: usize = 100;
 
-/// Why a wish was refused: a code for programs, a sentence for people, and the place in the input.
+/// Why a command was refused: a code for programs, a sentence for people, and the place in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Upper snake case, from a closed list: see `docs/ERRORS.md`.
@@ -22,14 +22,23 @@ impl Refusal {
     }
 }
 
-/// Collects what is wrong while an input is read, so that a caller learns everything at once.
+/// Collects what is wrong while an input is checked, so that a caller is told everything at once.
 #[derive(Default)]
 pub(crate) struct Checks {
     refusals: Vec<Refusal>,
 }
 
 impl Checks {
-    /// The value, or a note about what is wrong with it. Steps of the path are separated by dots.
+    /// What `read` makes of an input, or everything that is wrong with the input.
+    pub(crate) fn all<T>(read: impl FnOnce(&mut Self) -> Option<T>) -> Result<T, Vec<Refusal>> {
+        let mut checks = Self::default();
+        match read(&mut checks) {
+            Some(value) if checks.refusals.is_empty() => Ok(value),
+            _ => Err(checks.refusals),
+        }
+    }
+
+    /// The value, or `None` after noting what is wrong with it. Steps of the path are separated by dots.
     pub(crate) fn value<T>(&mut self, path: &str, parsed: Result<T, InvalidValue>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
@@ -40,14 +49,6 @@ impl Checks {
                 }
                 None
             }
-        }
-    }
-
-    /// The result, unless something was wrong.
-    pub(crate) fn finish<T>(self, result: Option<T>) -> Result<T, Vec<Refusal>> {
-        match result {
-            Some(result) if self.refusals.is_empty() => Ok(result),
-            _ => Err(self.refusals),
         }
     }
 }

@@ -1,0 +1,14 @@
+//! What the inputs of commands are made of, and how they are checked. GraphQL and the import read the same inputs and check them by
+//! the same rules.
+
+mod checks;
+mod define;
+mod patch;
+mod values;
+
+pub(crate) use checks::Checks;
+pub use checks::{REFUSALS_MAX, Refusal};
+pub(crate) use define::define_inputs;
+pub use patch::Patch;
+pub(crate) use values::{CollaboratorRole, Day, Id, Int, TaskPriority, TaskStatus, Text, ThresholdUnit, Zone};
+pub use values::{Moment, Wire, Word};
