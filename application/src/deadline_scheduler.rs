@@ -12,8 +12,8 @@ pub use set_aside::{ASIDE_FOR, ASIDE_FOR_MAX, ASIDE_SCHEDULES_MAX};
 
 use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
-use crate::error::CommandError;
-use crate::failure::{Class, class, with_causes, words_of};
+use crate::error::{Class, CommandError, class};
+use crate::failure::{with_causes, words_of};
 use crate::lease::{idle, lost, renewed};
 use crate::notices::{Notice, NoticeName};
 use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};

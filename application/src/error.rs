@@ -1,6 +1,5 @@
 //! Why a command was not carried out, sorted by who must act.
 
-use crate::failure::{Class, class};
 use crate::input::Refusal;
 use crate::ports::{LogError, RefusedLine};
 use std::time::Duration;
@@ -145,5 +144,85 @@ impl CommandError {
             Self::Unavailable(_) | Self::NoRoom(_) | Self::OutcomeUnknown | Self::Contended => "UNAVAILABLE",
             Self::Broken(_) => "INTERNAL",
         }
+    }
+}
+
+/// What a failure says about the command, and so what to do about it. `docs/FAILURES.md`, "Retries", is this table in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// It says nothing about the command: every other one fails as well. Wait as long as it takes.
+    Waits,
+    /// It says something about the command only if the log takes other commands at the same time.
+    Unclear,
+    /// Other commands conflicted, or the outcome is not known. It mostly passes; a command that fails so every time is stuck.
+    MayPass,
+    /// The same command fails again until its cause is removed.
+    Stays,
+}
+
+/// The class of an error of a command.
+pub(crate) fn class(error: &CommandError) -> Class {
+    match error {
+        CommandError::Refused(_)
+        | CommandError::NotFound(_)
+        | CommandError::Forbidden(_)
+        | CommandError::RefusedLine { .. }
+        | CommandError::Conflict { .. }
+        | CommandError::CommandIdReused => Class::Stays,
+        CommandError::Overloaded { .. } => Class::Waits,
+        CommandError::OutcomeUnknown | CommandError::Contended => Class::MayPass,
+        CommandError::Unavailable(error) | CommandError::NoRoom(error) | CommandError::Broken(error) => class_of_log(error),
+    }
+}
+
+/// The class of an error of the log.
+fn class_of_log(error: &LogError) -> Class {
+    match error {
+        LogError::Overloaded { .. } | LogError::NoRoom(_) => Class::Waits,
+        // A server that is away or forbids everything, or one statement that it cannot carry out, such as a read that
+        // takes too long.
+        LogError::Unreachable(_) | LogError::Unfit(_) => Class::Unclear,
+        LogError::OutcomeUnknown => Class::MayPass,
+        LogError::Corrupt(_) | LogError::Rejected(_) => Class::Stays,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::with_causes;
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn only_what_says_nothing_about_a_command_may_wait_without_bound() {
+        let cause = || Arc::new(io::Error::other("a cause"));
+        let refusal = || Refusal { code: "A_CODE", message: "no".to_owned(), path: vec![] };
+        let of_log = |error: LogError| class(&CommandError::from(error));
+        for (found, expected) in [
+            (of_log(LogError::Overloaded { retry_after: Duration::ZERO }), Class::Waits),
+            (of_log(LogError::NoRoom(cause())), Class::Waits),
+            (of_log(LogError::Unreachable(cause())), Class::Unclear),
+            (of_log(LogError::Unfit(cause())), Class::Unclear),
+            (of_log(LogError::OutcomeUnknown), Class::MayPass),
+            (class(&CommandError::Contended), Class::MayPass),
+            (of_log(LogError::Corrupt(cause())), Class::Stays),
+            (of_log(LogError::Rejected("too long".to_owned())), Class::Stays),
+            (class(&CommandError::Refused(vec![refusal()])), Class::Stays),
+            (class(&CommandError::NotFound(refusal())), Class::Stays),
+            (class(&CommandError::Forbidden("no".to_owned())), Class::Stays),
+            (class(&CommandError::Conflict { current_version: 2, conflicting_fields: vec![] }), Class::Stays),
+            (class(&CommandError::CommandIdReused), Class::Stays),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let error = CommandError::from(LogError::Corrupt(Arc::new(io::Error::other("event 7 does not read"))));
+        let told = "internal error: the event log contains data that cannot be read: event 7 does not read";
+        assert_eq!(with_causes(&error), told);
     }
 }

@@ -5,7 +5,9 @@
 //! nothing, since every line has a command id: what was carried out is not carried out again, and what was refused is
 //! refused again, also where it would be accepted now.
 
-mod order;
+mod lines;
+
+pub use lines::COMMANDS_AT_ONCE;
 
 use crate::caller::{Caller, Circumstances, Source};
 use crate::command::Command;
@@ -17,7 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
 use domain::values::{Instant, InvalidValue, valid_instant};
 use futures::{Stream, StreamExt};
-use order::Order;
+use lines::Lines;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,8 +32,6 @@ use uuid::Uuid;
 
 /// Longest line, in bytes.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
-/// Most commands at the same time.
-pub const COMMANDS_AT_ONCE: usize = 512;
 /// How often a command is sent again after a passing failure before the import stops, or goes on without the line.
 pub const TRIES_MAX: u32 = 50;
 /// How far ahead of this node's clock a line may say that something happened: clocks differ a little.
@@ -116,7 +116,7 @@ pub fn import<'a>(
     lines: impl Stream<Item = std::io::Result<Vec<u8>>> + Send + 'a,
 ) -> impl Stream<Item = Result<LineOutcome, ImportError>> + Send + 'a {
     let room = Arc::new(Semaphore::new(COMMANDS_AT_ONCE));
-    let mut order = Order::new();
+    let mut before = Lines::new();
     lines
         .zip(futures::stream::iter(1_u64..))
         .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| text_of(line).trim_ascii().is_empty())))
@@ -124,7 +124,7 @@ pub fn import<'a>(
             let parsed = line.map_err(ImportError::File).map(|line| {
                 let parsed = parse(&line, number, &caller, application.clock().now())?;
                 // A line that cannot be carried out changes nothing, so none waits for it.
-                let turn = parsed.command.as_ref().ok().map(|command| order.turn(command));
+                let turn = parsed.command.as_ref().ok().map(|command| before.turn(command));
                 Ok((parsed, turn))
             });
             let room = Arc::clone(&room);

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 7] = ["domain", "application", "messages", "infrastructure", "projections", "api", "server"];
 
 /// Circles that may be: how the files in it begin, and why.
-const ALLOWED: [(&[&str], &str); 9] = [
-    (&["api/src/graphql/"], "the schema is circular: a task has its project, a project its tasks"),
-    (&["application/src/error.rs", "application/src/failure.rs"], "not taken apart yet"),
-    (&["application/src/import"], "not taken apart yet"),
-    (&["application/src/inputs/", "application/src/schedule/inputs.rs"], "the table of inputs names each aggregate's"),
-    (&["application/src/reactions/"], "not taken apart yet"),
+const ALLOWED: [(&[&str], &str); 5] = [
+    (
+        &["api/src/graphql/project/", "api/src/graphql/schedule/", "api/src/graphql/task/"],
+        "the schema is circular: a task has its project, a project its tasks",
+    ),
     (&["infrastructure/src/kafka/position.rs", "infrastructure/src/kafka/relay/"], "not taken apart yet"),
     (&["infrastructure/src/kafka/verify/"], "not taken apart yet"),
     (&["messages/src/"], "the list of messages has one entry for each, which says how it is mapped"),

@@ -1,13 +1,13 @@
 //! What resolvers work with.
 
 use super::error::{bad_input, internal, limit_exceeded, not_reached};
-use super::limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, Limits, PAGE_ROWS_DEFAULT};
+use super::limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, PAGE_ROWS_DEFAULT};
 use super::loaders::Loaders;
 use super::meter::Reader;
-use super::payload::Stored;
 use super::scalars::Position;
-use application::Application;
-use application::caller::{Caller, Circumstances, Source};
+use super::services::{Asked, Services};
+use super::stored::Stored;
+use application::caller::{Circumstances, Source};
 use application::command::Command;
 use application::error::CommandError;
 use application::executor::Outcome;
@@ -15,49 +15,10 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Error, ID, Lookahead, Result};
 use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
-use futures::future::BoxFuture;
 use projections::Pool;
 use projections::querying::page::Window;
-use projections::running::progress::Progress;
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// What the API needs of the service.
-pub struct Services {
-    pub application: Arc<Application>,
-    /// Connections for queries.
-    pub pool: Pool,
-    pub progress: Arc<Progress>,
-    pub limits: Limits,
-    pub relay: Arc<dyn RelayWatch>,
-}
-
-/// How the relay to Kafka is doing, on whatever node it runs.
-pub trait RelayWatch: Send + Sync {
-    /// `exactly_once`, or `off` if Kafka is not configured.
-    fn mode(&self) -> &'static str;
-
-    /// How far it is.
-    fn relayed(&self) -> BoxFuture<'_, Relayed>;
-}
-
-/// How far the relay is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Relayed {
-    /// The position up to which everything is on Kafka, if it is known.
-    pub position: Option<i64>,
-    /// Why nothing is sent, where the relay refuses to.
-    pub refusal: Option<String>,
-}
-
-/// One request, signed in.
-pub struct Asked {
-    pub caller: Caller,
-    /// From the header: every read of the request waits for it.
-    pub min_position: Option<i64>,
-    pub correlation_id: Uuid,
-    pub traceparent: Option<String>,
-}
 
 /// Short ways to what resolvers need.
 pub(crate) trait ContextExt<'a> {
@@ -98,18 +59,18 @@ impl<'a> ContextExt<'a> for Context<'a> {
     }
 }
 
-/// The position that a query must have seen: of its argument, or of the request's header.
+/// The position that a query must have reached: of its argument, or of the request's header.
 pub(crate) fn wanted(ctx: &Context<'_>, argument: Option<Position>) -> i64 {
     argument.map(|position| position.0).max(ctx.asked().min_position).unwrap_or(0)
 }
 
-/// Waits, bounded, until read models have seen a position.
+/// Waits, bounded, until read models have applied the event at a position.
 pub(crate) async fn seen(ctx: &Context<'_>, names: &[&'static str], position: i64) -> Result<()> {
     let services = ctx.services();
     services.progress.reached(names, position, services.limits.position_wait).await.map_err(|error| not_reached(&error))
 }
 
-/// Sends a command for whoever asks.
+/// Sends a command of the caller.
 pub(crate) async fn execute(ctx: &Context<'_>, command: Command) -> Result<Outcome, CommandError> {
     let asked = ctx.asked();
     let how = Circumstances {

@@ -1,13 +1,12 @@
 //! The one place where failures become answers.
 
-use super::meter::Stopped;
 use super::scalars::Position;
 use crate::load::{Overload, RETRY_AFTER};
 use application::error::CommandError;
 use application::inputs::Refusal;
 use application::ports::{LogError, RefusedLine};
 use async_graphql::{Error, ErrorExtensions, SimpleObject, Value};
-use projections::querying::error::QueryError;
+use projections::querying::error::{QueryError, TooMuch};
 use projections::running::progress::NotReached;
 use uuid::Uuid;
 
@@ -94,12 +93,13 @@ fn unavailable(message: String, cause: Option<&dyn std::error::Error>) -> Error 
     failure("UNAVAILABLE", message)
 }
 
-/// A question that was not answered.
+/// The error of a query that was not answered.
 pub(crate) fn unanswered(error: impl Into<QueryError>) -> Error {
     match error.into() {
         QueryError::Cursor(cursor) => bad_input(&[cursor.given_as], cursor.to_string()),
         error @ QueryError::Value(_) => bad_input(&[], error.to_string()),
-        QueryError::TooMuch(too_much) => Stopped::from(too_much).error(),
+        QueryError::TooMuch(TooMuch::InAnswer { limit, value, allowed }) => limit_exceeded(limit, value, allowed),
+        QueryError::TooMuch(TooMuch::Underway { limit, allowed, of_node }) => overloaded(Overload { limit, allowed, of_node }),
         error @ QueryError::Unavailable(_) => unavailable("the service cannot reach its database; try again".to_owned(), Some(&error)),
         error @ (QueryError::Building(_) | QueryError::TooSlow(_)) => unavailable(error.to_string(), Some(&error)),
         error @ QueryError::Broken(_) => internal(&error),
@@ -160,7 +160,7 @@ pub(crate) fn log_failure(error: LogError) -> Error {
     }
 }
 
-/// Read models did not come so far in time, or it is not known how far they are.
+/// Read models did not reach the position in time, or their positions are not known.
 pub(crate) fn not_reached(error: &NotReached) -> Error {
     let Some(reached) = error.reached else { return failure("UNAVAILABLE", error.to_string()) };
     failure("POSITION_NOT_REACHED", error.to_string()).extend_with(|_, extensions| {

@@ -1,6 +1,5 @@
 //! One request from its text to its answer.
 
-use super::context::{Asked, Services};
 use super::error::{bad_input, failure, internal, limit_exceeded};
 use super::guard::Known;
 use super::limits::{ERRORS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTOR, PARSED_FOR, PARSED_QUERY_BYTES_MAX};
@@ -8,8 +7,9 @@ use super::loaders::Loaders;
 use super::meter::{Meter, Metered, Reader, Stopped};
 use super::nulls::Shapes;
 use super::order::Order;
-use super::payload::{Deadline, Stored};
+use super::services::{Asked, Services};
 use super::sizes::Sizes;
+use super::stored::{Deadline, Stored};
 use super::{Built, builder, doubled, guard, sdl, variables};
 use crate::load::{Load, Overload, Underway};
 use async_graphql::dataloader::DataLoader;

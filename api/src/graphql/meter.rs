@@ -4,9 +4,9 @@
 //! be large is counted as it is resolved, and every row as it is read. Beyond a limit a query ends at once. And after some
 //! values the others who use the same thread have their turn, so that the time limit ends a query as well.
 
-use super::context::Services;
 use super::error::{limit_exceeded, overloaded};
 use super::limits::{Limits, OUTCOME_BYTES_MAX};
+use super::services::Services;
 use crate::load::{NotHeld, Overload, Underway};
 use application::json::VALUE_BYTES;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
@@ -78,15 +78,6 @@ impl From<Stopped> for TooMuch {
         match stopped {
             Stopped::TooMuch(limit, value, allowed) => Self::InAnswer { limit, value, allowed },
             Stopped::Overload(Overload { limit, allowed, of_node }) => Self::Underway { limit, allowed, of_node },
-        }
-    }
-}
-
-impl From<TooMuch> for Stopped {
-    fn from(too_much: TooMuch) -> Self {
-        match too_much {
-            TooMuch::InAnswer { limit, value, allowed } => Self::TooMuch(limit, value, allowed),
-            TooMuch::Underway { limit, allowed, of_node } => Self::Overload(Overload { limit, allowed, of_node }),
         }
     }
 }

@@ -24,13 +24,14 @@ mod payload;
 mod project;
 mod scalars;
 mod schedule;
+mod services;
 mod sizes;
 mod status;
+mod stored;
 mod task;
 pub(crate) mod testing;
 mod variables;
 
-pub use context::{Asked, RelayWatch, Relayed, Services};
 pub use error::CODES;
 pub(crate) use error::{limit_exceeded, overloaded};
 pub(crate) use execute::How;
@@ -40,6 +41,7 @@ pub use limits::{
     OUTCOME_BYTES_MAX, PAGE_ROWS_DEFAULT, PARSED_BYTES_MAX, PARSED_QUERY_BYTES_MAX, SMALL_ANSWER_BYTES, SMALL_ANSWER_VALUES,
     SORT_LEVELS_MAX, TOKEN_BYTES_MAX, TYPE_NAMES_MAX, WRITTEN_BYTES_MIN,
 };
+pub use services::{Asked, RelayWatch, Relayed, Services};
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};
 use event::EventQueries;

@@ -5,45 +5,15 @@
 
 use super::context::{ContextExt, execute, seen};
 use super::error::{self, UserError, failure, log_failure};
-use super::scalars::{Position, version};
+use super::stored::Deadline;
 use application::command::Command;
 use application::executor::Outcome;
-use async_graphql::{Context, Error, ErrorExtensions, Result, Value, value};
+use async_graphql::{Context, Result};
 use projections::model::{ReadModel, Rows};
-use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// How much of the time that a request has left may go into reading the entity of a payload.
 const READING_SHARE: f64 = 0.75;
-
-/// When a request must be answered.
-pub(crate) struct Deadline(pub(crate) Instant);
-
-/// The commands of a request that are stored, for an answer that has no place for their payloads.
-#[derive(Default)]
-pub(crate) struct Stored(Mutex<Vec<Value>>);
-
-impl Stored {
-    /// Takes note of a command, under the key that its payload would have had.
-    pub(crate) fn note(&self, key: &str, outcome: &Outcome) {
-        let noted = value!({
-            "path": [key],
-            "position": (Position(outcome.position).to_string()),
-            "version": (version(outcome.version)),
-            "replayed": (outcome.replayed),
-        });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(noted);
-    }
-
-    /// The error about the whole request, with the commands that are stored all the same.
-    pub(crate) fn told_by(&self, error: Error) -> Error {
-        let stored = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        match stored.is_empty() {
-            true => error,
-            false => error.extend_with(|_, extensions| extensions.set("stored", Value::List(stored))),
-        }
-    }
-}
 
 /// The payload of a command: what it says of the command, and the entity that the command changed.
 pub(crate) trait Payload: Sized {

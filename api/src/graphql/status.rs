@@ -1,11 +1,12 @@
 //! Who asks, how the service is doing, and what an id names.
 
-use super::context::{ContextExt, Relayed, seen, uuid, wanted};
+use super::context::{ContextExt, seen, uuid, wanted};
 use super::error::unanswered;
 use super::event::Event;
 use super::project::Project;
 use super::scalars::{Long, Position};
 use super::schedule::{DeadlineFiring, Schedule};
+use super::services::Relayed;
 use super::task::{Comment, Task};
 use async_graphql::{Context, ID, Interface, Object, Result, SimpleObject};
 use domain::ids::{CommentId, ProjectId, ScheduleId, TaskId};

@@ -102,8 +102,8 @@ fn what_happened_lies_in_the_years_that_are_kept_and_not_ahead() {
 
 /// Whether the second command of a file waits for the first.
 fn waits(first: &Command, second: &Command) -> bool {
-    let mut order = Order::new();
-    let (first, second) = (order.turn(first), order.turn(second));
+    let mut before = Lines::new();
+    let (first, second) = (before.turn(first), before.turn(second));
     assert!(first.come().now_or_never().is_some(), "the first has nothing to wait for");
     let waits = second.come().now_or_never().is_none();
     drop(first);
@@ -154,20 +154,20 @@ fn what_a_day_means_waits_for_what_its_zone_hangs_on() {
 
 #[test]
 fn what_is_over_is_forgotten_however_many_lines_nobody_waits_for() {
-    let mut order = Order::new();
+    let mut before = Lines::new();
     let mut going_on = VecDeque::new();
     for id in 0..100_000_u128 {
         let (id, project) = (Uuid::from_u128(id), Uuid::from_u128(u128::MAX));
-        let wish = match id.as_u128() % 2 {
+        let next = match id.as_u128() % 2 {
             0 => command("taskCreate", json!({ "id": id, "projectId": project, "title": "T" })),
             _ => command("taskComplete", json!({ "id": id })),
         };
-        going_on.push_back(order.turn(&wish));
+        going_on.push_back(before.turn(&next));
         // Whether it was carried out or given up.
         if going_on.len() == COMMANDS_AT_ONCE {
             drop(going_on.pop_front());
         }
-        let (lines, uses) = order.remembered();
+        let (lines, uses) = before.remembered();
         assert!(lines <= 4 * COMMANDS_AT_ONCE && uses <= 8 * COMMANDS_AT_ONCE, "{lines} lines and {uses} uses are remembered at {id}");
     }
 }

@@ -1,39 +1,16 @@
 //! One event, tried until it is settled or found to be stuck.
 
-use super::runner::Worker;
-use super::{Cause, parked};
-use crate::failure::{Class, class, with_causes, words_of};
+use super::pauses::{parked_pause, with_jitter};
+use super::reaction::Cause;
+use super::worker::{TRIES_MAX, Worker};
+use crate::error::{Class, class};
+use crate::failure::{with_causes, words_of};
 use crate::ports::Failed;
 use domain::event::Fact;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
-
-/// How often an event is tried before its aggregate is parked, where its failure may pass. One that stays is parked at once.
-pub const TRIES_MAX: u32 = 5;
-/// So long after its first failure, the next failure of such an event is the last one: others wait behind slow failures.
-pub const TRY_FOR_MAX: Duration = Duration::from_secs(10);
-/// Longest time of one try.
-pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
-/// Longest time until it is known what a try came to: the try, and the question whether the log takes other commands.
-pub const TRY_WITHIN: Duration = ATTEMPT_WITHIN.saturating_mul(2);
-/// Longest time until an event is answered or parked whose failures are about it: the first try, those within [`TRY_FOR_MAX`]
-/// after it, and one that was begun at the end of that.
-pub const SETTLE_WITHIN: Duration = TRY_WITHIN.saturating_mul(2).saturating_add(TRY_FOR_MAX);
-
-/// How long things may take: as above, but in tests.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    pub(super) try_for: Duration,
-    pub(super) attempt_within: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { try_for: TRY_FOR_MAX, attempt_within: ATTEMPT_WITHIN }
-    }
-}
 
 /// The pause after the first failure; it doubles with each.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -63,7 +40,7 @@ impl Worker<'_> {
                 since = None;
             }
             if class == Class::Stays || tries >= TRIES_MAX || is_about_the_event && took_too_long {
-                return Err(Failed::new(&error, tries, parked::pause(tries, self.dice())));
+                return Err(Failed::new(&error, tries, parked_pause(tries, self.dice())));
             }
             tokio::time::sleep(pause(failures, self.dice())).await;
             failures += 1;
@@ -99,5 +76,5 @@ impl Worker<'_> {
 }
 
 fn pause(failures: u32, dice: u64) -> Duration {
-    parked::with_jitter(PAUSE_MIN.saturating_mul(1 << failures.min(10)).min(PAUSE_MAX), dice)
+    with_jitter(PAUSE_MIN.saturating_mul(1 << failures.min(10)).min(PAUSE_MAX), dice)
 }

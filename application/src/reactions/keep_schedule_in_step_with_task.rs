@@ -3,7 +3,7 @@
 //! What is to be done is decided on the task as it is now, not on what the event says: the schedule ends up right
 //! whatever happened meanwhile, and a second run finds nothing to do.
 
-use super::{Cause, Reaction};
+use super::reaction::{Cause, Reaction};
 use crate::Application;
 use crate::error::CommandError;
 use async_trait::async_trait;

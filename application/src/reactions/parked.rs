@@ -1,8 +1,10 @@
 //! Events that are parked: tried again, in the order of their aggregate, beside what follows the log.
 
 use super::attempt::Failure;
-use super::runner::Worker;
-use crate::failure::{Class, with_causes};
+use super::pauses::parked_pause;
+use super::worker::Worker;
+use crate::error::Class;
+use crate::failure::with_causes;
 use crate::ports::{Failed, FirstParked, LogError};
 use domain::event::Fact;
 use futures::StreamExt;
@@ -13,10 +15,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Pause before a parked event is tried again for the first time; it doubles with each try.
-pub const PARKED_PAUSE_MIN: Duration = Duration::from_secs(5);
-/// Longest such pause.
-pub const PARKED_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 /// Most aggregates whose parked events are tried at the same time: the longest due first, and before them those that
 /// an admin has asked for.
 pub const PARKED_AT_ONCE: usize = 32;
@@ -130,7 +128,7 @@ impl Worker<'_> {
         }
         self.log_parked(first.position, aggregate_id, &error);
         let tries = first.tries.saturating_add(1);
-        let failed = Failed::new(&error, tries, pause(tries, self.dice()));
+        let failed = Failed::new(&error, tries, parked_pause(tries, self.dice()));
         self.checkpoints.failed_again(name, first.position, &failed).await?;
         Ok(Came::Tried(aggregate_id))
     }
@@ -149,28 +147,5 @@ async fn beside<T>(
             done = &mut something => return done,
             Some(one) = tries.next() => came.push(one),
         }
-    }
-}
-
-/// How long a parked event that was tried so often waits.
-pub(super) fn pause(tries: u32, dice: u64) -> Duration {
-    let doubled = tries.saturating_sub(1).min(20);
-    with_jitter(PARKED_PAUSE_MIN.saturating_mul(1 << doubled).min(PARKED_PAUSE_MAX), dice)
-}
-
-/// Up to a quarter more or less, so that what failed together is not tried together for ever.
-pub(super) fn with_jitter(pause: Duration, dice: u64) -> Duration {
-    pause.mul_f64(0.75 + (dice % 1_000) as f64 / 2_000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_longest_one() {
-        let least = |tries| pause(tries, 0).as_secs_f64() / 0.75;
-        assert_eq!([1, 2, 3, 10, 11, 99].map(least), [5.0, 10.0, 20.0, 2_560.0, 3_600.0, 3_600.0]);
-        assert!(pause(1, 999) < PARKED_PAUSE_MIN.mul_f64(1.25) && pause(1, 500) == PARKED_PAUSE_MIN);
     }
 }

@@ -1,14 +1,13 @@
 //! Follows the log for a reaction.
 
-use super::Reaction;
-use super::attempt::Patience;
+use super::reaction::Reaction;
+use super::worker::{Gauges, Patience, Told, Worker};
 use crate::Application;
 use crate::failure::with_causes;
 use crate::lease::{lost, renewed};
 use crate::ports::{Checkpoints, LogError, Parked, Waiting};
 use domain::event::Fact;
 use futures::{StreamExt, stream};
-use metrics::Gauge;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,16 +20,6 @@ pub const BATCH_FACTS_MAX: usize = 500;
 pub const AGGREGATES_AT_ONCE: usize = 64;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// What holds a reaction up on this node, if anything does: what it waits for without bound.
-pub type Trouble = Option<String>;
-
-/// What is told of a reaction.
-pub struct Told {
-    pub trouble: watch::Sender<Trouble>,
-    /// Where signs of progress are given, to whoever renews the lease: one for each event that is settled.
-    pub signs: watch::Sender<()>,
-}
-
 /// Answers events while the lease is held, and tells what holds it up. Returns when nobody will hold the lease any more.
 pub async fn run(
     application: &Application,
@@ -41,35 +30,6 @@ pub async fn run(
 ) {
     let (gauges, patience) = (Gauges::of(reaction.name()), Patience::default());
     Worker { application, checkpoints, reaction, told, gauges, patience, parks: Notify::new(), settled: Mutex::default() }.run(lease).await;
-}
-
-/// One reaction at work.
-pub(super) struct Worker<'a> {
-    pub(super) application: &'a Application,
-    pub(super) checkpoints: &'a dyn Checkpoints,
-    pub(super) reaction: &'a dyn Reaction,
-    pub(super) gauges: Gauges,
-    pub(super) patience: Patience,
-    pub(super) told: &'a Told,
-    /// Told when something is parked.
-    pub(super) parks: Notify,
-    /// The positions behind the checkpoint that were settled. One that is settled again, since the checkpoint could not be moved,
-    /// is no progress.
-    pub(super) settled: Mutex<HashSet<i64>>,
-}
-
-pub(super) struct Gauges {
-    pub(super) lag: Gauge,
-    pub(super) parked: Gauge,
-}
-
-impl Gauges {
-    pub(super) fn of(reaction: &'static str) -> Self {
-        Self {
-            lag: metrics::gauge!("milepost_reaction_lag_events", "reaction" => reaction),
-            parked: metrics::gauge!("milepost_reaction_parked_events", "reaction" => reaction),
-        }
-    }
 }
 
 impl Worker<'_> {
@@ -96,31 +56,6 @@ impl Worker<'_> {
             self.gauges.lag.set(0.0);
             self.gauges.parked.set(0.0);
         }
-    }
-
-    /// Says what holds the reaction up, in the log when that begins and ends.
-    pub(super) fn say(&self, trouble: Trouble) {
-        let (name, before) = (self.reaction.name(), self.told.trouble.send_replace(trouble.clone()));
-        match (before, trouble) {
-            (None, Some(error)) => tracing::warn!(reaction.name = name, error, "the reaction {name} is waiting and will retry"),
-            (Some(_), None) => tracing::info!(reaction.name = name, "the reaction {name} continues"),
-            (None, None) | (Some(_), Some(_)) => {}
-        }
-    }
-
-    pub(super) fn dice(&self) -> u64 {
-        self.application.new_id().as_u128() as u64
-    }
-
-    pub(super) fn log_parked(&self, position: i64, aggregate_id: Uuid, error: &str) {
-        tracing::error!(
-            reaction.name = self.reaction.name(),
-            event.position = position,
-            event.aggregate_id = %aggregate_id,
-            error,
-            "event {position} is parked: the reaction {} holds back its aggregate and continues with all others",
-            self.reaction.name(),
-        );
     }
 
     /// Follows the log until it is stopped.

@@ -1,10 +1,13 @@
 //! What one event meets never stops another's, and each command of a reaction is carried out once.
 
-use super::attempt::Patience;
-use super::runner::{Gauges, Worker};
+use super::worker::{Gauges, Patience, Worker};
 use super::*;
+use crate::Application;
+use crate::error::CommandError;
 use crate::ports::{Checkpoints, Failed, FirstParked, LogError, Parked, Waiting};
 use crate::testing::{MemoryLog, node, project, send, task};
+use async_trait::async_trait;
+use domain::event::Event;
 use domain::ids::TaskId;
 use futures::future::{Either, select};
 use metrics::{Gauge, GaugeFn};
@@ -15,6 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 /// Longest wait for something that happens at once, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -179,7 +183,7 @@ struct Scene {
     well: Uuid,
     notes: Notes,
     reaction: Scripted,
-    told: runner::Told,
+    told: worker::Told,
     /// What the metric of parked events shows.
     parked: Arc<Shown>,
 }
@@ -210,7 +214,7 @@ impl Scene {
         let (sick, well) = (task(&node, project, "Sick").await, task(&node, project, "Well").await);
         send(&node, "taskUpdate", json!({ "id": sick, "title": "Still sick" })).await.expect("another title");
         let (notes, reaction) = (Notes::default(), Scripted::default());
-        let told = runner::Told { trouble: watch::Sender::new(None), signs: watch::Sender::new(()) };
+        let told = worker::Told { trouble: watch::Sender::new(None), signs: watch::Sender::new(()) };
         Self { log, node, sick, well, notes, reaction, told, parked: Arc::default() }
     }
 

@@ -1,11 +1,12 @@
-//! Which lines of an import wait for which.
+//! The order of lines in an import: which of them wait for which.
 
-use super::COMMANDS_AT_ONCE;
 use crate::command::{Command, Thing, Uses};
 use std::collections::HashMap;
 use tokio::sync::watch;
 
-/// As few as this are not worth looking through for lines that are over.
+/// Most commands at the same time.
+pub const COMMANDS_AT_ONCE: usize = 512;
+/// Fewer lines than this are not searched for lines that are over.
 const REMEMBERED_MIN: usize = 2 * COMMANDS_AT_ONCE;
 
 /// A line before in the file. Nothing is ever sent: it is over when its turn is gone.
@@ -22,8 +23,8 @@ impl Before {
     }
 }
 
-/// The order of lines that name the same things.
-pub(super) struct Order {
+/// The lines of an import, as far as later ones may wait for them.
+pub(super) struct Lines {
     /// By thing: who changed it last, and who has relied on it since.
     things: HashMap<Thing, Users>,
     /// Everybody since the last change of a whole project.
@@ -40,7 +41,7 @@ struct Users {
     relied_on: Vec<Before>,
 }
 
-/// The place of one line in the order. The line is over when this is dropped, whether it was carried out or given up.
+/// The place of one line in the order. The line is over when this is dropped, whether it was carried out or not.
 pub(super) struct Turn {
     before: Vec<Before>,
     _over: watch::Sender<()>,
@@ -54,7 +55,7 @@ impl Turn {
     }
 }
 
-impl Order {
+impl Lines {
     pub(super) fn new() -> Self {
         Self { things: HashMap::new(), everybody: vec![], barrier: None, room: REMEMBERED_MIN }
     }
