@@ -1,4 +1,4 @@
-//! Who may send which command: the same at every door. What a command needs stands in its row of the table of commands.
+//! Who may send which command: the same at every entry point. What a command needs stands in its row of the table of commands.
 //!
 //! A workspace viewer reads. A member works where a project lets it: by the role it has there, or on what is its own. An
 //! admin counts as a manager of every project, an owner of the workspace and a service as an owner of every project.

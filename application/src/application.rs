@@ -15,19 +15,19 @@ use uuid::Uuid;
 /// The service, without its entry points.
 pub struct Application {
     pub(crate) executor: Executor,
-    /// What an admin should know of the scheduler of this node.
-    pub(crate) notes_of_scheduler: watch::Sender<Option<Notice>>,
+    /// The notice about the scheduler of this node, if there is one.
+    pub(crate) scheduler_notice: watch::Sender<Option<Notice>>,
 }
 
 impl Application {
     /// On a log, with a clock and a source of ids.
     pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { executor: Executor::new(log, clock, ids), notes_of_scheduler: watch::Sender::new(None) }
+        Self { executor: Executor::new(log, clock, ids), scheduler_notice: watch::Sender::new(None) }
     }
 
-    /// What an admin should know of the scheduler of this node, if it has anything to say.
-    pub fn notes_of_scheduler(&self) -> watch::Receiver<Option<Notice>> {
-        self.notes_of_scheduler.subscribe()
+    /// The notice about the scheduler of this node, if there is one.
+    pub fn scheduler_notice(&self) -> watch::Receiver<Option<Notice>> {
+        self.scheduler_notice.subscribe()
     }
 
     /// The log that commands are appended to.
@@ -45,7 +45,7 @@ impl Application {
         self.executor.ids.new_id()
     }
 
-    /// Carries out a command, or says why not.
+    /// Carries out a command, or returns why not.
     pub async fn execute(&self, how: Circumstances, command: Command) -> Result<Outcome, CommandError> {
         let key =
             command.command_id().map(|id| CommandKey { source: how.source, id, request_hash: command.request_hash(how.caller.actor) });

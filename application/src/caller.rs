@@ -1,4 +1,4 @@
-//! Who asks, through which door, and with what trace.
+//! The sender of a command, its entry point and its trace.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{UserId, WorkspaceId};
@@ -16,7 +16,7 @@ pub struct Caller {
     pub role: Role,
 }
 
-/// What somebody is in a workspace. The order is by power, except that a service is beside it.
+/// The role of a user in a workspace. The order is by permissions, except that a service stands outside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -62,7 +62,7 @@ impl FromStr for Role {
     }
 }
 
-/// The door a command came through. Command ids of one door mean nothing at another, so nobody can use up another's.
+/// The entry point of a command. Command ids of different entry points are independent, so that one cannot use up another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     Client,

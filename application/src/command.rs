@@ -6,7 +6,7 @@
 mod table;
 mod uses;
 
-pub(crate) use uses::{Thing, Uses};
+pub(crate) use uses::{Resource, Uses};
 
 use crate::access::Need;
 use crate::error::CommandError;

@@ -2,9 +2,9 @@
 //!
 //! It sleeps until the earliest moment that any schedule waits for and then sends ticks. Whether something fires, and
 //! that it fires once, is decided by the schedule itself on its own stream; the scheduler only has to be in time. Its
-//! lease keeps a second node from doing the same in vain.
+//! lease keeps a second node from doing the same work.
 //!
-//! A row that was ticked is not ticked again before it changes: see [`aside`].
+//! A row that was ticked is not ticked again before it changes: see [`set_aside`].
 
 mod set_aside;
 
@@ -20,7 +20,7 @@ use crate::ports::{CommandKey, Deadlines, DueSchedule, LogError};
 use chrono::{DateTime, Utc};
 use domain::ids::{ScheduleId, derived, system};
 use futures::{FutureExt, StreamExt, stream};
-use set_aside::{Aside, Came};
+use set_aside::{SetAside, TickResult};
 use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -33,67 +33,72 @@ pub const LEASE: &str = "scheduler";
 pub const BATCH_SCHEDULES_MAX: i64 = 500;
 /// Most ticks at the same time.
 pub const TICKS_AT_ONCE: usize = 64;
-/// Longest time that one tick may take, and again the question whether the log takes other commands: one that hangs is left
-/// alone before the lease is lost, so that others fire.
+/// Longest time of one tick, and again of the check whether the log accepts other commands: one that hangs is set aside
+/// before the lease is lost, so that others fire.
 pub const TICK_WITHIN: Duration = Duration::from_secs(4);
-/// Least time between two looks at the read model.
+/// Shortest time between two reads of the read model.
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
-/// Longest wait for the read model to take in what has just fired.
+/// Longest wait for the read model to apply what has just fired.
 const SETTLE_FOR: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Ticks while the lease is held, and gives signs of progress to whoever renews it: after each tick that came to something, and
-/// every second while it waits for the next moment, unless every tick of the last pass is still to get through. Returns when nobody will hold the lease any more.
-pub async fn run(application: &Application, deadlines: &dyn Deadlines, mut lease: watch::Receiver<Option<i64>>, signs: &watch::Sender<()>) {
-    let mut aside = Aside::default();
+/// Ticks while the lease is held, and reports progress to the task that renews it: after each tick that succeeded, and every second
+/// while it waits for the next moment, unless every tick of the last pass is still pending. Returns when this node gives up the lease.
+pub async fn run(
+    application: &Application,
+    deadlines: &dyn Deadlines,
+    mut lease: watch::Receiver<Option<i64>>,
+    progress: &watch::Sender<()>,
+) {
+    let mut set_aside = SetAside::default();
     loop {
         let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
         let Ok(Some(epoch)) = held else { return };
         let generation = application.log().generation();
         tokio::select! {
-            Err(error) = tick_on(application, deadlines, &mut aside, signs) => {
+            Err(error) = tick_on(application, deadlines, &mut set_aside, progress) => {
                 tracing::warn!(%error, "the scheduler was interrupted and continues");
-                tell_nothing(application);
+                clear_notice(application);
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
             () = lost(&mut lease, epoch) => {
-                aside = Aside::default();
-                tell_nothing(application);
+                set_aside = SetAside::default();
+                clear_notice(application);
             }
-            // Versions of rows say nothing about those of another log.
+            // Versions of rows are not comparable with those of another log.
             () = renewed(generation) => {
-                aside = Aside::default();
-                tell_nothing(application);
+                set_aside = SetAside::default();
+                clear_notice(application);
             }
         }
     }
 }
 
-/// Takes back what was told of schedules that are left alone, until it is known again.
-fn tell_nothing(application: &Application) {
+/// Withdraws the notice about schedules that are set aside, until they are known again.
+fn clear_notice(application: &Application) {
     set_aside::show(0);
-    application.notes_of_scheduler.send_replace(None);
+    application.scheduler_notice.send_replace(None);
 }
 
-/// Sleeps and fires, for ever.
+/// Sleeps and fires, until it fails.
 async fn tick_on(
     application: &Application,
     deadlines: &dyn Deadlines,
-    aside: &mut Aside,
-    signs: &watch::Sender<()>,
+    set_aside: &mut SetAside,
+    progress: &watch::Sender<()>,
 ) -> Result<(), LogError> {
     let mut position = deadlines.position();
     loop {
         position.mark_unchanged();
         let started = Instant::now();
-        let pass = fire(application, deadlines, &position, aside, signs).await?;
+        let pass = fire(application, deadlines, &position, set_aside, progress).await?;
         let next = deadlines.next_fire_after(pass.looked_at).await?;
-        // Where many rows are listed in vain, looking takes no more than half of the time.
+        // If many rows are listed that do not fire, reading takes no more than half of the time.
         let pause = started.elapsed().max(LOOK_PAUSE);
         let something = async {
             tokio::select! {
                 () = sleep_until(application, next) => Ok(()),
-                () = sleep_for(aside.next_try()) => Ok(()),
+                () = sleep_for(set_aside.next_try()) => Ok(()),
                 changed = position.changed() => {
                     tokio::time::sleep(pause).await;
                     changed
@@ -101,7 +106,7 @@ async fn tick_on(
             }
         };
         let come = match pass.got_through {
-            true => idle(signs, something).await,
+            true => idle(progress, something).await,
             false => something.await,
         };
         if come.is_err() {
@@ -124,20 +129,20 @@ async fn sleep_for(pause: Option<Duration>) {
     }
 }
 
-/// What came of looking once.
+/// The result of one pass.
 struct Pass {
     looked_at: DateTime<Utc>,
-    /// Some tick got through, or none is still to get through.
+    /// Some tick succeeded, or none is pending.
     got_through: bool,
 }
 
-/// Sends a tick to every schedule whose moment has come by now.
+/// Sends a tick to every schedule that is due.
 async fn fire(
     application: &Application,
     deadlines: &dyn Deadlines,
     position: &watch::Receiver<Option<i64>>,
-    aside: &mut Aside,
-    signs: &watch::Sender<()>,
+    set_aside: &mut SetAside,
+    progress: &watch::Sender<()>,
 ) -> Result<Pass, LogError> {
     let now = application.clock().now();
     let (mut last, mut through) = (None, 0);
@@ -146,28 +151,28 @@ async fn fire(
         let page = deadlines.due(now, last.clone(), BATCH_SCHEDULES_MAX).await?;
         let Some(end) = page.last().cloned() else { break };
         let whole = page.len() as i64 == BATCH_SCHEDULES_MAX;
-        let ready: Vec<DueSchedule> = page.into_iter().filter(|due| aside.lets_pass(due)).collect();
-        let ticked: Vec<(DueSchedule, Came)> = stream::iter(ready)
+        let ready: Vec<DueSchedule> = page.into_iter().filter(|due| set_aside.lets_pass(due)).collect();
+        let ticked: Vec<(DueSchedule, TickResult)> = stream::iter(ready)
             .map(|due| async { (tick(application, &due, TICK_WITHIN).await, due) })
             .buffer_unordered(TICKS_AT_ONCE)
-            .map(|(came, due)| {
+            .map(|(result, due)| {
                 // One that did not get through might by another node.
-                if !matches!(came, Came::NotNow) {
-                    signs.send_replace(());
+                if !matches!(result, TickResult::NotNow) {
+                    progress.send_replace(());
                 }
-                (due, came)
+                (due, result)
             })
             .collect()
             .await;
-        through += ticked.iter().filter(|(_, came)| !matches!(came, Came::NotNow)).count();
-        for (due, came) in &ticked {
-            if aside.put(due, *came, read_at) {
+        through += ticked.iter().filter(|(_, result)| !matches!(result, TickResult::NotNow)).count();
+        for (due, result) in &ticked {
+            if set_aside.put(due, *result, read_at) {
                 tracing::error!(schedule.id = %due.id, fire_at = %due.fire_at, "the schedule {} is due according to the read model but \
                     not according to its events", due.id);
             }
         }
         // Wait until the read model knows, or the same schedules would be read again.
-        if let Some(newest) = ticked.iter().filter_map(|(_, came)| came.position()).max() {
+        if let Some(newest) = ticked.iter().filter_map(|(_, result)| result.position()).max() {
             let mut position = deadlines.position();
             let _ = tokio::time::timeout(SETTLE_FOR, position.wait_for(|position| *position >= Some(newest))).await;
         }
@@ -176,9 +181,9 @@ async fn fire(
             break;
         }
     }
-    aside.end_pass();
-    application.notes_of_scheduler.send_replace(aside.disagreeing().map(|(count, id)| disagreement(count, id)));
-    Ok(Pass { looked_at: now, got_through: through > 0 || !aside.any_waits() })
+    set_aside.end_pass();
+    application.scheduler_notice.send_replace(set_aside.disagreeing().map(|(count, id)| disagreement(count, id)));
+    Ok(Pass { looked_at: now, got_through: through > 0 || !set_aside.any_waits() })
 }
 
 fn disagreement(count: usize, id: Uuid) -> Notice {
@@ -190,7 +195,7 @@ fn disagreement(count: usize, id: Uuid) -> Notice {
 }
 
 /// Sends a tick, which may take so long. A panic is a failure of this schedule and of no other.
-async fn tick(application: &Application, due: &DueSchedule, within: Duration) -> Came {
+async fn tick(application: &Application, due: &DueSchedule, within: Duration) -> TickResult {
     let how = Circumstances {
         caller: Caller { actor: system::SCHEDULER, workspace: due.workspace, role: Role::Service },
         source: Source::Scheduler,
@@ -211,10 +216,10 @@ async fn tick(application: &Application, due: &DueSchedule, within: Duration) ->
                 metrics::histogram!("milepost_scheduler_lateness_seconds").record(late.as_seconds_f64());
             }
             let nothing = outcome.recorded.is_empty() && !outcome.replayed;
-            return if nothing { Came::ToNothing(outcome.position) } else { Came::Fired(outcome.position) };
+            return if nothing { TickResult::Nothing(outcome.position) } else { TickResult::Fired(outcome.position) };
         }
-        // What was read is out of date: the project rests, or the moment moved. The read model will show it.
-        Ok(Ok(Err(CommandError::Refused(_) | CommandError::NotFound(_)))) => return Came::Refused,
+        // The row is out of date: the project was archived, or the schedule moved. The read model will show it.
+        Ok(Ok(Err(CommandError::Refused(_) | CommandError::NotFound(_)))) => return TickResult::Refused,
         Ok(Ok(Err(error))) => (class(&error), with_causes(&error)),
         Ok(Err(panic)) => (Class::Stays, words_of(&*panic)),
         Err(_) => (Class::Unclear, format!("it took longer than {within:?}")),
@@ -226,12 +231,12 @@ async fn tick(application: &Application, due: &DueSchedule, within: Duration) ->
     };
     if !is_about_the_schedule {
         tracing::debug!(schedule.id = %due.id, error, "a tick failed; retrying");
-        return Came::NotNow;
+        return TickResult::NotNow;
     }
     metrics::counter!("milepost_scheduler_failed_ticks_total").increment(1);
     tracing::warn!(schedule.id = %due.id, error, "the tick of the schedule {} failed; other schedules fire, and it is retried with \
         increasing delays", due.id);
-    Came::Failed
+    TickResult::Failed
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why a command was not carried out, sorted by who must act.
+//! Why a command was not carried out, by who has to act.
 
 use crate::input::Refusal;
 use crate::ports::{LogError, RefusedLine};
@@ -8,40 +8,40 @@ use thiserror::Error;
 /// A command that was not carried out. Nothing of it was stored, unless said otherwise.
 #[derive(Debug, Clone, Error)]
 pub enum CommandError {
-    /// The caller, with another wish: rules or limits forbid it.
+    /// The caller, with another command: rules or limits forbid it.
     #[error("{}", .0.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; "))]
     Refused(Vec<Refusal>),
-    /// The caller, with another id: there is no such thing in the workspace.
+    /// The caller, with another id: the workspace has no such object.
     #[error("{}", .0.message)]
     NotFound(Refusal),
-    /// The caller, with more rights.
+    /// The caller, with more permissions.
     #[error("{0}")]
     Forbidden(String),
-    /// Whoever imports, with another line, or by having it decided anew. It is recorded; `before`: by an earlier import.
+    /// The importer, with another line, or by having it decided again. It is recorded; `before`: by an earlier import.
     #[error("{}", refusal.message)]
     RefusedLine { refusal: RefusedLine, before: bool },
-    /// The caller, after looking again: a field that the command sets has changed since the expected version.
+    /// The caller, after reading again: a field that the command sets has changed since the expected version.
     #[error("version conflict: the current version is {current_version}, and these fields have changed since: {}", conflicting_fields.join(", "))]
     Conflict { current_version: i64, conflicting_fields: Vec<&'static str> },
     /// The caller, with a new command id.
     #[error("this commandId was used for another request; generate a new one for each request")]
     CommandIdReused,
-    /// The caller, again in a moment.
+    /// The caller, by retrying later.
     #[error("too many commands are waiting; try again in {} ms", retry_after.as_millis())]
     Overloaded { retry_after: Duration },
-    /// Us. Sending it again with the same commandId is safe.
+    /// The operator. Sending it again with the same commandId is safe.
     #[error("the service cannot reach its database")]
     Unavailable(#[source] LogError),
-    /// Us, until somebody makes room. Nothing was stored; sending it again with the same commandId is safe.
+    /// The operator, by freeing disk space. Nothing was stored; sending it again with the same commandId is safe.
     #[error("the service cannot store anything because the disk of its database is full; try again later")]
     NoRoom(#[source] LogError),
-    /// Us. Whether it was carried out is not known; sending it again with the same commandId tells.
+    /// The caller, by sending it again with the same commandId: whether it was carried out is not known.
     #[error("the response of the database was lost; send the command again with the same commandId to learn its result")]
     OutcomeUnknown,
-    /// The caller, again: others changed the same thing all the time.
+    /// The caller, by retrying: other commands changed the same object each time.
     #[error("other commands are changing the same object; try again")]
     Contended,
-    /// Us: stored facts or the program are wrong.
+    /// The operator: stored events or the program are wrong.
     #[error("internal error")]
     Broken(#[source] LogError),
 }
@@ -118,7 +118,7 @@ impl CommandError {
     }
 
     /// Whether the same request may have been carried out before, though it is not now. Where the log cannot be asked, or has
-    /// answered by the command's id, there is nothing to look for.
+    /// answered by the command's id, there is no earlier outcome to find.
     pub(crate) fn may_hide_an_outcome(&self) -> bool {
         match self {
             Self::Refused(_) | Self::NotFound(_) | Self::Forbidden(_) | Self::Conflict { .. } | Self::Contended | Self::Broken(_) => true,
@@ -131,7 +131,7 @@ impl CommandError {
         }
     }
 
-    /// The code for programs, the same at every door.
+    /// The code for programs, the same at every entry point.
     pub fn code(&self) -> &str {
         match self {
             Self::Refused(refusals) => refusals.first().map_or("REFUSED", |refusal| refusal.code),
@@ -150,9 +150,9 @@ impl CommandError {
 /// What a failure says about the command, and so what to do about it. `docs/FAILURES.md`, "Retries", is this table in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// It says nothing about the command: every other one fails as well. Wait as long as it takes.
+    /// The failure is not about the command: every other one fails as well. Wait as long as it takes.
     Waits,
-    /// It says something about the command only if the log takes other commands at the same time.
+    /// It is about the command only if the log accepts other commands at the same time.
     Unclear,
     /// Other commands conflicted, or the outcome is not known. It mostly passes; a command that fails so every time is stuck.
     MayPass,

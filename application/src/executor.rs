@@ -6,7 +6,7 @@
 mod changes;
 mod executable;
 mod histories;
-mod lanes;
+mod keyed_locks;
 
 pub use changes::WAITED_FOR_MAX;
 pub(crate) use executable::{Dependencies, Executable, Request, Requirement};
@@ -24,7 +24,7 @@ use domain::issued::{DomainCommand, Issued};
 use domain::rule::{ID_TAKEN, NOT_FOUND, Rule};
 use domain::values::Instant;
 use histories::Histories;
-use lanes::{Lanes, Turn};
+use keyed_locks::{KeyGuard, KeyedLocks};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -55,7 +55,7 @@ pub(crate) struct Executor {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) states: StateCache,
-    lanes: Lanes<Uuid>,
+    locks: KeyedLocks<Uuid>,
     histories: Histories,
 }
 
@@ -81,7 +81,7 @@ impl Executor {
     pub(crate) fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let long = Arc::new(Semaphore::new(log.histories_at_once().max(1)));
         let (states, histories) = (StateCache::new(Arc::clone(&log), Arc::clone(&long)), Histories::new(long));
-        Self { log, clock, ids, states, lanes: Lanes::default(), histories }
+        Self { log, clock, ids, states, locks: KeyedLocks::default(), histories }
     }
 
     /// A submission of a command that is about to be decided.
@@ -192,8 +192,8 @@ impl Executor {
     }
 
     /// Waits for the turn of a command. One that creates an aggregate waits for no other.
-    async fn turn(&self, id: Uuid, creates: bool) -> Option<Turn<'_, Uuid>> {
-        if creates { None } else { Some(self.lanes.turn(id).await) }
+    async fn turn(&self, id: Uuid, creates: bool) -> Option<KeyGuard<'_, Uuid>> {
+        if creates { None } else { Some(self.locks.lock(id).await) }
     }
 
     async fn pause(&self) {

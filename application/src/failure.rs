@@ -13,7 +13,7 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     words
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(crate) fn words_of(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("the program failed: {}", words.unwrap_or("it panicked"))

@@ -1,4 +1,4 @@
-//! What a fuzzer drives: lines of an import. `fuzz/` holds the fuzzers, and says how they are run.
+//! What a fuzzer drives: lines of an import. `fuzz/` holds the fuzzers, and describes how to run them.
 
 use crate::caller::{Caller, Role};
 use crate::command::Command;

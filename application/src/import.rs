@@ -1,7 +1,7 @@
 //! Many commands from a file: one JSON object a line.
 //!
-//! Commands run at the same time as far as that makes no difference: lines that name the same thing keep their order,
-//! and what changes the standing of a whole project waits for everything before it. Running a file twice changes
+//! Commands run at the same time as far as that makes no difference: lines that name the same object keep their order,
+//! and a command that affects a whole project waits for everything before it. Running a file twice changes
 //! nothing, since every line has a command id: what was carried out is not carried out again, and what was refused is
 //! refused again, also where it would be accepted now.
 
@@ -32,9 +32,9 @@ use uuid::Uuid;
 
 /// Longest line, in bytes.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
-/// How often a command is sent again after a passing failure before the import stops, or goes on without the line.
+/// How often a command is sent again after a passing failure before the import stops, or continues without the line.
 pub const TRIES_MAX: u32 = 50;
-/// How far ahead of this node's clock a line may say that something happened: clocks differ a little.
+/// How far the time of a line may be ahead of this node's clock: clocks differ a little.
 pub const AT_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -74,27 +74,27 @@ pub struct Reject {
     pub record: Value,
 }
 
-/// What lines come to that an earlier import refused.
+/// The result of lines that an earlier import refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// The same refusal.
     Again,
-    /// What they come to now.
+    /// They are decided again.
     DecidedAnew,
 }
 
-/// What became of one line.
+/// The result of one line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LineOutcome {
     Done,
     /// It had been imported before.
     Replayed,
-    /// What it asks for was already so.
+    /// The object already was as the command asks.
     NothingToDo,
     Rejected(Box<Reject>),
 }
 
-/// The import cannot go on. Importing the file again goes on where it stopped.
+/// The import stopped. Importing the file again continues where it stopped.
 #[derive(Debug, Error)]
 pub enum ImportError {
     #[error("line {line}: the service cannot execute commands now")]
@@ -124,15 +124,15 @@ pub fn import<'a>(
             let parsed = line.map_err(ImportError::File).map(|line| {
                 let parsed = parse(&line, number, &caller, application.clock().now())?;
                 // A line that cannot be carried out changes nothing, so none waits for it.
-                let turn = parsed.command.as_ref().ok().map(|command| before.turn(command));
-                Ok((parsed, turn))
+                let slot = parsed.command.as_ref().ok().map(|command| before.slot(command));
+                Ok((parsed, slot))
             });
             let room = Arc::clone(&room);
             async move {
                 match parsed? {
-                    Ok((parsed, turn)) => {
-                        if let Some(turn) = &turn {
-                            turn.come().await;
+                    Ok((parsed, slot)) => {
+                        if let Some(slot) = &slot {
+                            slot.ready().await;
                         }
                         let _permit = room.acquire().await;
                         carry_out(application, caller, refused, number, parsed).await
@@ -146,7 +146,7 @@ pub fn import<'a>(
 
 /// A line that has an id.
 pub(crate) struct Parsed {
-    /// What it asks for, or why that is never carried out.
+    /// The command, or why it is never carried out.
     pub(crate) command: Result<Command, RefusedLine>,
     key: CommandKey,
     /// Of the line as it was and who sends it.
@@ -189,7 +189,7 @@ pub(crate) fn parse(bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>
     let actor = given.0.map_or(caller.actor, UserId);
     let hash = hash_of(&[actor.0.as_bytes(), record.to_string().as_bytes()]);
     let asked = read.and_then(|read| asked(read).map_err(|error| with_hint(error.to_string())));
-    // A request is what is asked, by whom, and of what time.
+    // A request is the command, its sender and its time.
     let request_hash = match &asked {
         Ok(command) => hash_of(&[&command.request_hash(actor), serde_json::json!([given.0, given.1]).to_string().as_bytes()]),
         Err(_) => hash,
@@ -217,7 +217,7 @@ fn asked(line: ImportLine) -> Result<Command, serde_json::Error> {
     Ok(command)
 }
 
-/// What a line says of who did something and when, if whoever sends it may say so and it can have been.
+/// The actor and time that a line gives, if its sender may give them and the time is possible.
 fn history(
     caller: &Caller,
     (actor, at): (Option<Uuid>, Option<Instant>),
@@ -230,7 +230,7 @@ fn history(
     at.map(|at| past(at, now)).transpose().map_err(|InvalidValue { code, message }| refused(code, message, &["at"]))
 }
 
-/// A moment that can have been. Stored facts are for ever, so a slip of the pen must not become one.
+/// A possible time in the past. Events are permanent, so a typing error must not become one.
 fn past(at: Instant, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
     let at = valid_instant(at)?.utc();
     match at > now + AT_AHEAD_MAX {
@@ -297,7 +297,7 @@ enum Next {
     Again,
     /// The import stops: other lines would fail as well.
     Stop,
-    /// The line is rejected, and the others go on.
+    /// The line is rejected, and the others continue.
     Reject,
 }
 
@@ -306,7 +306,7 @@ fn next(error: &CommandError, tries: u32) -> Next {
     match error {
         error if !error.is_passing() => Next::Reject,
         _ if tries < TRIES_MAX => Next::Again,
-        // The log takes commands all the time, only of others. That says nothing about the other lines.
+        // The log accepts the commands of others. The failure is not about the other lines.
         CommandError::Contended => Next::Reject,
         _ => Next::Stop,
     }

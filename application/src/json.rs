@@ -1,6 +1,6 @@
-//! JSON as outsiders send it: strictly, so that no object says two things of one name.
+//! JSON from clients, read strictly: no object has two members of one name.
 //!
-//! serde_json keeps the last of two members of one name. Whoever looks at the text may mean, or check, the first.
+//! serde_json keeps the last of two members of one name. A client or a proxy may mean, or check, the first.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};

@@ -20,7 +20,7 @@ pub(crate) async fn idle<T>(signs: &watch::Sender<()>, work: impl Future<Output 
 /// Returns when the log has gone to another generation: what its reader holds in memory is to be read again.
 pub(crate) async fn renewed(mut generation: watch::Receiver<u64>) {
     if generation.changed().await.is_err() {
-        // Nobody is left to say so.
+        // No sender is left.
         std::future::pending::<()>().await;
     }
 }

@@ -1,7 +1,7 @@
-//! What the service can do: carry out commands, answer events with commands, and let time pass.
+//! The use cases: carry out commands, answer events with commands, and fire deadlines as time passes.
 //!
-//! The one way in is [`Application::execute`]; GraphQL, the import and every later door use it, so they obey the same
-//! access rules and the same idempotency. What is needed of the world stands in [`ports`].
+//! The single entry point is [`Application::execute`]; GraphQL, the import and every later interface use it, so they have the same
+//! access rules and the same idempotency. The infrastructure that is needed stands in [`ports`].
 
 pub mod access;
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! What somebody may have meant by a name that there is not.
+//! The known name nearest to an unknown one.
 
 /// The known name that a misspelt one is closest to, if any is close: about one slip in three letters.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -8,7 +8,7 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     near.filter(|(slips, _)| *slips <= slips_max).min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
-/// What serde says of an unknown name, with the name that was meant.
+/// An error of serde about an unknown name, with the nearest known name.
 pub(crate) fn with_hint(message: String) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     let meant = match (message.starts_with("unknown "), names.next()) {

@@ -1,4 +1,4 @@
-//! What the application needs from the world.
+//! The infrastructure that the application needs, as traits.
 
 use crate::caller::Source;
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// The log of all events.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Appends a unit, all or nothing, or says why not.
+    /// Appends a unit, all or nothing, or returns why not.
     async fn append(&self, unit: Unit) -> Result<Appended, LogError>;
 
     /// The next events of an aggregate of this kind after a version, oldest first. Streams have no bound, so they are read
@@ -30,7 +30,7 @@ pub trait EventLog: Send + Sync {
     /// The next events of an aggregate after a version that have one of these names: a bounded step as well.
     async fn stream_of(&self, id: Uuid, version: i64, names: &[&'static str]) -> Result<RecordedStep, LogError>;
 
-    /// How many long streams may be read at the same time, so that everything else can be read meanwhile.
+    /// How many long streams may be read at the same time, so that connections are left for all other reads.
     fn histories_at_once(&self) -> usize;
 
     /// The current version of each aggregate, 0 for one that is not there.
@@ -241,7 +241,7 @@ pub trait Ids: Send + Sync {
     fn new_id(&self) -> Uuid;
 }
 
-/// An event that a durable subscriber could not deal with, or one that waits behind it in its aggregate.
+/// An event that a durable subscriber failed to process, or one that waits behind it in its aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     pub position: i64,
@@ -257,7 +257,7 @@ pub struct Failed {
     pub error: String,
     /// How often it has been tried in all.
     pub tries: u32,
-    /// After how long it is tried again, unless somebody asks for it before.
+    /// The delay before it is retried, unless an admin requests it earlier.
     pub again_after: Duration,
 }
 
@@ -293,8 +293,8 @@ pub trait Checkpoints: Send + Sync {
     /// forgotten: the log went back, and nothing waits for what is lost.
     async fn load(&self, name: &str) -> Result<i64, LogError>;
 
-    /// Moves on from one position to another and parks what could not be dealt with between them, both or neither. False
-    /// if somebody else has moved on.
+    /// Advances from one position to another and parks the events between them that failed, both or neither. False if another
+    /// node has advanced it.
     async fn advance(&self, name: &str, from: i64, to: i64, parked: &[Parked]) -> Result<bool, LogError>;
 
     /// Which of these aggregates wait, since something of them is parked.
@@ -309,10 +309,10 @@ pub trait Checkpoints: Send + Sync {
     /// Has the first parked event of every aggregate tried now.
     async fn make_all_due(&self, name: &str) -> Result<(), LogError>;
 
-    /// An event that was parked is dealt with. What is parked next of its aggregate has its place among those that are due.
+    /// A parked event is processed. The next parked event of its aggregate becomes due in its place.
     async fn release(&self, name: &str, first: &FirstParked) -> Result<(), LogError>;
 
-    /// An event that was parked was tried again in vain.
+    /// A retry of a parked event failed.
     async fn failed_again(&self, name: &str, position: i64, failed: &Failed) -> Result<(), LogError>;
 }
 

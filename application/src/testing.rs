@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// When everything happens, unless a test says otherwise.
+/// When everything happens, unless a test sets another time.
 pub(crate) const NOW: &str = "2031-03-01T12:00:00Z";
 
 /// Most events of a step of a stream: few, so that every test of a longer history reads several.
@@ -43,7 +43,7 @@ pub(crate) struct MemoryLog {
     head: watch::Sender<i64>,
     /// So many of the next units are never answered.
     pub(crate) silent: AtomicU64,
-    /// Goes up when a test says that the log is another one.
+    /// Is raised when a test replaces the log.
     pub(crate) generation: watch::Sender<u64>,
     /// While it is true, events are not read by their names.
     pub(crate) holds_reads: watch::Sender<bool>,
@@ -66,7 +66,7 @@ struct Kept {
     asked: Vec<Unit>,
     /// The names of the events that were read by their names.
     read: Vec<&'static str>,
-    /// Answers to give before any unit is looked at.
+    /// Answers to give before any unit is examined.
     planned: VecDeque<Result<Appended, LogError>>,
 }
 

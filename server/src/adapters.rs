@@ -128,7 +128,7 @@ pub struct NodeHealth {
     pub figures: &'static PrometheusHandle,
     pub relay: Option<watch::Receiver<RelayState>>,
     /// What holds each reaction up on this node.
-    pub reactions: Vec<(&'static str, watch::Receiver<reactions::Trouble>)>,
+    pub reactions: Vec<(&'static str, watch::Receiver<reactions::Problem>)>,
     /// What the scheduler of this node has to say.
     pub scheduler: watch::Receiver<Option<Notice>>,
     /// What the node that relays knows of the topics.

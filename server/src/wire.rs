@@ -153,7 +153,7 @@ impl Node {
             figures: telemetry::figures(),
             relay: relay.as_ref().map(|relay| relay.state.clone()),
             reactions,
-            scheduler: core.application.notes_of_scheduler(),
+            scheduler: core.application.scheduler_notice(),
             topics: topic_notices,
             standstills: Standstills::default(),
             writes_refused: leases.refused(),
@@ -233,16 +233,16 @@ fn start_reactions(
     core: &Core,
     leases: &mut LeaseKeeper,
     workers: &mut JoinSet<()>,
-) -> Vec<(&'static str, watch::Receiver<reactions::Trouble>)> {
+) -> Vec<(&'static str, watch::Receiver<reactions::Problem>)> {
     let checkpoints: Arc<dyn Checkpoints> = Arc::new(PostgresCheckpoints::new(core.database.worker.clone()));
     let mut troubles = vec![];
     for reaction in reactions::all() {
         let lease = leases.want_by_checkpoint(reactions::lease_name(reaction.name()), reaction.name(), REACTION_PROGRESS_WITHIN);
         let (application, checkpoints) = (Arc::clone(&core.application), Arc::clone(&checkpoints));
-        let (trouble, seen) = watch::channel(None);
+        let (problem, seen) = watch::channel(None);
         troubles.push((reaction.name(), seen));
-        let told = reactions::Told { trouble, signs: lease.signs };
-        workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease.held, &told).await });
+        let reports = reactions::Reports { problem, progress: lease.signs };
+        workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease.held, &reports).await });
     }
     troubles
 }

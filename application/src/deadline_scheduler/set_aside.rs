@@ -1,10 +1,8 @@
-//! Schedules that were ticked and are still listed as due: as long as the row is what it was, a tick would come to what it
-//! came to before.
+//! Schedules that were ticked and are still listed as due: while the row is unchanged, a tick would have the same result.
 //!
-//! A row is left alone until it changes or is no longer listed. Only where the row does not show why the tick came to
-//! nothing (the task of a follower is closed, a project is archived that the read model has not heard of) and where the tick
-//! failed, it is tried again: after a second, and then after pauses that double. What is in the way of all ticks doubles
-//! nothing.
+//! Such a row is set aside until it changes or is no longer listed. If the row does not show why the tick had no effect (the task
+//! of a follower is closed, or the read model has not yet applied that a project is archived), or if the tick failed, it is retried:
+//! after a second, and then after pauses that double. A failure that all ticks share does not double the pause.
 
 use crate::ports::DueSchedule;
 use chrono::{DateTime, Utc};
@@ -16,35 +14,35 @@ use uuid::Uuid;
 pub const ASIDE_FOR: Duration = Duration::from_secs(1);
 /// Longest such pause.
 pub const ASIDE_FOR_MAX: Duration = Duration::from_secs(3_600);
-/// Most rows that are remembered. Beyond it all are forgotten, and each is ticked once more.
+/// Most rows that are set aside. Beyond it all are removed, and each is ticked once more.
 pub const ASIDE_SCHEDULES_MAX: usize = 100_000;
 
-/// What a tick came to.
+/// The result of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Came {
-    /// To an event, at this position.
+pub(super) enum TickResult {
+    /// An event, at this position.
     Fired(i64),
-    /// To nothing: the schedule, whose newest event is at this position, waits for no moment.
-    ToNothing(i64),
-    /// To a refusal.
+    /// No event: the schedule, whose newest event is at this position, waits for no moment.
+    Nothing(i64),
+    /// A refusal.
     Refused,
-    /// Whatever was in the way passes, and says nothing about the schedule.
+    /// The failure is temporary and not about the schedule.
     NotNow,
-    /// It failed although the log takes other commands.
+    /// It failed although the log accepts other commands.
     Failed,
 }
 
-impl Came {
+impl TickResult {
     /// The position of what fired.
     pub(super) fn position(self) -> Option<i64> {
         match self {
             Self::Fired(position) => Some(position),
-            Self::ToNothing(_) | Self::Refused | Self::NotNow | Self::Failed => None,
+            Self::Nothing(_) | Self::Refused | Self::NotNow | Self::Failed => None,
         }
     }
 }
 
-/// Shows how many rows are left alone.
+/// Shows how many rows are set aside.
 pub(super) fn show(rows: usize) {
     metrics::gauge!("milepost_scheduler_aside_schedules").set(rows as f64);
 }
@@ -63,18 +61,18 @@ struct Ticked {
     again: Option<(Instant, Duration)>,
     /// The row is due by the events up to its position, and the schedule is not.
     disagrees: bool,
-    /// Its last tick did not get through.
+    /// Its last tick is pending.
     waits: bool,
 }
 
 /// The rows that were ticked and are still listed.
 #[derive(Default)]
-pub(super) struct Aside {
+pub(super) struct SetAside {
     rows: HashMap<Row, Ticked>,
     pass: u64,
 }
 
-impl Aside {
+impl SetAside {
     /// Whether a row that is listed is to be ticked now.
     pub(super) fn lets_pass(&mut self, due: &DueSchedule) -> bool {
         match self.rows.get_mut(&row(due)) {
@@ -86,22 +84,27 @@ impl Aside {
         }
     }
 
-    /// Notes what the tick of a row came to, where the read model was at `position` when it listed the row, if that is known. True where the
+    /// Records the result of a row's tick. `position` is that of the read model when it listed the row, if known. Returns whether the
     /// row and the schedule are found to disagree.
-    pub(super) fn put(&mut self, due: &DueSchedule, came: Came, position: Option<i64>) -> bool {
+    pub(super) fn put(&mut self, due: &DueSchedule, result: TickResult, position: Option<i64>) -> bool {
         if self.rows.len() >= ASIDE_SCHEDULES_MAX {
             self.rows.clear();
         }
         let before = self.rows.get(&row(due)).and_then(|ticked| ticked.again);
-        let pause = match came {
-            Came::Fired(_) | Came::ToNothing(_) => None,
-            Came::NotNow => Some(ASIDE_FOR),
-            Came::Refused | Came::Failed => Some(before.map_or(ASIDE_FOR, |(_, pause)| (pause * 2).min(ASIDE_FOR_MAX))),
+        let pause = match result {
+            TickResult::Fired(_) | TickResult::Nothing(_) => None,
+            TickResult::NotNow => Some(ASIDE_FOR),
+            TickResult::Refused | TickResult::Failed => Some(before.map_or(ASIDE_FOR, |(_, pause)| (pause * 2).min(ASIDE_FOR_MAX))),
         };
-        let disagrees = matches!(came, Came::ToNothing(newest) if Some(newest) <= position);
+        let disagrees = matches!(result, TickResult::Nothing(newest) if Some(newest) <= position);
         self.rows.insert(
             row(due),
-            Ticked { listed: self.pass, again: pause.map(|pause| (Instant::now() + pause, pause)), disagrees, waits: came == Came::NotNow },
+            Ticked {
+                listed: self.pass,
+                again: pause.map(|pause| (Instant::now() + pause, pause)),
+                disagrees,
+                waits: result == TickResult::NotNow,
+            },
         );
         disagrees
     }

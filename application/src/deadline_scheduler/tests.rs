@@ -58,13 +58,13 @@ impl Deadlines for Wrong {
 
 /// Lets the scheduler look that often, and gives what it had to say.
 async fn looked(application: &Application, wrong: &Wrong, looks: usize) -> Option<Notice> {
-    let ((_held, lease), signs) = (watch::channel(Some(1)), Sender::new(()));
+    let ((_held, lease), progress) = (watch::channel(Some(1)), Sender::new(()));
     let mut seen = wrong.looks.subscribe();
     tokio::select! {
-        () = run(application, wrong, lease, &signs) => {}
+        () = run(application, wrong, lease, &progress) => {}
         enough = seen.wait_for(|seen| *seen > looks) => drop(enough.expect("it looks on")),
     }
-    application.notes_of_scheduler().borrow().clone()
+    application.scheduler_notice().borrow().clone()
 }
 
 async fn wrong(log: &Arc<MemoryLog>, ids: Vec<Uuid>) -> Wrong {
@@ -114,47 +114,47 @@ fn row(version: i64) -> DueSchedule {
 
 #[test]
 fn a_row_is_left_alone_until_it_changes_or_is_not_listed() {
-    let mut aside = Aside::default();
-    for came in [Came::Fired(7), Came::ToNothing(7), Came::Refused, Came::NotNow, Came::Failed] {
-        assert!(aside.lets_pass(&row(1)));
-        aside.put(&row(1), came, Some(0));
-        aside.end_pass();
-        assert!(!aside.lets_pass(&row(1)), "{came:?}");
-        assert!(aside.lets_pass(&row(2)), "{came:?}");
-        aside.end_pass();
-        assert!(!aside.lets_pass(&row(1)), "it was listed");
-        aside.end_pass();
+    let mut set_aside = SetAside::default();
+    for result in [TickResult::Fired(7), TickResult::Nothing(7), TickResult::Refused, TickResult::NotNow, TickResult::Failed] {
+        assert!(set_aside.lets_pass(&row(1)));
+        set_aside.put(&row(1), result, Some(0));
+        set_aside.end_pass();
+        assert!(!set_aside.lets_pass(&row(1)), "{result:?}");
+        assert!(set_aside.lets_pass(&row(2)), "{result:?}");
+        set_aside.end_pass();
+        assert!(!set_aside.lets_pass(&row(1)), "it was listed");
+        set_aside.end_pass();
         // A pass that does not list it.
-        aside.end_pass();
+        set_aside.end_pass();
     }
 }
 
 #[test]
 fn a_tick_that_was_refused_is_tried_again_after_pauses_that_double() {
-    let mut aside = Aside::default();
-    assert_eq!(aside.next_try(), None);
+    let mut set_aside = SetAside::default();
+    assert_eq!(set_aside.next_try(), None);
     let mut pause = ASIDE_FOR;
     for _ in 0..20 {
-        aside.put(&row(1), Came::Refused, Some(0));
-        let next = aside.next_try().expect("it is tried again");
+        set_aside.put(&row(1), TickResult::Refused, Some(0));
+        let next = set_aside.next_try().expect("it is tried again");
         assert!(next <= pause && next > pause / 2, "{next:?}");
         pause = (pause * 2).min(ASIDE_FOR_MAX);
     }
-    aside.put(&row(1), Came::NotNow, Some(0));
-    assert!(aside.next_try().is_some_and(|next| next <= ASIDE_FOR));
-    aside.put(&row(1), Came::ToNothing(7), Some(7));
-    assert_eq!((aside.next_try(), aside.disagreeing()), (None, Some((1, row(1).id))));
-    aside.put(&row(1), Came::ToNothing(8), Some(7));
-    assert_eq!(aside.disagreeing(), None, "the read model has yet to hear of an event");
+    set_aside.put(&row(1), TickResult::NotNow, Some(0));
+    assert!(set_aside.next_try().is_some_and(|next| next <= ASIDE_FOR));
+    set_aside.put(&row(1), TickResult::Nothing(7), Some(7));
+    assert_eq!((set_aside.next_try(), set_aside.disagreeing()), (None, Some((1, row(1).id))));
+    set_aside.put(&row(1), TickResult::Nothing(8), Some(7));
+    assert_eq!(set_aside.disagreeing(), None, "the read model has yet to hear of an event");
 }
 
 #[test]
 fn what_is_left_alone_takes_bounded_memory() {
-    let mut aside = Aside::default();
+    let mut set_aside = SetAside::default();
     for version in 0..=ASIDE_SCHEDULES_MAX as i64 {
-        aside.put(&row(version), Came::ToNothing(1), Some(1));
+        set_aside.put(&row(version), TickResult::Nothing(1), Some(1));
     }
-    assert_eq!(aside.disagreeing().map(|(count, _)| count), Some(1));
+    assert_eq!(set_aside.disagreeing().map(|(count, _)| count), Some(1));
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -196,17 +196,17 @@ async fn a_tick_that_fails_holds_up_no_other_and_is_left_alone_longer_and_longer
     let log = Arc::new(MemoryLog::default());
     let node = node(&log, 1);
     let known = Known { due: vec![milestone(&node, "Broken").await, milestone(&node, "Well").await], ..Known::default() };
-    let mut aside = Aside::default();
+    let mut set_aside = SetAside::default();
     for failures in 1..4 {
         log.plan([Err(LogError::Rejected("it cannot be stored".to_owned()))]);
-        fire(&node, &known, &known.position(), &mut aside, &Sender::new(())).await.expect("the read model answers");
-        assert_eq!(aside.pause(&known.due[0]), Some(ASIDE_FOR * (1 << (failures - 1))));
+        fire(&node, &known, &known.position(), &mut set_aside, &Sender::new(())).await.expect("the read model answers");
+        assert_eq!(set_aside.pause(&known.due[0]), Some(ASIDE_FOR * (1 << (failures - 1))));
         assert_eq!(log.names().iter().filter(|name| **name == "deadline_overdue").count(), 1, "the other one has fired");
         let before = log.asked().len();
-        fire(&node, &known, &known.position(), &mut aside, &Sender::new(())).await.expect("the read model answers");
+        fire(&node, &known, &known.position(), &mut set_aside, &Sender::new(())).await.expect("the read model answers");
         assert!(log.asked()[before..].iter().all(|unit| unit.subject != known.due[0].id), "it is left alone");
         // Its time is over.
-        aside.end_pause(&known.due[0]);
+        set_aside.end_pause(&known.due[0]);
     }
 }
 
@@ -223,8 +223,8 @@ async fn under_a_new_epoch_the_scheduler_begins_anew() {
         held.send_replace(Some(3));
         asked.wait_for(|asked| *asked == 2).await.expect("it ticks");
     };
-    let signs = Sender::new(());
-    let ticking = pin!(run(&node, &known, lease, &signs));
+    let progress = Sender::new(());
+    let ticking = pin!(run(&node, &known, lease, &progress));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, ticking).await else { panic!("it stopped ticking") };
     done.expect("it begins anew");
@@ -237,8 +237,8 @@ async fn under_a_new_generation_and_without_the_lease_nothing_is_told_of_before_
     let known = Known::default();
     let (held, lease) = watch::channel(Some(1));
     let mut asked = known.asked.subscribe();
-    let told = || node.notes_of_scheduler().borrow().clone();
-    let tells = || node.notes_of_scheduler.send_replace(Some(disagreement(1, Uuid::nil())));
+    let told = || node.scheduler_notice().borrow().clone();
+    let tells = || node.scheduler_notice.send_replace(Some(disagreement(1, Uuid::nil())));
     let steps = async {
         asked.wait_for(|asked| *asked == 1).await.expect("it ticks");
         tells();
@@ -246,12 +246,12 @@ async fn under_a_new_generation_and_without_the_lease_nothing_is_told_of_before_
         asked.wait_for(|asked| *asked == 2).await.expect("it ticks anew");
         assert_eq!(told(), None, "it was about another log");
         tells();
-        let mut notes = node.notes_of_scheduler();
+        let mut notes = node.scheduler_notice();
         held.send_replace(None);
         notes.wait_for(Option::is_none).await.expect("it is told no more");
     };
-    let signs = Sender::new(());
-    let ticking = pin!(run(&node, &known, lease, &signs));
+    let progress = Sender::new(());
+    let ticking = pin!(run(&node, &known, lease, &progress));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, ticking).await else { panic!("it stopped ticking") };
     done.expect("it begins anew");
@@ -278,12 +278,14 @@ impl Deadlines for Unreadable {
 #[tokio::test]
 async fn while_the_read_model_cannot_be_read_nothing_is_told_of_its_rows() {
     let node = node(&Arc::new(MemoryLog::default()), 1);
-    node.notes_of_scheduler.send_replace(Some(disagreement(1, Uuid::nil())));
-    let ((_held, lease), signs) = (watch::channel(Some(1)), Sender::new(()));
-    let mut notes = node.notes_of_scheduler();
+    node.scheduler_notice.send_replace(Some(disagreement(1, Uuid::nil())));
+    let ((_held, lease), progress) = (watch::channel(Some(1)), Sender::new(()));
+    let mut notes = node.scheduler_notice();
     let ended = async { notes.wait_for(Option::is_none).await.map(|_| ()) };
     let ended = pin!(tokio::time::timeout(PATIENCE, ended));
-    let Either::Left((done, _)) = select(ended, pin!(run(&node, &Unreadable, lease, &signs))).await else { panic!("it stopped ticking") };
+    let Either::Left((done, _)) = select(ended, pin!(run(&node, &Unreadable, lease, &progress))).await else {
+        panic!("it stopped ticking")
+    };
     done.expect("in time").expect("it is told no more");
 }
 
@@ -293,12 +295,12 @@ async fn a_tick_without_an_end_is_left_alone_or_sent_again_by_whether_the_log_ta
     let log = Arc::new(MemoryLog::default());
     let node = node(&log, 1);
     let due = milestone(&node, "Slow").await;
-    for (silent, came) in [(1, Came::Failed), (2, Came::NotNow)] {
+    for (silent, result) in [(1, TickResult::Failed), (2, TickResult::NotNow)] {
         log.silent.store(silent, std::sync::atomic::Ordering::SeqCst);
         let ticked = tokio::time::timeout(PATIENCE, tick(&node, &due, SOON)).await;
-        assert_eq!(ticked, Ok(came), "{silent}");
+        assert_eq!(ticked, Ok(result), "{silent}");
     }
-    assert!(matches!(tick(&node, &due, PATIENCE).await, Came::Fired(_)));
+    assert!(matches!(tick(&node, &due, PATIENCE).await, TickResult::Fired(_)));
 }
 
 #[tokio::test]
@@ -307,9 +309,9 @@ async fn a_pass_ends_within_the_limit_of_a_tick_though_one_has_no_end() {
     let node = node(&log, 1);
     let known = Known { due: vec![milestone(&node, "Due").await, milestone(&node, "Due as well").await], ..Known::default() };
     log.silent.store(1, std::sync::atomic::Ordering::SeqCst);
-    let (signs, mut aside, position) = (Sender::new(()), Aside::default(), known.position());
+    let (progress, mut set_aside, position) = (Sender::new(()), SetAside::default(), known.position());
     let begun = Instant::now();
-    let pass = tokio::time::timeout(PATIENCE, fire(&node, &known, &position, &mut aside, &signs)).await;
+    let pass = tokio::time::timeout(PATIENCE, fire(&node, &known, &position, &mut set_aside, &progress)).await;
     assert!(pass.expect("it ends").expect("the read model answers").got_through, "the other one fires");
     assert!(begun.elapsed() >= TICK_WITHIN && begun.elapsed() < 2 * TICK_WITHIN, "it took {:?}", begun.elapsed());
     assert_eq!(log.names().iter().filter(|name| **name == "deadline_overdue").count(), 1);
@@ -320,17 +322,17 @@ async fn a_pass_whose_ticks_all_wait_for_the_log_is_no_progress() {
     let log = Arc::new(MemoryLog::default());
     let node = node(&log, 1);
     let known = Known { due: vec![milestone(&node, "Due").await], ..Known::default() };
-    let (signs, mut aside) = (Sender::new(()), Aside::default());
-    let mut given = signs.subscribe();
+    let (progress, mut set_aside) = (Sender::new(()), SetAside::default());
+    let mut given = progress.subscribe();
     // Once it waits, then it is left alone for a moment, and then it fires.
     for (planned, ends, through) in
         [(Some(Err(LogError::Overloaded { retry_after: Duration::ZERO })), false, false), (None, false, false), (None, true, true)]
     {
         log.plan(planned);
         if ends {
-            aside.end_pause(&known.due[0]);
+            set_aside.end_pause(&known.due[0]);
         }
-        let pass = fire(&node, &known, &known.position(), &mut aside, &signs).await.expect("the read model answers");
+        let pass = fire(&node, &known, &known.position(), &mut set_aside, &progress).await.expect("the read model answers");
         assert_eq!((pass.got_through, given.has_changed().expect("it lives")), (through, through));
         given.mark_unchanged();
     }
@@ -364,8 +366,8 @@ async fn however_long_nothing_happened_what_happens_then_is_looked_at_at_once() 
     const IDLE_SIGNS: usize = 4;
     let node = node(&Arc::new(MemoryLog::default()), 1);
     let quiet = Quiet { looks: Sender::new(0), position: Sender::new(Some(1)) };
-    let ((_held, lease), signs) = (watch::channel(Some(1)), Sender::new(()));
-    let (mut seen, mut idle) = (quiet.looks.subscribe(), signs.subscribe());
+    let ((_held, lease), progress) = (watch::channel(Some(1)), Sender::new(()));
+    let (mut seen, mut idle) = (quiet.looks.subscribe(), progress.subscribe());
     let steps = async {
         for _ in 0..IDLE_SIGNS {
             idle.changed().await.expect("it waits");
@@ -383,7 +385,7 @@ async fn however_long_nothing_happened_what_happens_then_is_looked_at_at_once() 
         }
     };
     tokio::select! {
-        () = run(&node, &quiet, lease, &signs) => unreachable!("it is never told to stop"),
+        () = run(&node, &quiet, lease, &progress) => unreachable!("it is never told to stop"),
         () = steps => {}
     }
 }

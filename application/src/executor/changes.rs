@@ -1,7 +1,7 @@
 //! What has changed in an aggregate since the version that a command expects.
 //!
-//! A stream has no bound. It is read in steps, of which nothing but the names of fields is retained, and only as far as they
-//! tell something new: events that change none of the fields in question, or only such as are known to have changed, are not read.
+//! A stream has no bound. It is read in steps, of which only the names of fields are retained. Events that change none of the fields in
+//! question, or only fields that are known to have changed, are not read.
 
 use crate::ports::{EventLog, LogError};
 use domain::event::AggregateType;
@@ -28,13 +28,13 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Nothing is known of them yet.
+    /// None is known yet.
     pub(super) fn since(expected: Option<i64>, kind: AggregateType, id: Uuid, fields: Fields) -> Self {
         Self { kind, id, fields, expected, generation: 0, seen: expected.unwrap_or(0), names: BTreeSet::new() }
     }
 
-    /// The names of the fields that conflict with a version, or nothing if more is to be read for that than others should
-    /// wait for.
+    /// The names of the fields that conflict with a version, or `None` if that takes more reading than other
+    /// commands should wait for.
     pub(super) async fn conflicts(
         &mut self,
         log: &dyn EventLog,
@@ -51,7 +51,7 @@ impl Changes {
             }
             Some(_) => {}
         }
-        if version - self.seen > WAITED_FOR_MAX && !self.telling().is_empty() {
+        if version - self.seen > WAITED_FOR_MAX && !self.relevant().is_empty() {
             return Ok(None);
         }
         while self.unread(version) {
@@ -60,22 +60,22 @@ impl Changes {
         Ok(Some(self.names.iter().copied().collect()))
     }
 
-    /// Whether something up to a version is not read and can tell something new.
+    /// Whether an event up to a version is not read and could change the result.
     pub(super) fn unread(&self, version: i64) -> bool {
-        self.seen < version && !self.telling().is_empty()
+        self.seen < version && !self.relevant().is_empty()
     }
 
     /// Reads a step of what is not read up to a version.
     pub(super) async fn read(&mut self, log: &dyn EventLog, version: i64) -> Result<(), LogError> {
-        let step = log.stream_of(self.id, self.seen, &self.telling()).await?;
+        let step = log.stream_of(self.id, self.seen, &self.relevant()).await?;
         self.names.extend(step.events.iter().flat_map(|recorded| recorded.event.fields().shared(&self.fields)));
         let last = step.events.last().map_or(self.seen, |last| last.version);
         self.seen = if step.more { last } else { version.max(last) };
         Ok(())
     }
 
-    /// The names of the events that can tell something new.
-    fn telling(&self) -> Vec<&'static str> {
+    /// The names of the events that could change the result.
+    fn relevant(&self) -> Vec<&'static str> {
         let names = self.kind.event_names().iter().copied();
         names.filter(|name| self.kind.fields_of(name).shared(&self.fields).iter().any(|field| !self.names.contains(field))).collect()
     }

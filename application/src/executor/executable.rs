@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(crate) struct Request<C> {
     /// The aggregate. `None`: the command creates one, under a new id.
     pub(crate) id: Option<Uuid>,
-    /// The version of the aggregate that the sender has seen, if it says so.
+    /// The version of the aggregate that the sender has seen, if given.
     pub(crate) expected_version: Option<i64>,
     pub(crate) command: C,
 }

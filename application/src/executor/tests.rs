@@ -253,8 +253,8 @@ async fn a_unit_holds_what_the_decision_relied_on_and_says_who_and_when() {
     let key = Uuid::from_u128(77);
     let how =
         Circumstances { at: Some("2001-01-01T00:00:00Z".parse().expect("a moment")), source: Source::Import, ..by(caller(Role::Owner)) };
-    let wish = command("taskCreate", json!({ "projectId": project, "title": "Old", "commandId": key }));
-    node.execute(how.clone(), wish).await.expect("a task");
+    let create = command("taskCreate", json!({ "projectId": project, "title": "Old", "commandId": key }));
+    node.execute(how.clone(), create).await.expect("a task");
     let [creation, unit] = &log.asked()[..] else { panic!("two units") };
     assert_eq!(creation.claims, [Claim { kind: crate::PROJECT_KEY_CLAIM, value: "APOLLO".to_owned() }]);
     assert!(creation.guards.is_empty() && creation.key.is_none());
@@ -317,8 +317,8 @@ async fn trouble_with_the_log_is_sorted_by_who_must_act() {
 #[tokio::test]
 async fn who_may_only_read_changes_nothing() {
     let log = log();
-    let wish = command("projectCreate", json!({ "key": "APOLLO", "name": "A" }));
-    let forbidden = node(&log, 1).execute(by(caller(Role::Viewer)), wish).await.expect_err("a viewer");
+    let create = command("projectCreate", json!({ "key": "APOLLO", "name": "A" }));
+    let forbidden = node(&log, 1).execute(by(caller(Role::Viewer)), create).await.expect_err("a viewer");
     assert_eq!((forbidden.code(), log.asked().len()), ("FORBIDDEN", 0));
 }
 
@@ -334,15 +334,15 @@ async fn what_was_carried_out_is_answered_again_also_after_the_right_to_it_is_go
     let mut manager = own(project);
     manager["role"] = json!("MANAGER");
     send(&node, "projectCollaboratorAdd", manager).await.expect("she manages the project");
-    let wishes =
+    let commands =
         [("projectCollaboratorChangeRole", json!({ "id": project, "userId": anna.actor, "role": "VIEWER" })), ("taskUnassign", own(task))];
-    for (key, (name, mut input)) in (1..).zip(wishes) {
+    for (key, (name, mut input)) in (1..).zip(commands) {
         input["commandId"] = json!(Uuid::from_u128(key));
         let (carried_out, stored) = (node.execute(by(anna), command(name, input.clone())).await.expect("she may"), log.names().len());
         let again = node.execute(by(anna), command(name, input.clone())).await.expect("the answer to a retry");
         assert_eq!((again.replayed, again.position, again.version), (true, carried_out.position, carried_out.version), "{name}");
         input["commandId"] = json!(Uuid::from_u128(key + 100));
-        let forbidden = node.execute(by(anna), command(name, input)).await.expect_err("a new wish is not hers to have");
+        let forbidden = node.execute(by(anna), command(name, input)).await.expect_err("a new command is forbidden");
         assert_eq!((forbidden.code(), log.names().len()), ("FORBIDDEN", stored), "{name}");
     }
 }
@@ -368,14 +368,14 @@ async fn what_was_carried_out_is_answered_again_to_who_is_a_viewer_by_now_and_to
     let node = node(&log, 1);
     let id = Uuid::from_u128(5);
     let input = json!({ "key": "APOLLO", "name": "A", "commandId": id });
-    let wish = || command("projectCreate", input.clone());
-    let carried_out = node.execute(by(caller(Role::Member)), wish()).await.expect("a member creates projects");
-    let again = node.execute(by(caller(Role::Viewer)), wish()).await.expect("the answer to a retry");
+    let create = || command("projectCreate", input.clone());
+    let carried_out = node.execute(by(caller(Role::Member)), create()).await.expect("a member creates projects");
+    let again = node.execute(by(caller(Role::Viewer)), create()).await.expect("the answer to a retry");
     assert_eq!((again.replayed, again.position, again.version), (true, carried_out.position, carried_out.version));
     assert_eq!((again.aggregate_id, log.names().len()), (carried_out.aggregate_id, 1));
     // Another viewer, or another request, learns nothing.
     let other = Caller { actor: UserId(Uuid::from_u128(8)), ..caller(Role::Viewer) };
-    assert_eq!(node.execute(by(other), wish()).await.expect_err("not theirs").code(), "FORBIDDEN");
+    assert_eq!(node.execute(by(other), create()).await.expect_err("not theirs").code(), "FORBIDDEN");
     let another = command("projectCreate", json!({ "key": "APOLLO", "name": "B", "commandId": id }));
     assert_eq!(node.execute(by(caller(Role::Viewer)), another).await.expect_err("another request").code(), "FORBIDDEN");
 }
@@ -384,15 +384,15 @@ async fn what_was_carried_out_is_answered_again_to_who_is_a_viewer_by_now_and_to
 async fn what_was_carried_out_is_answered_again_also_where_a_limit_was_tightened_since() {
     let log = log();
     let node = node(&log, 1);
-    let wish = command("projectCreate", json!({ "key": "APOLLO", "name": " ", "commandId": Uuid::from_u128(5) }));
-    assert_eq!(node.execute(by(caller(Role::Owner)), wish.clone()).await.expect_err("a blank name").code(), "INVALID_VALUE");
+    let create = command("projectCreate", json!({ "key": "APOLLO", "name": " ", "commandId": Uuid::from_u128(5) }));
+    assert_eq!(node.execute(by(caller(Role::Owner)), create.clone()).await.expect_err("a blank name").code(), "INVALID_VALUE");
     // An earlier program took it.
-    let request_hash = wish.request_hash(caller(Role::Owner).actor);
+    let request_hash = create.request_hash(caller(Role::Owner).actor);
     log.settle(
         Source::Client,
         Uuid::from_u128(5),
         crate::ports::Settled { aggregate_id: Uuid::from_u128(9), position: 7, version: 3, request_hash },
     );
-    let again = node.execute(by(caller(Role::Owner)), wish).await.expect("the answer to a retry");
+    let again = node.execute(by(caller(Role::Owner)), create).await.expect("the answer to a retry");
     assert_eq!((again.replayed, again.position, again.version), (true, 7, 3));
 }

@@ -1,6 +1,6 @@
 //! The order of lines in an import: which of them wait for which.
 
-use crate::command::{Command, Thing, Uses};
+use crate::command::{Command, Resource, Uses};
 use std::collections::HashMap;
 use tokio::sync::watch;
 
@@ -11,9 +11,9 @@ const REMEMBERED_MIN: usize = 2 * COMMANDS_AT_ONCE;
 
 /// A line before in the file. Nothing is ever sent: it is over when its turn is gone.
 #[derive(Clone)]
-struct Before(watch::Receiver<()>);
+struct EarlierLine(watch::Receiver<()>);
 
-impl Before {
+impl EarlierLine {
     fn is_over(&self) -> bool {
         self.0.has_changed().is_err()
     }
@@ -25,30 +25,30 @@ impl Before {
 
 /// The lines of an import, as far as later ones may wait for them.
 pub(super) struct Lines {
-    /// By thing: who changed it last, and who has relied on it since.
-    things: HashMap<Thing, Users>,
-    /// Everybody since the last change of a whole project.
-    everybody: Vec<Before>,
-    barrier: Option<Before>,
-    /// How many of everybody there may be before those that are over are forgotten.
+    /// By resource: the line that changed it last, and those that have depended on it since.
+    resources: HashMap<Resource, Users>,
+    /// All lines since the last change of a whole project.
+    everybody: Vec<EarlierLine>,
+    barrier: Option<EarlierLine>,
+    /// How many lines there may be before those that are over are removed.
     room: usize,
 }
 
-/// Who uses a thing.
+/// The lines that use a resource.
 #[derive(Default)]
 struct Users {
-    changed: Option<Before>,
-    relied_on: Vec<Before>,
+    changed: Option<EarlierLine>,
+    relied_on: Vec<EarlierLine>,
 }
 
 /// The place of one line in the order. The line is over when this is dropped, whether it was carried out or not.
-pub(super) struct Turn {
-    before: Vec<Before>,
+pub(super) struct Slot {
+    before: Vec<EarlierLine>,
     _over: watch::Sender<()>,
 }
 
-impl Turn {
-    pub(super) async fn come(&self) {
+impl Slot {
+    pub(super) async fn ready(&self) {
         for before in &self.before {
             before.clone().over().await;
         }
@@ -57,39 +57,39 @@ impl Turn {
 
 impl Lines {
     pub(super) fn new() -> Self {
-        Self { things: HashMap::new(), everybody: vec![], barrier: None, room: REMEMBERED_MIN }
+        Self { resources: HashMap::new(), everybody: vec![], barrier: None, room: REMEMBERED_MIN }
     }
 
-    pub(super) fn turn(&mut self, command: &Command) -> Turn {
+    pub(super) fn slot(&mut self, command: &Command) -> Slot {
         let (over, me) = watch::channel(());
-        let me = Before(me);
-        let mut before: Vec<Before> = self.barrier.iter().cloned().collect();
+        let me = EarlierLine(me);
+        let mut before: Vec<EarlierLine> = self.barrier.iter().cloned().collect();
         let Uses { changes, relies_on, whole_project } = command.uses();
         if whole_project {
             before.append(&mut self.everybody);
-            self.things.clear();
+            self.resources.clear();
             self.barrier = Some(me);
-            return Turn { before, _over: over };
+            return Slot { before, _over: over };
         }
-        for thing in relies_on {
-            let uses = self.things.entry(thing).or_default();
+        for resource in relies_on {
+            let uses = self.resources.entry(resource).or_default();
             before.extend(uses.changed.iter().cloned());
             uses.relied_on.push(me.clone());
         }
-        for thing in changes {
-            let uses = self.things.entry(thing).or_default();
+        for resource in changes {
+            let uses = self.resources.entry(resource).or_default();
             before.extend(uses.changed.replace(me.clone()));
             before.append(&mut uses.relied_on);
         }
         self.everybody.push(me);
         self.forget_what_is_over();
-        Turn { before, _over: over }
+        Slot { before, _over: over }
     }
 
-    /// How many lines are remembered, and how many uses of things.
+    /// How many lines are stored, and how many uses of resources.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> (usize, usize) {
-        let uses = self.things.values().map(|uses| usize::from(uses.changed.is_some()) + uses.relied_on.len());
+        let uses = self.resources.values().map(|uses| usize::from(uses.changed.is_some()) + uses.relied_on.len());
         (self.everybody.len(), uses.sum())
     }
 
@@ -99,7 +99,7 @@ impl Lines {
             return;
         }
         self.everybody.retain(|before| !before.is_over());
-        self.things.retain(|_, uses| {
+        self.resources.retain(|_, uses| {
             uses.relied_on.retain(|before| !before.is_over());
             uses.changed.take_if(|before| before.is_over());
             uses.changed.is_some() || !uses.relied_on.is_empty()

@@ -103,11 +103,11 @@ fn what_happened_lies_in_the_years_that_are_kept_and_not_ahead() {
 /// Whether the second command of a file waits for the first.
 fn waits(first: &Command, second: &Command) -> bool {
     let mut before = Lines::new();
-    let (first, second) = (before.turn(first), before.turn(second));
-    assert!(first.come().now_or_never().is_some(), "the first has nothing to wait for");
-    let waits = second.come().now_or_never().is_none();
+    let (first, second) = (before.slot(first), before.slot(second));
+    assert!(first.ready().now_or_never().is_some(), "the first has nothing to wait for");
+    let waits = second.ready().now_or_never().is_none();
     drop(first);
-    assert!(second.come().now_or_never().is_some(), "nothing is left to wait for");
+    assert!(second.ready().now_or_never().is_some(), "nothing is left to wait for");
     waits
 }
 
@@ -162,7 +162,7 @@ fn what_is_over_is_forgotten_however_many_lines_nobody_waits_for() {
             0 => command("taskCreate", json!({ "id": id, "projectId": project, "title": "T" })),
             _ => command("taskComplete", json!({ "id": id })),
         };
-        going_on.push_back(before.turn(&next));
+        going_on.push_back(before.slot(&next));
         // Whether it was carried out or given up.
         if going_on.len() == COMMANDS_AT_ONCE {
             drop(going_on.pop_front());

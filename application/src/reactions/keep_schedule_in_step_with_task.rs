@@ -1,7 +1,7 @@
 //! When a task's plan changes, then the schedule that follows its due date is brought in step.
 //!
-//! What is to be done is decided on the task as it is now, not on what the event says: the schedule ends up right
-//! whatever happened meanwhile, and a second run finds nothing to do.
+//! It is decided on the task as it is now, not on the event: the schedule is right whatever happened in between, and a second
+//! run finds nothing to do.
 
 use super::reaction::{Cause, Reaction};
 use crate::Application;
@@ -80,8 +80,8 @@ mod tests {
             input["id"] = json!(task);
             send(&before, command, input).await.expect("a change");
             react_to_newest(&log, &taking_over).await;
-            let told = log.events().last().is_some_and(|last| matches!(last.event, Event::Schedule(_)));
-            assert!(told, "{command}: {:?}", log.names());
+            let followed = log.events().last().is_some_and(|last| matches!(last.event, Event::Schedule(_)));
+            assert!(followed, "{command}: {:?}", log.names());
         }
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// Most aggregates whose parked events are tried at the same time: the longest due first, and before them those that
 /// an admin has asked for.
 pub const PARKED_AT_ONCE: usize = 32;
-/// How often it is looked whether a parked event is to be tried again, while there is any.
+/// How often parked events are checked for one that is due, while there are any.
 pub const PARKED_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether everything that is parked is to be tried once: this node may be able to do what the one before could not.
@@ -28,11 +28,11 @@ enum TakenOver {
     Before,
 }
 
-/// What trying the first event of an aggregate came to.
-enum Came {
-    /// It was dealt with, or failed again.
+/// The result of retrying the first event of an aggregate.
+enum RetryResult {
+    /// It was processed, or failed again.
     Tried(Uuid),
-    /// Something was in the way that says nothing about the event: it stays due, and is tried after the next look.
+    /// The failure was not about the event: it stays due, and is retried after the next check.
     NotNow(Uuid),
 }
 
@@ -52,8 +52,8 @@ impl Worker<'_> {
             loop {
                 for one in came.drain(..) {
                     match one {
-                        Came::Tried(aggregate) => drop(under_way.remove(&aggregate)),
-                        Came::NotNow(aggregate) => not_now.push(aggregate),
+                        RetryResult::Tried(aggregate) => drop(under_way.remove(&aggregate)),
+                        RetryResult::NotNow(aggregate) => not_now.push(aggregate),
                     }
                 }
                 let due = beside(&mut tries, &mut came, self.next_due(&under_way)).await;
@@ -102,15 +102,15 @@ impl Worker<'_> {
     }
 
     /// Tries what is parked first of an aggregate. What waits behind it has its place in the line then.
-    async fn try_again(&self, first: FirstParked) -> Came {
+    async fn try_again(&self, first: FirstParked) -> RetryResult {
         let aggregate_id = first.aggregate_id;
         self.try_first(&first).await.unwrap_or_else(|error| {
             self.look_later::<()>(&error);
-            Came::NotNow(aggregate_id)
+            RetryResult::NotNow(aggregate_id)
         })
     }
 
-    async fn try_first(&self, first: &FirstParked) -> Result<Came, LogError> {
+    async fn try_first(&self, first: &FirstParked) -> Result<RetryResult, LogError> {
         let (name, aggregate_id) = (self.reaction.name(), first.aggregate_id);
         let facts = self.application.log().after(first.position - 1, 1).await?;
         // One of another log is taken out when the position is read: see `Checkpoints::load`.
@@ -121,23 +121,23 @@ impl Worker<'_> {
         };
         let Err(Failure { class, error }) = tried else {
             self.checkpoints.release(name, first).await?;
-            return Ok(Came::Tried(aggregate_id));
+            return Ok(RetryResult::Tried(aggregate_id));
         };
         if !self.is_about_the_event(class).await {
-            return Ok(Came::NotNow(aggregate_id));
+            return Ok(RetryResult::NotNow(aggregate_id));
         }
         self.log_parked(first.position, aggregate_id, &error);
         let tries = first.tries.saturating_add(1);
-        let failed = Failed::new(&error, tries, parked_pause(tries, self.dice()));
+        let failed = Failed::new(&error, tries, parked_pause(tries, self.random()));
         self.checkpoints.failed_again(name, first.position, &failed).await?;
-        Ok(Came::Tried(aggregate_id))
+        Ok(RetryResult::Tried(aggregate_id))
     }
 }
 
-/// Waits for something while tries go on, and notes what they come to.
+/// Waits while retries run, and records their results.
 async fn beside<T>(
-    tries: &mut FuturesUnordered<impl Future<Output = Came>>,
-    came: &mut Vec<Came>,
+    tries: &mut FuturesUnordered<impl Future<Output = RetryResult>>,
+    came: &mut Vec<RetryResult>,
     something: impl Future<Output = T>,
 ) -> T {
     tokio::pin!(something);

@@ -8,14 +8,14 @@ pub const PARKED_PAUSE_MIN: Duration = Duration::from_secs(5);
 pub const PARKED_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How long a parked event that was tried so often waits.
-pub(super) fn parked_pause(tries: u32, dice: u64) -> Duration {
+pub(super) fn parked_pause(tries: u32, random: u64) -> Duration {
     let doubled = tries.saturating_sub(1).min(20);
-    with_jitter(PARKED_PAUSE_MIN.saturating_mul(1 << doubled).min(PARKED_PAUSE_MAX), dice)
+    with_jitter(PARKED_PAUSE_MIN.saturating_mul(1 << doubled).min(PARKED_PAUSE_MAX), random)
 }
 
 /// Up to a quarter more or less, so that what failed together is not tried together for ever.
-pub(super) fn with_jitter(pause: Duration, dice: u64) -> Duration {
-    pause.mul_f64(0.75 + (dice % 1_000) as f64 / 2_000.0)
+pub(super) fn with_jitter(pause: Duration, random: u64) -> Duration {
+    pause.mul_f64(0.75 + (random % 1_000) as f64 / 2_000.0)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a reaction is, and the event that it answers.
+//! A reaction, and the event that it answers.
 
 use crate::Application;
 use crate::caller::{Caller, Circumstances, Role, Source};
@@ -16,14 +16,14 @@ pub trait Reaction: Send + Sync {
     /// The name its position is stored under. Never renamed.
     fn name(&self) -> &'static str;
 
-    /// Whether an event may call for something.
+    /// Whether an event may need a command.
     fn listens_to(&self, event: &Event) -> bool;
 
-    /// Does what is called for.
+    /// Carries out the commands that the event needs.
     async fn react(&self, application: &Application, cause: &Cause<'_>) -> Result<(), CommandError>;
 }
 
-/// The event that a reaction answers, and what its commands have from it.
+/// The event that a reaction answers, and what its commands take from it.
 pub struct Cause<'a> {
     pub(super) reaction: &'static str,
     pub(super) event: &'a Recorded,

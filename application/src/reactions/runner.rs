@@ -1,7 +1,7 @@
 //! Follows the log for a reaction.
 
 use super::reaction::Reaction;
-use super::worker::{Gauges, Patience, Told, Worker};
+use super::worker::{Gauges, Reports, TryLimits, Worker};
 use crate::Application;
 use crate::failure::with_causes;
 use crate::lease::{lost, renewed};
@@ -20,20 +20,22 @@ pub const BATCH_FACTS_MAX: usize = 500;
 pub const AGGREGATES_AT_ONCE: usize = 64;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Answers events while the lease is held, and tells what holds it up. Returns when nobody will hold the lease any more.
+/// Answers events while the lease is held, and reports what it waits for. Returns when this node gives up the lease.
 pub async fn run(
     application: &Application,
     checkpoints: &dyn Checkpoints,
     reaction: &dyn Reaction,
     lease: watch::Receiver<Option<i64>>,
-    told: &Told,
+    reports: &Reports,
 ) {
-    let (gauges, patience) = (Gauges::of(reaction.name()), Patience::default());
-    Worker { application, checkpoints, reaction, told, gauges, patience, parks: Notify::new(), settled: Mutex::default() }.run(lease).await;
+    let (gauges, limits) = (Gauges::of(reaction.name()), TryLimits::default());
+    Worker { application, checkpoints, reaction, reports, gauges, limits, parks: Notify::new(), settled: Mutex::default() }
+        .run(lease)
+        .await;
 }
 
 impl Worker<'_> {
-    /// Works while the lease is held. Returns when nobody will hold it any more.
+    /// Works while the lease is held. Returns when this node gives it up.
     pub(super) async fn run(&self, mut lease: watch::Receiver<Option<i64>>) {
         loop {
             let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
@@ -41,10 +43,10 @@ impl Worker<'_> {
             let generation = self.application.log().generation();
             self.all_settled().clear();
             tokio::select! {
-                // A lease that is lost is seen before anything goes on under it.
+                // A lost lease is noticed before any work continues under it.
                 biased;
                 () = lost(&mut lease, epoch) => {}
-                // The lease may still be held: it is begun anew.
+                // The lease may still be held: work starts again.
                 () = renewed(generation) => {}
                 // What the node before has parked is made due while events are answered: one that this node parks before all are
                 // due is tried once more at once, which does no harm.
@@ -52,7 +54,7 @@ impl Worker<'_> {
                 () = self.work() => {}
             }
             // Another node reacts now, and knows.
-            self.told.trouble.send_replace(None);
+            self.reports.problem.send_replace(None);
             self.gauges.lag.set(0.0);
             self.gauges.parked.set(0.0);
         }
@@ -62,7 +64,7 @@ impl Worker<'_> {
     async fn work(&self) {
         loop {
             if let Err(error) = self.follow().await {
-                self.say(Some(with_causes(&error)));
+                self.report(Some(with_causes(&error)));
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
@@ -76,8 +78,8 @@ impl Worker<'_> {
         let mut head = log.head();
         loop {
             let facts = log.after(position, BATCH_FACTS_MAX).await?;
-            if self.told.trouble.borrow().is_some() {
-                self.say(None);
+            if self.reports.problem.borrow().is_some() {
+                self.report(None);
             }
             let Some(last) = facts.last().map(|fact| fact.position) else {
                 self.gauges.lag.set(0.0);
@@ -117,7 +119,7 @@ impl Worker<'_> {
         }
     }
 
-    /// The facts that may call for something, by their aggregate.
+    /// The events that may need a command, by their aggregate.
     fn by_aggregate<'f>(&self, facts: &'f [Arc<Fact>]) -> HashMap<Uuid, Vec<&'f Fact>> {
         let mut by_aggregate: HashMap<Uuid, Vec<&Fact>> = HashMap::new();
         for fact in facts {
@@ -141,9 +143,9 @@ impl Worker<'_> {
     }
 
     /// An event is answered, or is to be parked.
-    fn give_sign_of(&self, position: i64) {
+    fn report_progress(&self, position: i64) {
         if self.all_settled().insert(position) {
-            self.told.signs.send_replace(());
+            self.reports.progress.send_replace(());
         }
     }
 
@@ -155,7 +157,7 @@ impl Worker<'_> {
                 true => None,
                 false => {
                     let settled = self.settle(fact).await;
-                    self.give_sign_of(fact.position);
+                    self.report_progress(fact.position);
                     match settled {
                         Ok(()) => continue,
                         Err(failed) => Some(failed),

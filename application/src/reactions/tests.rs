@@ -1,6 +1,6 @@
 //! What one event meets never stops another's, and each command of a reaction is carried out once.
 
-use super::worker::{Gauges, Patience, Worker};
+use super::worker::{Gauges, TryLimits, Worker};
 use super::*;
 use crate::Application;
 use crate::error::CommandError;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keeps everything in memory. What is parked is due again when a node takes over, and when a test says so.
 #[derive(Default)]
-struct Notes {
+struct MemoryCheckpoints {
     position: Mutex<i64>,
     parked: Mutex<BTreeMap<i64, Parked>>,
     due: Mutex<HashSet<i64>>,
@@ -37,7 +37,7 @@ struct Notes {
     changes: watch::Sender<()>,
 }
 
-impl Notes {
+impl MemoryCheckpoints {
     fn first(&self, aggregate_id: Uuid) -> Option<FirstParked> {
         let parked = self.parked.lock().expect("no panic");
         let first = parked.values().find(|one| one.aggregate_id == aggregate_id)?;
@@ -64,7 +64,7 @@ impl Notes {
 }
 
 #[async_trait]
-impl Checkpoints for Notes {
+impl Checkpoints for MemoryCheckpoints {
     async fn load(&self, _: &str) -> Result<i64, LogError> {
         self.loads.send_modify(|loads| *loads += 1);
         Ok(*self.position.lock().expect("no panic"))
@@ -123,22 +123,22 @@ impl Checkpoints for Notes {
     }
 }
 
-/// Answers the creations of tasks, and fails as it is told to.
+/// Answers the creations of tasks, and fails as a test plans.
 #[derive(Default)]
 struct Scripted {
     /// What the next tries of an aggregate's events come to; when there is nothing left, they succeed.
-    failures: Mutex<HashMap<Uuid, Vec<Told>>>,
+    failures: Mutex<HashMap<Uuid, Vec<Reports>>>,
     answered: Mutex<Vec<Uuid>>,
 }
 
-enum Told {
+enum Reports {
     Fail(CommandError),
     Panic,
     Hang,
 }
 
 impl Scripted {
-    fn tell(&self, aggregate: Uuid, times: usize, error: impl Fn() -> Told) {
+    fn tell(&self, aggregate: Uuid, times: usize, error: impl Fn() -> Reports) {
         self.failures.lock().expect("no panic").insert(aggregate, (0..times).map(|_| error()).collect());
     }
 
@@ -159,11 +159,11 @@ impl Reaction for Scripted {
 
     async fn react(&self, _: &Application, cause: &Cause<'_>) -> Result<(), CommandError> {
         let about = cause.event().aggregate_id;
-        let told = self.failures.lock().expect("no panic").get_mut(&about).and_then(Vec::pop);
-        match told {
-            Some(Told::Fail(error)) => return Err(error),
-            Some(Told::Panic) => panic!("a broken rule"),
-            Some(Told::Hang) => std::future::pending().await,
+        let planned = self.failures.lock().expect("no panic").get_mut(&about).and_then(Vec::pop);
+        match planned {
+            Some(Reports::Fail(error)) => return Err(error),
+            Some(Reports::Panic) => panic!("a broken rule"),
+            Some(Reports::Hang) => std::future::pending().await,
             None => {}
         }
         self.answered.lock().expect("no panic").push(about);
@@ -171,8 +171,8 @@ impl Reaction for Scripted {
     }
 }
 
-fn unreachable() -> Told {
-    Told::Fail(LogError::Unreachable(Arc::new(std::io::Error::other("a read takes too long"))).into())
+fn unreachable() -> Reports {
+    Reports::Fail(LogError::Unreachable(Arc::new(std::io::Error::other("a read takes too long"))).into())
 }
 
 /// A node with two tasks, positions 2 and 3; of the first one a later event, position 4.
@@ -181,9 +181,9 @@ struct Scene {
     node: Application,
     sick: Uuid,
     well: Uuid,
-    notes: Notes,
+    notes: MemoryCheckpoints,
     reaction: Scripted,
-    told: worker::Told,
+    reports: worker::Reports,
     /// What the metric of parked events shows.
     parked: Arc<Shown>,
 }
@@ -213,25 +213,25 @@ impl Scene {
         let project = project(&node, "APOLLO").await;
         let (sick, well) = (task(&node, project, "Sick").await, task(&node, project, "Well").await);
         send(&node, "taskUpdate", json!({ "id": sick, "title": "Still sick" })).await.expect("another title");
-        let (notes, reaction) = (Notes::default(), Scripted::default());
-        let told = worker::Told { trouble: watch::Sender::new(None), signs: watch::Sender::new(()) };
-        Self { log, node, sick, well, notes, reaction, told, parked: Arc::default() }
+        let (notes, reaction) = (MemoryCheckpoints::default(), Scripted::default());
+        let reports = worker::Reports { problem: watch::Sender::new(None), progress: watch::Sender::new(()) };
+        Self { log, node, sick, well, notes, reaction, reports, parked: Arc::default() }
     }
 
     /// Reacts until something else is done.
-    async fn react_until(&self, what: &str, holds: impl Fn(&Notes) -> bool) {
-        self.react_with(Patience::default(), what, holds).await;
+    async fn react_until(&self, what: &str, holds: impl Fn(&MemoryCheckpoints) -> bool) {
+        self.react_with(TryLimits::default(), what, holds).await;
     }
 
-    fn worker(&self, patience: Patience) -> Worker<'_> {
+    fn worker(&self, limits: TryLimits) -> Worker<'_> {
         let gauges = Gauges { lag: Gauge::noop(), parked: Gauge::from_arc(Arc::clone(&self.parked)) };
-        let (application, checkpoints, reaction, told) = (&self.node, &self.notes, &self.reaction, &self.told);
-        Worker { application, checkpoints, reaction, told, gauges, patience, parks: Notify::new(), settled: Mutex::default() }
+        let (application, checkpoints, reaction, reports) = (&self.node, &self.notes, &self.reaction, &self.reports);
+        Worker { application, checkpoints, reaction, reports, gauges, limits, parks: Notify::new(), settled: Mutex::default() }
     }
 
-    async fn react_with(&self, patience: Patience, what: &str, holds: impl Fn(&Notes) -> bool) {
+    async fn react_with(&self, limits: TryLimits, what: &str, holds: impl Fn(&MemoryCheckpoints) -> bool) {
         let (_held, lease) = watch::channel(Some(1));
-        let worker = self.worker(patience);
+        let worker = self.worker(limits);
         let reacting = pin!(worker.run(lease));
         let waiting = pin!(self.notes.until(what, holds));
         assert!(matches!(select(waiting, reacting).await, Either::Left(_)), "{what}: it stopped reacting");
@@ -241,7 +241,7 @@ impl Scene {
 #[tokio::test]
 async fn an_event_that_stays_broken_parks_its_aggregate_at_once_and_no_other() {
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    scene.reaction.tell(scene.sick, 1, || Reports::Fail(CommandError::Forbidden("no".to_owned())));
     scene.react_until("all is answered or parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
     assert_eq!(scene.reaction.answered(), [scene.well]);
     assert_eq!(scene.notes.tries(), [(2, Some(1)), (4, None)], "what follows in the aggregate waits");
@@ -257,7 +257,7 @@ async fn a_failure_that_may_pass_is_tried_a_bounded_number_of_times() {
     let scene = Scene::new().await;
     for (failures, expected) in [(TRIES_MAX - 1, vec![]), (TRIES_MAX, vec![(2, Some(TRIES_MAX)), (4, None)])] {
         *scene.notes.position.lock().expect("no panic") = 0;
-        scene.reaction.tell(scene.sick, failures as usize, || Told::Fail(CommandError::Contended));
+        scene.reaction.tell(scene.sick, failures as usize, || Reports::Fail(CommandError::Contended));
         scene.react_until("all is answered or parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
         assert_eq!(scene.notes.tries(), expected, "after {failures} failures");
     }
@@ -275,34 +275,34 @@ async fn an_event_that_only_the_log_does_not_answer_for_is_stuck_while_the_log_t
 #[tokio::test]
 async fn what_says_nothing_about_an_event_is_waited_for_and_told() {
     let scene = Scene::new().await;
-    let overloaded = || Told::Fail(CommandError::Overloaded { retry_after: Duration::ZERO });
+    let overloaded = || Reports::Fail(CommandError::Overloaded { retry_after: Duration::ZERO });
     scene.reaction.tell(scene.well, TRIES_MAX as usize + 1, overloaded);
     // The log does not answer the first task, nor anybody else.
     scene.reaction.tell(scene.sick, TRIES_MAX as usize + 1, unreachable);
     let away = || Err(LogError::Unreachable(Arc::new(std::io::Error::other("it is away"))));
     scene.log.plan((0..=TRIES_MAX).map(|_| away()));
-    let mut told = scene.told.trouble.subscribe();
-    let told = tokio::spawn(async move { told.wait_for(Option::is_some).await.map(|trouble| trouble.clone()) });
+    let mut problem = scene.reports.problem.subscribe();
+    let reported = tokio::spawn(async move { problem.wait_for(Option::is_some).await.map(|problem| problem.clone()) });
     scene.react_until("all is answered", |notes| *notes.position.lock().expect("no panic") == 4).await;
     assert_eq!((scene.notes.tries(), scene.reaction.answered().len()), (vec![], 3));
-    let told = told.await.expect("no panic").expect("it was told").expect("a trouble");
-    assert!(told.contains("too many commands") || told.contains("a read takes too long"), "{told}");
-    assert_eq!(*scene.told.trouble.borrow(), None, "it is over");
+    let reported = reported.await.expect("no panic").expect("it was reported").expect("a problem");
+    assert!(reported.contains("too many commands") || reported.contains("a read takes too long"), "{reported}");
+    assert_eq!(*scene.reports.problem.borrow(), None, "it is over");
 }
 
 #[tokio::test]
 async fn slow_failures_and_tries_without_an_end_hold_others_up_for_a_bounded_time() {
-    let done = |notes: &Notes| *notes.position.lock().expect("no panic") == 4;
+    let done = |notes: &MemoryCheckpoints| *notes.position.lock().expect("no panic") == 4;
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, TRIES_MAX as usize, || Told::Fail(CommandError::Contended));
-    let patience = Patience { try_for: Duration::from_millis(1), ..Patience::default() };
-    scene.react_with(patience, "all is answered or parked", done).await;
+    scene.reaction.tell(scene.sick, TRIES_MAX as usize, || Reports::Fail(CommandError::Contended));
+    let limits = TryLimits { try_for: Duration::from_millis(1), ..TryLimits::default() };
+    scene.react_with(limits, "all is answered or parked", done).await;
     assert_eq!(scene.notes.tries(), [(2, Some(2)), (4, None)], "the failure after the time is the last one");
 
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, TRIES_MAX as usize, || Told::Hang);
-    let patience = Patience { attempt_within: Duration::from_millis(10), ..Patience::default() };
-    scene.react_with(patience, "all is answered or parked", done).await;
+    scene.reaction.tell(scene.sick, TRIES_MAX as usize, || Reports::Hang);
+    let limits = TryLimits { attempt_within: Duration::from_millis(10), ..TryLimits::default() };
+    scene.react_with(limits, "all is answered or parked", done).await;
     assert_eq!((scene.notes.tries(), scene.reaction.answered()), (vec![(2, Some(TRIES_MAX)), (4, None)], vec![scene.well]));
     let error = scene.notes.parked.lock().expect("no panic")[&2].failed.clone().expect("it failed").error;
     assert_eq!(error, "it took longer than 10ms");
@@ -311,11 +311,11 @@ async fn slow_failures_and_tries_without_an_end_hold_others_up_for_a_bounded_tim
 #[tokio::test]
 async fn an_event_that_is_settled_is_a_sign_of_progress_while_others_of_its_batch_are_slow() {
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, 1, || Told::Hang);
+    scene.reaction.tell(scene.sick, 1, || Reports::Hang);
     let (_held, lease) = watch::channel(Some(1));
-    let worker = scene.worker(Patience { attempt_within: 2 * PATIENCE, ..Patience::default() });
-    let mut signs = scene.told.signs.subscribe();
-    let steps = pin!(tokio::time::timeout(PATIENCE, signs.changed()));
+    let worker = scene.worker(TryLimits { attempt_within: 2 * PATIENCE, ..TryLimits::default() });
+    let mut progress = scene.reports.progress.subscribe();
+    let steps = pin!(tokio::time::timeout(PATIENCE, progress.changed()));
     let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
     done.expect("a sign is given").expect("it lives");
     assert_eq!((scene.reaction.answered(), *scene.notes.position.lock().expect("no panic")), (vec![scene.well], 0));
@@ -326,18 +326,18 @@ async fn an_event_that_is_settled_again_since_the_position_does_not_move_is_no_p
     let scene = Scene::new().await;
     scene.notes.stands.store(true, Ordering::SeqCst);
     let (_held, lease) = watch::channel(Some(1));
-    let worker = scene.worker(Patience::default());
-    let (mut signs, mut in_vain) = (scene.told.signs.subscribe(), scene.notes.in_vain.subscribe());
+    let worker = scene.worker(TryLimits::default());
+    let (mut progress, mut in_vain) = (scene.reports.progress.subscribe(), scene.notes.in_vain.subscribe());
     let steps = async {
         in_vain.wait_for(|in_vain| *in_vain == 1).await.expect("it lives");
-        assert!(signs.has_changed().expect("it lives"), "the first time it is");
-        signs.mark_unchanged();
+        assert!(progress.has_changed().expect("it lives"), "the first time it is");
+        progress.mark_unchanged();
         in_vain.wait_for(|in_vain| *in_vain == 3).await.expect("it lives");
-        assert!(!signs.has_changed().expect("it lives"));
+        assert!(!progress.has_changed().expect("it lives"));
         scene.notes.stands.store(false, Ordering::SeqCst);
         scene.notes.until("it goes on", |notes| *notes.position.lock().expect("no panic") == 4).await;
         send(&scene.node, "taskUpdate", json!({ "id": scene.well, "title": "Still well" })).await.expect("another title");
-        signs.changed().await.expect("it lives");
+        progress.changed().await.expect("it lives");
     };
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
@@ -347,7 +347,7 @@ async fn an_event_that_is_settled_again_since_the_position_does_not_move_is_no_p
 #[tokio::test]
 async fn a_panic_parks_the_event_that_it_comes_of() {
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, 1, || Told::Panic);
+    scene.reaction.tell(scene.sick, 1, || Reports::Panic);
     scene.react_until("all is answered or parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
     let error = scene.notes.parked.lock().expect("no panic")[&2].failed.clone().expect("it failed").error;
     assert_eq!(error, "the program failed: a broken rule");
@@ -357,9 +357,9 @@ async fn a_panic_parks_the_event_that_it_comes_of() {
 #[tokio::test]
 async fn the_metric_of_parked_events_shows_what_is_parked_also_when_nothing_is_any_more() {
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    scene.reaction.tell(scene.sick, 1, || Reports::Fail(CommandError::Forbidden("no".to_owned())));
     let (_held, lease) = watch::channel(Some(1));
-    let worker = scene.worker(Patience::default());
+    let worker = scene.worker(TryLimits::default());
     let mut shown = scene.parked.0.subscribe();
     let steps = async {
         shown.wait_for(|shown| *shown == 2.0).await.expect("two events are parked");
@@ -375,13 +375,13 @@ async fn the_metric_of_parked_events_shows_what_is_parked_also_when_nothing_is_a
 #[tokio::test]
 async fn a_parked_event_that_hangs_when_it_is_tried_again_keeps_no_other_aggregate_waiting() {
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    scene.reaction.tell(scene.sick, 1, || Reports::Fail(CommandError::Forbidden("no".to_owned())));
     scene.react_until("all is answered or parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
     send(&scene.node, "taskUpdate", json!({ "id": scene.well, "title": "Still well" })).await.expect("another title");
     send(&scene.node, "taskUpdate", json!({ "id": scene.sick, "title": "Sick again" })).await.expect("another title");
-    scene.reaction.tell(scene.sick, 1, || Told::Hang);
-    let patience = Patience { attempt_within: 2 * PATIENCE, ..Patience::default() };
-    scene.react_with(patience, "others go on", |notes| *notes.position.lock().expect("no panic") == 6).await;
+    scene.reaction.tell(scene.sick, 1, || Reports::Hang);
+    let limits = TryLimits { attempt_within: 2 * PATIENCE, ..TryLimits::default() };
+    scene.react_with(limits, "others go on", |notes| *notes.position.lock().expect("no panic") == 6).await;
     assert_eq!(scene.reaction.answered(), [scene.well, scene.well]);
     assert_eq!(scene.notes.tries(), [(2, Some(1)), (4, None), (6, None)], "it is still being tried");
 }
@@ -390,15 +390,15 @@ async fn a_parked_event_that_hangs_when_it_is_tried_again_keeps_no_other_aggrega
 async fn a_statement_that_fails_ends_no_try_of_another_aggregate() {
     let scene = Scene::new().await;
     for one in [scene.sick, scene.well] {
-        scene.reaction.tell(one, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+        scene.reaction.tell(one, 1, || Reports::Fail(CommandError::Forbidden("no".to_owned())));
     }
     scene.react_until("all is parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
     assert_eq!(scene.notes.tries(), [(2, Some(1)), (3, Some(1)), (4, None)]);
     // That the one is dealt with cannot be noted, again and again, while the other is tried.
     scene.notes.sealed.lock().expect("no panic").insert(2);
-    scene.reaction.tell(scene.well, 1, || Told::Hang);
+    scene.reaction.tell(scene.well, 1, || Reports::Hang);
     let (_held, lease) = watch::channel(Some(1));
-    let worker = scene.worker(Patience { attempt_within: 2 * PATIENCE, ..Patience::default() });
+    let worker = scene.worker(TryLimits { attempt_within: 2 * PATIENCE, ..TryLimits::default() });
     let mut in_vain = scene.notes.in_vain.subscribe();
     let steps = pin!(tokio::time::timeout(PATIENCE, in_vain.wait_for(|in_vain| *in_vain == 3)));
     let Either::Left((done, _)) = select(steps, pin!(worker.run(lease))).await else { panic!("it stopped reacting") };
@@ -417,7 +417,7 @@ async fn no_more_than_a_number_of_parked_aggregates_are_tried_at_the_same_time()
         scene.notes.parked.lock().expect("no panic").insert(position, parked);
         scene.notes.due.lock().expect("no panic").insert(position);
     }
-    let worker = scene.worker(Patience::default());
+    let worker = scene.worker(TryLimits::default());
     let mut under_way = HashSet::new();
     let due = worker.next_due(&under_way).await.expect("it is in memory");
     assert_eq!(due.len(), PARKED_AT_ONCE);
@@ -431,14 +431,16 @@ async fn no_more_than_a_number_of_parked_aggregates_are_tried_at_the_same_time()
 #[tokio::test]
 async fn a_try_of_a_parked_event_counts_only_where_the_failure_is_about_the_event() {
     let scene = Scene::new().await;
-    scene.reaction.tell(scene.sick, 1, || Told::Fail(CommandError::Forbidden("no".to_owned())));
+    scene.reaction.tell(scene.sick, 1, || Reports::Fail(CommandError::Forbidden("no".to_owned())));
     scene.react_until("all is answered or parked", |notes| *notes.position.lock().expect("no panic") == 4).await;
     // The database is away for everybody, then too busy for everybody, and then the event itself fails.
-    let again = Told::Fail(CommandError::Forbidden("no again".to_owned()));
-    let overloaded = Told::Fail(CommandError::Overloaded { retry_after: Duration::ZERO });
+    let again = Reports::Fail(CommandError::Forbidden("no again".to_owned()));
+    let overloaded = Reports::Fail(CommandError::Overloaded { retry_after: Duration::ZERO });
     scene.reaction.failures.lock().expect("no panic").insert(scene.sick, vec![again, overloaded, unreachable()]);
     scene.log.plan([Err(LogError::Unreachable(Arc::new(std::io::Error::other("it is away"))))]);
-    let failed = |notes: &Notes| notes.parked.lock().expect("no panic")[&2].failed.clone().is_some_and(|failed| failed.error == "no again");
+    let failed = |notes: &MemoryCheckpoints| {
+        notes.parked.lock().expect("no panic")[&2].failed.clone().is_some_and(|failed| failed.error == "no again")
+    };
     scene.react_until("the event fails again", failed).await;
     assert_eq!(scene.notes.tries(), [(2, Some(2)), (4, None)]);
 }
@@ -469,7 +471,7 @@ async fn on_another_log_a_reaction_reads_its_position_again() {
         loads.wait_for(|loads| *loads == 2).await.expect("it reacts");
         scene.notes.until("it goes on from there", |notes| *notes.position.lock().expect("no panic") == 4).await;
     };
-    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.told));
+    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.reports));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, reacting).await else { panic!("it stopped reacting") };
     done.expect("the position is read again");
@@ -488,7 +490,7 @@ async fn under_a_new_epoch_a_reaction_reads_its_position_again() {
         held.send_replace(Some(3));
         loads.wait_for(|loads| *loads == 2).await.expect("it reacts");
     };
-    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.told));
+    let reacting = pin!(run(&scene.node, &scene.notes, &scene.reaction, lease, &scene.reports));
     let steps = pin!(tokio::time::timeout(PATIENCE, steps));
     let Either::Left((done, _)) = select(steps, reacting).await else { panic!("it stopped reacting") };
     done.expect("the position is read again");

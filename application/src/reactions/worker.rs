@@ -1,4 +1,4 @@
-//! What the parts of a reaction work with.
+//! The state that the parts of a reaction share.
 
 use super::reaction::Reaction;
 use crate::Application;
@@ -19,30 +19,30 @@ pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
 /// Longest time until it is known what a try came to: the try, and the question whether the log takes other commands.
 pub const TRY_WITHIN: Duration = ATTEMPT_WITHIN.saturating_mul(2);
 /// Longest time until an event is answered or parked whose failures are about it: the first try, those within [`TRY_FOR_MAX`]
-/// after it, and one that was begun at the end of that.
+/// after it, and one that starts at the end of that.
 pub const SETTLE_WITHIN: Duration = TRY_WITHIN.saturating_mul(2).saturating_add(TRY_FOR_MAX);
 
 /// How long things may take: as above, but in tests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct TryLimits {
     pub(super) try_for: Duration,
     pub(super) attempt_within: Duration,
 }
 
-impl Default for Patience {
+impl Default for TryLimits {
     fn default() -> Self {
         Self { try_for: TRY_FOR_MAX, attempt_within: ATTEMPT_WITHIN }
     }
 }
 
-/// What holds a reaction up on this node, if anything does: what it waits for without bound.
-pub type Trouble = Option<String>;
+/// What a reaction waits for without bound on this node, if it does.
+pub type Problem = Option<String>;
 
-/// What is told of a reaction.
-pub struct Told {
-    pub trouble: watch::Sender<Trouble>,
-    /// Where signs of progress are given, to whoever renews the lease: one for each event that is settled.
-    pub signs: watch::Sender<()>,
+/// Where a reaction reports its state.
+pub struct Reports {
+    pub problem: watch::Sender<Problem>,
+    /// Progress, for the task that renews the lease: one signal for each event that is settled.
+    pub progress: watch::Sender<()>,
 }
 
 /// One reaction at work.
@@ -51,9 +51,9 @@ pub(super) struct Worker<'a> {
     pub(super) checkpoints: &'a dyn Checkpoints,
     pub(super) reaction: &'a dyn Reaction,
     pub(super) gauges: Gauges,
-    pub(super) patience: Patience,
-    pub(super) told: &'a Told,
-    /// Told when something is parked.
+    pub(super) limits: TryLimits,
+    pub(super) reports: &'a Reports,
+    /// Reports when something is parked.
     pub(super) parks: Notify,
     /// The positions behind the checkpoint that were settled. One that is settled again, since the checkpoint could not be moved,
     /// is no progress.
@@ -75,17 +75,17 @@ impl Gauges {
 }
 
 impl Worker<'_> {
-    /// Says what holds the reaction up, in the log when that begins and ends.
-    pub(super) fn say(&self, trouble: Trouble) {
-        let (name, before) = (self.reaction.name(), self.told.trouble.send_replace(trouble.clone()));
-        match (before, trouble) {
+    /// Reports the problem that the reaction waits for, in the log when it starts and ends.
+    pub(super) fn report(&self, problem: Problem) {
+        let (name, before) = (self.reaction.name(), self.reports.problem.send_replace(problem.clone()));
+        match (before, problem) {
             (None, Some(error)) => tracing::warn!(reaction.name = name, error, "the reaction {name} is waiting and will retry"),
             (Some(_), None) => tracing::info!(reaction.name = name, "the reaction {name} continues"),
             (None, None) | (Some(_), Some(_)) => {}
         }
     }
 
-    pub(super) fn dice(&self) -> u64 {
+    pub(super) fn random(&self) -> u64 {
         self.application.new_id().as_u128() as u64
     }
 

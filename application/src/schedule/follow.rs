@@ -104,7 +104,7 @@ mod tests {
         let (log, [one, other], task) = due_task().await;
         let how = by(caller(Role::Service));
         let first = one.executor.follow(&how, None, task).await.expect("it is followed");
-        // As it looks to somebody who asked before the first one was there.
+        // As seen by a node that asked before the first one existed.
         log.hide_holder_once();
         send(&other, "taskUpdate", json!({ "id": task.0, "title": "Renamed" })).await.expect("another title");
         let second = other.executor.follow(&how, None, task).await.expect("it is followed");

@@ -249,8 +249,8 @@ fn react_without_asking(workers: &mut JoinSet<()>, app: &TestApp) {
         let checkpoints = PostgresCheckpoints::new(app.core().database.worker.clone());
         workers.spawn(async move {
             let (_held, lease) = watch::channel(Some(1));
-            let told = reactions::Told { trouble: watch::Sender::new(None), signs: watch::Sender::new(()) };
-            reactions::run(&application, &checkpoints, &*reaction, lease, &told).await;
+            let reports = reactions::Reports { problem: watch::Sender::new(None), progress: watch::Sender::new(()) };
+            reactions::run(&application, &checkpoints, &*reaction, lease, &reports).await;
         });
     }
 }
