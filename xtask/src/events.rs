@@ -10,9 +10,9 @@ use std::path::Path;
 pub(crate) fn page(root: &Path, data: &[(&'static str, Value)]) -> Result<String> {
     let mut page = "# Events\n\n\
         Made by `cargo xtask schemas --write` from `messages/` and `schemas/kafka/records/`; do not edit.\n\n\
-        What is said of each event: `data` of a record on Kafka ([CONSUMING](CONSUMING.md) says what is around it), `Event.data` in GraphQL, and\n\
-        `data` of `milepost events tail --json`. The three are the same. A moment is RFC 3339 in UTC with milliseconds, a day is `YYYY-MM-DD`.\n\
-        Fields may be added without notice; any other change raises the version.\n"
+        The data of each event: `data` of a record on Kafka ([CONSUMING](CONSUMING.md) describes the envelope), `Event.data` in\n\
+        GraphQL, and `data` of `milepost events tail --json`. The three are the same. An instant is RFC 3339 in UTC with\n\
+        milliseconds, a date is `YYYY-MM-DD`. Fields may be added without notice; any other change raises the version.\n"
         .to_owned();
     for aggregate in AggregateType::ALL {
         page.push_str(&format!("\n## Events of a {}\n", aggregate.word()));

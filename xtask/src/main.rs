@@ -5,6 +5,7 @@
 // What the checks find is their answer.
 #![allow(clippy::print_stdout)]
 
+mod docs;
 mod events;
 mod layers;
 mod modules;

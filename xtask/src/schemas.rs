@@ -182,12 +182,13 @@ fn configuration() -> String {
     format!(
         "# Settings\n\n\
          Made by `cargo xtask schemas --write` from `infrastructure/src/config.rs`; do not edit.\n\n\
-         A setting comes from a flag, else from the environment, else from the TOML file that `MILEPOST_CONFIG` names, else it has its\n\
-         default. `milepost config show` prints every value with where it came from; `milepost config check` says whether they can be used.\n\
-         A dot in a key separates tables of the file: `kafka.acks` is `acks` under `[kafka]`.\n\n{}\n\
-         A node has at most {CONNECTIONS_BESIDE_POOLS} connections to PostgreSQL beside those of `pools.worker` and `pools.service`: for read models, for leases, for health, to append, to\n\
-         listen, and to try whether events are taken. `max_connections` of PostgreSQL must have room for those of all nodes, and for\n\
-         commands of admins, each of which opens as many at most.\n",
+         The value of a setting is that of its flag, else of its environment variable, else of the TOML file that\n\
+         `MILEPOST_CONFIG` names, else the default. `milepost config show` prints every value and its source;\n\
+         `milepost config check` checks them. A dot in a key separates tables of the file: `kafka.acks` is `acks` under\n\
+         `[kafka]`.\n\n{}\n\
+         A node opens at most {CONNECTIONS_BESIDE_POOLS} connections to PostgreSQL besides those of `pools.worker` and `pools.service`: for read\n\
+         models, leases, health checks, appends, notifications, and trial appends. `max_connections` of PostgreSQL must allow\n\
+         those of all nodes, and those of admin commands, each of which opens at most as many.\n",
         table(&["Variable", "Key in the file", "Default", "What it is"], rows)
     )
 }
@@ -206,7 +207,8 @@ fn metrics(root: &Path) -> Result<String> {
     }
     Ok(format!(
         "# Metrics\n\n\
-         Made by `cargo xtask schemas --write` from `server/src/telemetry.rs`; do not edit. They are served at `/metrics` in the format of Prometheus.\n\n{}",
+         Made by `cargo xtask schemas --write` from `server/src/telemetry.rs`; do not edit.\n\
+         `/metrics` serves them in the format of Prometheus.\n\n{}",
         table(&["Name", "Kind", "Labels", "What it says"], rows)
     ))
 }
@@ -217,7 +219,8 @@ fn errors() -> String {
         "# Codes of errors and refusals\n\n\
          Made by `cargo xtask schemas --write`; do not edit.\n\n\
          ## Refusals by rules: `userErrors`\n\n\
-         The mutation was understood and not carried out. `path` points into `input`. The list is closed: a new code is a new version of this page.\n\n{}\n\
+         The mutation was valid and was refused. `path` points into `input`. The list is closed: a new code is a new version of\n\
+         this page.\n\n{}\n\
          ## Errors: `errors[].extensions.code`\n\n{}",
         table(&["Code", "Meaning"], domain::rule::CODES.iter().map(row)),
         table(&["Code", "Meaning"], api::graphql::CODES.iter().map(row)),

@@ -1,6 +1,6 @@
 //! The house in order: migrations that never change, files of a size to read, nothing stray, links that lead somewhere.
 
-use crate::{read, read_models};
+use crate::{docs, read, read_models};
 use anyhow::{Context, Result, ensure};
 use application::notices::NoticeName;
 use sha2::{Digest, Sha256};
@@ -66,6 +66,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         found.extend(foreign(file, &text));
         if file.ends_with(".md") {
             found.extend(links(root, file, &text));
+            found.extend(docs::check(file, &text));
         }
         if file.ends_with(".rs") {
             found.extend(dead(root, file));
