@@ -97,7 +97,7 @@ mod from_domain {
     use serde::Serializer;
 
     /// The type of each event's message.
-    pub(crate) const PUBLISHED: [Published; 8] = [
+    pub(crate) const PUBLISHED: &[Published] = &[
         Published::by::<ProjectCreatedV1>("project_created"),
         Published::by::<ProjectUpdatedV1>("project_updated"),
         Published::by::<ProjectStandingV1>("project_archived"),

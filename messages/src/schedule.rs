@@ -172,7 +172,7 @@ mod from_domain {
     use serde::Serializer;
 
     /// The type of each event's message.
-    pub(crate) const PUBLISHED: [Published; 8] = [
+    pub(crate) const PUBLISHED: &[Published] = &[
         Published::by::<ScheduleCreatedV1>("schedule_created"),
         Published::by::<ScheduleUpdatedV1>("schedule_updated"),
         Published::by::<ScheduleRescheduledV1>("schedule_rescheduled"),

@@ -27,8 +27,8 @@ impl Published {
 }
 
 /// All events.
-pub(crate) fn published() -> impl Iterator<Item = Published> {
-    project::PUBLISHED.into_iter().chain(task::PUBLISHED).chain(schedule::PUBLISHED)
+pub(crate) fn published() -> impl Iterator<Item = &'static Published> {
+    [project::PUBLISHED, task::PUBLISHED, schedule::PUBLISHED].into_iter().flatten()
 }
 
 /// The JSON Schema of the envelope, and of `data` for each type of event.

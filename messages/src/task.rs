@@ -170,7 +170,7 @@ mod from_domain {
     use serde::Serializer;
 
     /// The type of each event's message.
-    pub(crate) const PUBLISHED: [Published; 12] = [
+    pub(crate) const PUBLISHED: &[Published] = &[
         Published::by::<TaskCreatedV1>("task_created"),
         Published::by::<TaskUpdatedV1>("task_updated"),
         Published::by::<TaskAssignmentV1>("task_assigned"),

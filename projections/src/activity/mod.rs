@@ -41,7 +41,8 @@ stored!(ActivityRow { position, event_id, workspace_id, subject_id, event_type, 
 
 impl ReadModel for Activity {
     const NAME: &'static str = "activity";
-    const VERSION: u32 = 2;
+    /// It says every event in words, so each of its parts has a number of its own.
+    const VERSION: u32 = summary::VERSION;
     const TABLES: &'static str = include_str!("tables.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
 

@@ -1,0 +1,20 @@
+//! An event in a sentence without a subject: whoever shows it knows who did it and to what.
+
+mod project;
+mod schedule;
+mod task;
+mod words;
+
+use domain::event::Event;
+
+/// What the sentences of all aggregates are in: as one of them changes, this does.
+pub(super) const VERSION: u32 = project::VERSION + task::VERSION + schedule::VERSION;
+
+/// What happened, such as `moved it from todo to in_progress`.
+pub fn summary(event: &Event) -> String {
+    match event {
+        Event::Project(event) => project::summary(event),
+        Event::Task(event) => task::summary(event),
+        Event::Schedule(event) => schedule::summary(event),
+    }
+}
