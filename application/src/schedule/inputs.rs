@@ -2,7 +2,7 @@
 
 use crate::executor::Request;
 use crate::input::{Checks, Id, Int, Patch, Refusal, Text, ThresholdUnit, define_inputs};
-use crate::task::DueInput;
+use crate::task::inputs::DueInput;
 use domain::ids::{ProjectId, TaskId};
 use domain::schedule::{CreateSchedule, ScheduleCommand, UpdateSchedule};
 use domain::values::{InvalidValue, Threshold, Thresholds, Title};

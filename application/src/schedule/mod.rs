@@ -2,7 +2,6 @@
 
 mod follow;
 mod handling;
-mod inputs;
+pub(crate) mod inputs;
 
 pub use follow::FOLLOWER_CLAIM;
-pub use inputs::{ScheduleCreateInput, ScheduleInput, ScheduleRescheduleInput, ScheduleUpdateInput, ThresholdInput};

@@ -11,7 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{AddCollaborator, ChangeCollaboratorRole, CreateProject, ProjectCommand, RemoveCollaborator, UpdateProject};
+pub use commands::*;
 pub use decide::{COLLABORATORS_MAX, decide};
 pub use error::ProjectError;
 pub use events::*;

@@ -14,7 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{CreateSchedule, FollowedTask, Plan, ScheduleCommand, ScheduleContext, UpdateSchedule};
+pub use commands::*;
 pub use decide::decide;
 pub use error::ScheduleError;
 pub use events::*;

@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{ChangeStatus, Comment, CreateTask, MoveTask, TaskCommand, TaskContext, UpdateTask};
+pub use commands::*;
 pub use decide::decide;
 pub use error::TaskError;
 pub use events::*;
