@@ -14,10 +14,8 @@ use crate::executor::{Executable, Executor, Outcome, Request, Requirement, Submi
 use crate::input::Refusal;
 use crate::inputs::*;
 use crate::ports::Ids;
+use domain::aggregates::*;
 use domain::ids::UserId;
-use domain::project::{Project, ProjectCommand};
-use domain::schedule::{Schedule, ScheduleCommand};
-use domain::task::{Task, TaskCommand};
 use domain::values::CollaboratorRole::{Editor, Manager, Owner, Viewer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,6 @@ pub mod executor;
 pub mod fuzzing;
 pub mod import;
 mod input;
-pub mod inputs;
 pub mod json;
 pub mod nearest;
 pub mod notices;
@@ -31,6 +30,24 @@ mod state_cache;
 mod task;
 #[cfg(test)]
 mod testing;
+
+/// The inputs of all commands.
+pub mod inputs {
+    pub use crate::input::{Moment, Patch, REFUSALS_MAX, Refusal, Wire, Word};
+    pub use crate::project::inputs::*;
+    pub use crate::schedule::inputs::*;
+    pub use crate::task::inputs::*;
+}
+
+/// Gives the tables of inputs of all aggregates to the macro `$define`.
+#[macro_export]
+macro_rules! all_inputs {
+    ($define:ident) => {
+        $crate::project_inputs!($define);
+        $crate::task_inputs!($define);
+        $crate::schedule_inputs!($define);
+    };
+}
 
 pub use application::Application;
 pub use failure::with_causes;

@@ -7,11 +7,9 @@
 
 use crate::ports::{EventLog, LogError};
 use cqrs_es::Aggregate;
+use domain::aggregates::*;
 use domain::event::{AggregateType, Event};
-use domain::project::Project;
 use domain::rule::Rule;
-use domain::schedule::Schedule;
-use domain::task::Task;
 use moka::sync::Cache;
 use serde::Serialize;
 use std::io::{self, Write};

@@ -23,6 +23,13 @@ pub mod schedule;
 
 pub mod event;
 
+/// The states of all aggregates and their commands, for what other crates say of all of them.
+pub mod aggregates {
+    pub use crate::project::{Project, ProjectCommand};
+    pub use crate::schedule::{Schedule, ScheduleCommand};
+    pub use crate::task::{Task, TaskCommand};
+}
+
 #[cfg(test)]
 mod goldens;
 #[cfg(test)]

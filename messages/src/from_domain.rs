@@ -1,10 +1,16 @@
 //! A message of an event.
 
 use crate::envelope::{Envelope, SOURCE};
+use crate::schemas::Published;
 use crate::{project, schedule, task};
 use domain::event::{Event, Recorded};
 use domain::values::Instant;
 use serde::{Serialize, Serializer};
+
+/// The type of each event's message.
+pub(crate) fn published() -> impl Iterator<Item = &'static Published> {
+    [project::PUBLISHED, task::PUBLISHED, schedule::PUBLISHED].into_iter().flatten()
+}
 
 /// The data of an event, in the fields of its type. It is made as it is written, so nothing is copied twice.
 #[derive(Debug, Clone, Copy, PartialEq)]

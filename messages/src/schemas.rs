@@ -1,6 +1,7 @@
 //! Which type each event is published as, and the JSON Schemas of these types.
 
-use crate::{Envelope, project, schedule, task};
+use crate::Envelope;
+use crate::from_domain::published;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,11 +25,6 @@ impl Published {
             reread: |message| serde_json::from_value::<T>(message).and_then(serde_json::to_value),
         }
     }
-}
-
-/// All events.
-pub(crate) fn published() -> impl Iterator<Item = &'static Published> {
-    [project::PUBLISHED, task::PUBLISHED, schedule::PUBLISHED].into_iter().flatten()
 }
 
 /// The JSON Schema of the envelope, and of `data` for each type of event.

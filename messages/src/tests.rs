@@ -4,7 +4,7 @@
 //! Consumers hold us to these files, so they are not changed; a new shape gets a new version and a new file. To write
 //! those that are missing, set MILEPOST_NEW_GOLDENS; a test of `infrastructure` puts in the topic.
 
-use crate::schemas::published;
+use crate::from_domain::published;
 use crate::{Envelope, Moment, envelope, schemas};
 use chrono::{DateTime, TimeZone, Utc};
 use domain::event::{AggregateType, Event, Metadata, Recorded};

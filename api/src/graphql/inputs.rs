@@ -71,9 +71,7 @@ macro_rules! input_objects {
     )+};
 }
 
-application::project_inputs!(input_objects);
-application::task_inputs!(input_objects);
-application::schedule_inputs!(input_objects);
+application::all_inputs!(input_objects);
 
 /// A value of the schema that the application takes as an input.
 pub(crate) trait IntoInput {

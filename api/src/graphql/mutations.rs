@@ -1,13 +1,10 @@
 //! The mutations: one for each row in the application's table of commands.
 
 use super::inputs::{self, IntoInput};
-use super::payload::answer;
-// The table names the aggregate of each command; here that stands for its payload.
-use super::project::ProjectPayload as Project;
-use super::schedule::SchedulePayload as Schedule;
-use super::task::TaskPayload as Task;
+use super::payload::{PayloadOf, answer};
 use application::command::Command;
 use async_graphql::{Context, Object, Result};
+use domain::aggregates::*;
 
 /// Makes [`Mutation`] of the rows of `application/src/command/table.rs`, of which it uses the first line and the description. Of
 /// `TaskComplete(TaskInput) -> Task = "taskComplete" => Row { .. }` it makes
@@ -34,7 +31,7 @@ macro_rules! mutations {
                 &self,
                 ctx: &Context<'_>,
                 #[graphql(desc = "Input of the command.")] input: inputs::$input,
-            ) -> Result<Option<$aggregate>> {
+            ) -> Result<Option<PayloadOf<$aggregate>>> {
                 let input = input.into_input().map_err(|wrong| wrong.error())?;
                 answer(ctx, Command::$variant(input)).await
             }

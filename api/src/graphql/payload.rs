@@ -31,6 +31,15 @@ pub(crate) trait Payload: Sized {
     fn read(ctx: &Context<'_>, outcome: &Outcome) -> impl Future<Output = Result<Option<Self::Entity>>> + Send;
 }
 
+/// An aggregate whose commands are mutations.
+pub(crate) trait Answered {
+    /// The payload of its commands.
+    type Payload: Payload;
+}
+
+/// The payload of the commands on an aggregate.
+pub(crate) type PayloadOf<A> = <A as Answered>::Payload;
+
 /// Carries out a command, and answers with its payload.
 pub(crate) async fn answer<P: Payload>(ctx: &Context<'_>, command: Command) -> Result<Option<P>> {
     let outcome = match execute(ctx, command).await {
@@ -41,10 +50,10 @@ pub(crate) async fn answer<P: Payload>(ctx: &Context<'_>, command: Command) -> R
     Ok(Some(P::stored(entity, &outcome)))
 }
 
-/// Makes the payload of commands on an aggregate. `payload!(TaskPayload, task: Task = "task", task_after)` becomes the object
+/// Makes the payload of commands on an aggregate. `payload!(domain::task::Task => TaskPayload, task: Task = "task", task_after)` becomes the object
 /// `TaskPayload` of the schema with the field `task`, which `task_after(ctx, outcome)` reads.
 macro_rules! payload {
-    ($payload:ident, $field:ident: $entity:ty = $what:literal, $read:path) => {
+    ($aggregate:path => $payload:ident, $field:ident: $entity:ty = $what:literal, $read:path) => {
         #[doc = concat!("Result of a command on a ", $what, ". If the command was refused, `", $what, "`, `position` and `version` are null.")]
         #[derive(async_graphql::SimpleObject)]
         #[graphql(complex)]
@@ -67,6 +76,10 @@ macro_rules! payload {
             async fn $field(&self) -> async_graphql::Result<Option<&$entity>> {
                 self.$field.as_ref().map(Option::as_ref).map_err(Clone::clone)
             }
+        }
+
+        impl $crate::graphql::payload::Answered for $aggregate {
+            type Payload = $payload;
         }
 
         impl $crate::graphql::payload::Payload for $payload {

@@ -4,7 +4,6 @@ mod payload;
 mod queries;
 mod types;
 
-pub(crate) use payload::ProjectPayload;
 pub(crate) use queries::ProjectFilter;
 pub(crate) use queries::{ProjectQueries, selection};
 pub(crate) use types::{CollaboratorRole, Project};

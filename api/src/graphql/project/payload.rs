@@ -10,7 +10,7 @@ use domain::ids::ProjectId;
 use projections::project_overview::{ProjectOverview, ProjectSelection, ProjectView, find_project};
 use std::sync::Arc;
 
-payload!(ProjectPayload, project: Project = "project", project_after);
+payload!(domain::project::Project => ProjectPayload, project: Project = "project", project_after);
 
 /// The project as it is after a command.
 async fn project_after(ctx: &Context<'_>, outcome: &Outcome) -> Result<Option<Project>> {

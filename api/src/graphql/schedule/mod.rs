@@ -4,7 +4,6 @@ mod payload;
 mod queries;
 mod types;
 
-pub(crate) use payload::SchedulePayload;
 pub(crate) use queries::ScheduleQueries;
 pub(crate) use queries::{DeadlineFilter, ScheduleFilter};
 pub(crate) use types::{DeadlineFiring, Schedule, ThresholdUnit};

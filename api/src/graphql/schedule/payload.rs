@@ -9,7 +9,7 @@ use async_graphql::{Context, Result};
 use domain::ids::ScheduleId;
 use projections::schedules::{ScheduleSelection, ScheduleView, Schedules, find_schedule};
 
-payload!(SchedulePayload, schedule: Schedule = "schedule", schedule_after);
+payload!(domain::schedule::Schedule => SchedulePayload, schedule: Schedule = "schedule", schedule_after);
 
 /// The schedule as it is after a command.
 async fn schedule_after(ctx: &Context<'_>, outcome: &Outcome) -> Result<Option<Schedule>> {

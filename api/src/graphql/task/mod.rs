@@ -4,6 +4,5 @@ mod payload;
 mod queries;
 mod types;
 
-pub(crate) use payload::TaskPayload;
 pub(crate) use queries::{TaskFilter, TaskQueries, TaskSort, list};
 pub(crate) use types::{Comment, Due, Task, TaskConnection, TaskPriority, TaskStatus};

@@ -9,7 +9,7 @@ use async_graphql::{Context, Result};
 use domain::ids::TaskId;
 use projections::task_list::{TaskList, TaskSelection, TaskView, find_task};
 
-payload!(TaskPayload, task: Task = "task", task_after);
+payload!(domain::task::Task => TaskPayload, task: Task = "task", task_after);
 
 /// The task as it is after a command.
 async fn task_after(ctx: &Context<'_>, outcome: &Outcome) -> Result<Option<Task>> {
