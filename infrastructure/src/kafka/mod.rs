@@ -4,7 +4,6 @@ pub mod catalogue;
 mod client;
 pub mod mock;
 pub mod partitioner;
-mod position;
 mod probe;
 mod reading;
 #[cfg(test)]
@@ -15,5 +14,5 @@ pub mod verify;
 pub mod watch;
 
 pub use client::{client_config, consumer_config};
-pub use position::{RelayRecord, Stored, read_record};
 pub use probe::{AskError, Probe};
+pub use relay::{RelayRecord, Stored, read_record};

@@ -1,8 +1,7 @@
 //! Events on their way to Kafka, written out as records.
 
-use super::RelayError;
 use super::dead_letters::DeadLetter;
-use super::error::EventFault;
+use super::error::{EventFault, RelayError};
 use super::refusal::Sent;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::partitioner::partition_of;

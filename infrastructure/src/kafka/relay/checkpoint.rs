@@ -1,7 +1,7 @@
 //! What the database knows of the relay: the last position that was sent, and why it refuses, if it does. It is written
 //! after Kafka has committed, so it lags and never leads. It is not where the relay continues: that is the record on Kafka.
 
-use super::CHECKPOINT;
+use super::limits::CHECKPOINT;
 use super::refusal::Refusal;
 use crate::postgres::within;
 use chrono::{DateTime, Utc};

@@ -4,7 +4,7 @@
 //! An admin asks for that, and the relay decides, right after it has tried the event in vain once more: what stood in its way
 //! may be gone, and the event be in a transaction, at the moment at which the admin asks. So an event is sent or left out.
 
-use super::CHECKPOINT;
+use super::limits::CHECKPOINT;
 use crate::postgres::within;
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Why the relay does not send, in sentences that say what is so, what it concerns, and what to do.
 
-use super::BROKERS_TIMEOUT;
+use super::limits::BROKERS_TIMEOUT;
 use super::partitions::PartitionsError;
 use super::refusal::Refusal;
 use crate::config::Kafka;

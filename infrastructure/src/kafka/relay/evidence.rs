@@ -1,41 +1,27 @@
 //! What Kafka and the database say of the relay's place, read anew each time.
 
+use super::error::RelayError;
 use super::leftovers;
-use super::partitions::{Partitions, Seen, highest_of_log};
+use super::limits::{CHECKPOINT, CLEANUP_POLICY};
+use super::partitions::{Partitions, highest_of_log};
+use super::record::{RelayRecord, Stored};
 use super::refusal::{Refusal, Sent, agree};
-use super::{CHECKPOINT, CLEANUP_POLICY, RelayError};
+use super::sides::{LogSide, Seen};
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::BROKERS_TIMEOUT;
 use crate::kafka::client::{client_config, is_demo};
-use crate::kafka::position::{RelayRecord, Stored};
 use crate::postgres::within;
-use chrono::{DateTime, Utc};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use sqlx::{PgPool, Row};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
 /// Longest wait for a record of which consumers see the events: markers are written one after the other.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// The log, as the database of this moment has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogSide {
-    /// Its identity.
-    pub id: Uuid,
-    pub head: i64,
-    /// The event at the position that was asked for.
-    pub event_id: Option<Uuid>,
-    /// The last position that the relay is known to have sent; 0 if there is none. It lags, and never leads.
-    pub confirmed: i64,
-    /// When that was last changed.
-    pub changed_at: Option<DateTime<Utc>>,
-}
 
 /// Both sides of the relay's place.
 #[derive(Debug, Clone)]

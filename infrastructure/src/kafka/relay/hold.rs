@@ -1,6 +1,6 @@
 //! The relay's lease in the hands of an admin's command: no node relays meanwhile.
 
-use super::LEASE;
+use super::limits::LEASE;
 use crate::leases::{LEASE_LASTS, RENEW_EVERY};
 use crate::postgres::{no_answer, within};
 use sqlx::PgPool;

@@ -1,6 +1,6 @@
 //! Events of a relay on topics where none was known to have sent any.
 
-use super::RelayError;
+use super::error::RelayError;
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::BROKERS_TIMEOUT;

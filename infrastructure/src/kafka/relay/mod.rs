@@ -14,10 +14,14 @@ mod error;
 mod evidence;
 mod hold;
 mod leftovers;
+mod limits;
 mod partitions;
+mod position;
+mod record;
 mod refusal;
 mod resume;
 mod session;
+mod sides;
 mod state;
 mod stopped;
 mod takeover;
@@ -25,11 +29,15 @@ mod transaction;
 
 pub use checkpoint::{Known, forget, known};
 pub use error::RelayError;
-pub use evidence::{Evidence, Examined, LogSide, Setting, examine, topic_setting};
+pub use evidence::{Evidence, Examined, Setting, examine, topic_setting};
 pub use hold::Hold;
+pub use limits::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CHECKPOINT, CLEANUP_POLICY, COMMIT_GAP, LEASE, REEXAMINE_EVERY};
 pub use partitions::{OpenRecords, last_of_log_seen, open_records};
+pub use position::read_record;
+pub use record::{RelayRecord, Stored};
 pub use refusal::{REASONS, Refusal, Sent};
 pub use resume::{Fence, resume};
+pub use sides::LogSide;
 pub use state::{RelayState, Trouble};
 #[doc(hidden)]
 pub use transaction::FAILPOINT;
@@ -43,22 +51,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-
-/// The lease of the node that relays.
-pub const LEASE: &str = "relay";
-/// Most events in one transaction. What begins and ends one costs as much as some hundred events.
-pub const BATCH_EVENTS_MAX: usize = 4_000;
-/// Shortest time from a commit to the next transaction, unless that was made ready meanwhile. The broker ends a transaction
-/// after it has answered; meanwhile it turns the next one away, and librdkafka asks again after 20 ms.
-pub const COMMIT_GAP: Duration = Duration::from_millis(3);
-/// Longest wait for one answer of the brokers.
-pub const BROKERS_TIMEOUT: Duration = Duration::from_secs(30);
-/// The row of `milepost.checkpoints` that shows how far the relay is.
-pub const CHECKPOINT: &str = "relay";
-/// The topic setting that must say that brokers keep the relay's record, and what it must say.
-pub const CLEANUP_POLICY: (&str, &str) = ("cleanup.policy", "compact");
-/// How often a relay that refuses looks whether it still has to.
-pub const REEXAMINE_EVERY: Duration = Duration::from_secs(3);
 
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Before a session that follows one in which only the relay's place had moved.

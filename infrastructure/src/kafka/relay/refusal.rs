@@ -1,9 +1,8 @@
 //! Whether the relay's record and the log agree. Where they do not, the relay refuses to send: it would leave out events,
 //! or send them again, by guessing.
 
-use super::evidence::LogSide;
-use super::partitions::Seen;
-use crate::kafka::position::{RelayRecord, Stored};
+use super::record::{RelayRecord, Stored};
+use super::sides::{LogSide, Seen};
 use thiserror::Error;
 use uuid::Uuid;
 

@@ -1,14 +1,16 @@
 //! An admin's word on where the relay continues.
 
 use super::checkpoint::choose;
+use super::error::RelayError;
+use super::limits::BROKERS_TIMEOUT;
 use super::partitions::{Partitions, highest_of_log};
+use super::position::read_record;
+use super::record::RelayRecord;
 use super::state::Teller;
 use super::transaction::{Deliveries, Home, RelayProducer, send_record};
-use super::{BROKERS_TIMEOUT, RelayError};
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::producer_config;
-use crate::kafka::position::{RelayRecord, read_record};
 use rdkafka::producer::Producer;
 use sqlx::PgPool;
 use std::sync::Arc;

@@ -1,16 +1,17 @@
 //! One producer from its beginning until the lease is lost or something goes wrong.
 
+use super::Relay;
 use super::batch::Batch;
 use super::checkpoint::confirm;
 use super::dead_letters::{self, DeadLetter};
-use super::error::EventFault;
-use super::evidence::LogSide;
+use super::error::{EventFault, RelayError};
+use super::limits::{BATCH_EVENTS_MAX, COMMIT_GAP};
 use super::partitions::Partitions;
+use super::record::RelayRecord;
 use super::refusal::Sent;
+use super::sides::LogSide;
 use super::state::{PLACE, SHOW_EVERY, Teller};
 use super::transaction::{Home, send};
-use super::{BATCH_EVENTS_MAX, COMMIT_GAP, Relay, RelayError};
-use crate::kafka::position::RelayRecord;
 use crate::kafka::topics::Topics;
 use chrono::{DateTime, Utc};
 use domain::event::Fact;

@@ -1,11 +1,11 @@
 //! The relay before an event that it cannot send: what is told of it.
 
+use super::Relay;
 use super::batch::EventRecord;
 use super::dead_letters;
-use super::error::EventFault;
+use super::error::{EventFault, RelayError};
 use super::evidence::{Setting, topic_setting};
 use super::state::Trouble;
-use super::{Relay, RelayError};
 use rdkafka::error::RDKafkaErrorCode;
 
 impl Relay {

@@ -1,15 +1,17 @@
 //! What a relay finds out before it sends: whether its predecessor's transaction may be ended, where to continue, and
 //! whether what was sent is there.
 
+use super::Relay;
 use super::batch::place_of;
 use super::dead_letters::skipped_after;
+use super::error::RelayError;
 use super::evidence::{Evidence, Setting, examine_by};
+use super::limits::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CLEANUP_POLICY};
 use super::partitions::{Partitions, PartitionsError, Unseen};
 use super::refusal::Refusal;
 use super::session::Place;
 use super::state::{POLICY, Teller};
 use super::transaction::{Deliveries, RelayProducer};
-use super::{BATCH_EVENTS_MAX, BROKERS_TIMEOUT, CLEANUP_POLICY, Relay, RelayError};
 use crate::kafka::client::producer_config;
 use rdkafka::producer::Producer;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! One transaction of Kafka: filled, settled, committed.
 
 use super::batch::EventRecord;
-use super::error::{EventFault, is_of_the_record};
+use super::error::{EventFault, RelayError, is_of_the_record};
+use super::limits::BROKERS_TIMEOUT;
+use super::record::RelayRecord;
 use super::state::{Teller, Trouble};
-use super::{BROKERS_TIMEOUT, RelayError};
-use crate::kafka::position::RelayRecord;
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};

@@ -4,9 +4,10 @@
 //! a topic, everything before it was sent too, unless something is known to be missing: then topics were deleted or emptied,
 //! and nothing is proved.
 
+use super::reader::{Place, Reader, age_of};
 use super::retention::Gone;
 use super::skipped::skipped;
-use super::{Catalogue, Place, Reader, TopicsRead, VerifyError, age_of, next};
+use super::{Catalogue, TopicsRead, VerifyError, next};
 use sqlx::{PgPool, Row};
 use std::collections::HashMap;
 use thiserror::Error;

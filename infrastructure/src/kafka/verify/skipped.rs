@@ -1,6 +1,7 @@
 //! Events that an admin has left out: each is expected on the dead-letter topic, and on no other.
 
-use super::{Fault, Place, Reader};
+use super::reader::{Place, Reader};
+use super::report::Fault;
 use serde::Deserialize;
 use sqlx::PgPool;
 use std::collections::HashMap;

@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::json;
+use uuid::Uuid;
 
 const TASK: Uuid = Uuid::from_u128(7);
 

@@ -1,6 +1,5 @@
 //! Why a relay does not send as long as the partitions are like this.
 
-use super::abort;
 use crate::kafka::probe::AskError;
 use thiserror::Error;
 
@@ -47,4 +46,9 @@ pub enum PartitionsError {
         first - 1
     )]
     Lost { topic: String, partition: i32, first: i64, count: usize, position: i64 },
+}
+
+/// The command that aborts the open transaction of a partition.
+pub(super) fn abort(servers: &str, topic: &str, partition: i32, offset: i64) -> String {
+    format!("kafka-transactions.sh --bootstrap-server {servers} abort --topic {topic} --partition {partition} --start-offset {offset}")
 }

@@ -14,16 +14,17 @@ mod read;
 mod seen;
 mod unseen;
 
-pub(super) use error::PartitionsError;
+pub(super) use self::error::PartitionsError;
+pub(super) use seen::highest_of_log;
 pub use seen::last_of_log_seen;
-pub(super) use seen::{Seen, highest_of_log};
 pub(super) use unseen::Unseen;
 
-use super::RelayError;
+use super::error::RelayError;
+use super::position::read_record_by;
+use super::record::Stored;
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::client::is_demo;
-use crate::kafka::position::{Stored, read_record_by};
 use crate::kafka::probe::{AskError, Cluster, Probe};
 use crate::kafka::watch::wanted;
 use rdkafka::consumer::Consumer;
@@ -255,7 +256,7 @@ pub async fn open_records(kafka: &Kafka, catalogue: &Catalogue) -> Result<Vec<Op
         let of_events = open.into_iter().filter(|open| open.topic != partitions.relay_topic());
         let open = of_events.map(|open| partitions.with_positions(open)).collect::<Result<Vec<_>, _>>()?;
         let records = open.into_iter().filter(|open| !open.positions.is_empty()).map(|open| OpenRecords {
-            abort: abort(&partitions.servers, &open.topic, open.partition, open.offset),
+            abort: error::abort(&partitions.servers, &open.topic, open.partition, open.offset),
             topic: open.topic,
             partition: open.partition,
             positions: open.positions,
@@ -263,10 +264,6 @@ pub async fn open_records(kafka: &Kafka, catalogue: &Catalogue) -> Result<Vec<Op
         Ok(records.collect())
     });
     read.await.map_err(|_| RelayError::Slow)?
-}
-
-fn abort(servers: &str, topic: &str, partition: i32, offset: i64) -> String {
-    format!("kafka-transactions.sh --bootstrap-server {servers} abort --topic {topic} --partition {partition} --start-offset {offset}")
 }
 
 /// Whether the topics can take what the catalogue sends to them.

@@ -1,6 +1,6 @@
 //! Reads the relay's records back from a partition.
 
-use super::PartitionsError;
+use super::error::PartitionsError;
 use crate::kafka::probe::{AskError, Probe};
 use crate::kafka::reading::read_to_ends;
 use rdkafka::{Message, Offset, TopicPartitionList};

@@ -1,11 +1,13 @@
 //! What consumers see last: a relay whose record says less has lost its newest one.
 
+use super::error::PartitionsError;
 use super::read::{Part, Read, each_record, last_records};
-use super::{LEADER_TIMEOUT, Partitions, PartitionsError};
+use super::{LEADER_TIMEOUT, Partitions};
 use crate::config::Kafka;
 use crate::kafka::catalogue::Catalogue;
 use crate::kafka::probe::Probe;
-use crate::kafka::relay::RelayError;
+use crate::kafka::relay::error::RelayError;
+use crate::kafka::relay::sides::Seen;
 use crate::postgres::within;
 use sqlx::PgPool;
 use std::ops::ControlFlow;
@@ -16,15 +18,6 @@ use uuid::Uuid;
 const LOOK_BACK: i64 = 100;
 /// How many offsets of a partition are compared with the log at once, at most.
 const COMPARED_MAX: i64 = 100_000;
-
-/// The last record of an event on a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::kafka::relay) struct Seen {
-    pub position: i64,
-    pub event_id: Uuid,
-    pub topic: String,
-    pub partition: i32,
-}
 
 impl Partitions {
     /// The last event on each partition that consumers see.

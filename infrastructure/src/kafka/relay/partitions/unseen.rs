@@ -1,8 +1,9 @@
 //! Which events that were sent consumers do not see.
 
+use super::error::PartitionsError;
 use super::read::{Part, positions};
-use super::{LEADER_TIMEOUT, Partitions, PartitionsError};
-use crate::kafka::relay::RelayError;
+use super::{LEADER_TIMEOUT, Partitions};
+use crate::kafka::relay::error::RelayError;
 use std::collections::{HashMap, HashSet};
 
 /// How far behind its end a partition is searched at first; each further time so many times as far.

@@ -1,19 +1,7 @@
-//! The relay's record: how far it is, in which log, on a compacted topic, written in the transaction of the events before it.
+//! The relay's record on Kafka: how far it is, and in which log.
 
-use super::catalogue::Catalogue;
-use super::client::consumer_config;
-use super::reading::read_to_ends;
-use super::relay::{BROKERS_TIMEOUT, RelayError};
-use crate::config::Kafka;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
 use uuid::Uuid;
-
-/// How many records from the end of its topic the relay's record is looked for, at first.
-const LOOK_BACK: i64 = 100;
 
 /// The value of a record on the relay's topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +63,7 @@ impl Stored {
         self.record().map(|record| record.position)
     }
 
-    fn read(payload: Option<&[u8]>) -> Self {
+    pub(super) fn read(payload: Option<&[u8]>) -> Self {
         match payload.map(serde_json::from_slice) {
             // What compaction is told to remove.
             None => Self::Nothing,
@@ -83,50 +71,6 @@ impl Stored {
             Some(Err(error)) => Self::Unreadable(error.to_string()),
         }
     }
-}
-
-/// What the last committed transaction left. Blocks.
-pub fn read_record(kafka: &Kafka, catalogue: &Catalogue) -> Result<Stored, RelayError> {
-    let consumer: BaseConsumer = consumer_config(kafka).create()?;
-    read_record_by(&consumer, &catalogue.relay_topic(), &kafka.transactional_id)
-}
-
-/// The same by a consumer that sees what was committed.
-pub(super) fn read_record_by<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    topic: &str,
-    transactional_id: &str,
-) -> Result<Stored, RelayError> {
-    let (low, high) = consumer.fetch_watermarks(topic, 0, BROKERS_TIMEOUT).map_err(|error| match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
-            RelayError::TopicMissing(topic.to_owned())
-        }
-        _ => RelayError::Kafka(error),
-    })?;
-    let mut look_back = LOOK_BACK;
-    loop {
-        let from = low.max(high - look_back);
-        match last_record(consumer, topic, from, transactional_id)? {
-            Some(stored) => return Ok(stored),
-            None if from <= low => return Ok(Stored::Nothing),
-            // Only aborted transactions so far back.
-            None => look_back *= 10,
-        }
-    }
-}
-
-/// The last committed record of a key from an offset on, or `None` if there is none.
-fn last_record<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, from: i64, key: &str) -> Result<Option<Stored>, RelayError> {
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(topic, 0, Offset::Offset(from))?;
-    let mut found = None;
-    read_to_ends(consumer, &assignment, BROKERS_TIMEOUT, |message| {
-        if message.key() == Some(key.as_bytes()) {
-            found = Some(Stored::read(message.payload()));
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(found)
 }
 
 /// Positions are text on Kafka: they may exceed what JavaScript's numbers hold.
