@@ -50,7 +50,7 @@ const PROJECTS: [Project; 3] = [
         zone: "Europe/Zurich",
         tasks: &[
             ("Agree on what the home page is for", "content", High, Done, None),
-            ("Count which pages anybody reads", "analysis", Medium, Done, None),
+            ("Count which pages are read", "analysis", Medium, Done, None),
             ("Write the pages that stay", "content", High, InProgress, Some(6)),
             ("Photographs of the workshop", "content", Medium, InReview, Some(2)),
             ("Choose two typefaces", "design", Low, Done, None),
