@@ -105,10 +105,7 @@ async fn tick_on(
                 }
             }
         };
-        let come = match pass.got_through {
-            true => idle(progress, something).await,
-            false => something.await,
-        };
+        let come = if pass.got_through { idle(progress, something).await } else { something.await };
         if come.is_err() {
             return Ok(());
         }

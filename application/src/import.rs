@@ -176,9 +176,8 @@ pub(crate) fn parse(bytes: &[u8], line: u64, caller: &Caller, now: DateTime<Utc>
     if let Err(error) = std::str::from_utf8(text) {
         return Err(reject(format!("the line is not UTF-8: {error}"), lossy()));
     }
-    let record = json::strict(text).map_err(|error| match error.is_data() {
-        true => reject(error.to_string(), lossy()),
-        false => reject(format!("the line is not JSON: {error}"), lossy()),
+    let record = json::strict(text).map_err(|error| {
+        if error.is_data() { reject(error.to_string(), lossy()) } else { reject(format!("the line is not JSON: {error}"), lossy()) }
     })?;
     let read: Result<ImportLine, _> = serde_json::from_value(record.clone()).map_err(|error| with_hint(error.to_string()));
     let Some(id) = record["commandId"].as_str().and_then(|id| Uuid::parse_str(id).ok()) else {
@@ -233,10 +232,7 @@ fn history(
 /// A possible time in the past. Events are permanent, so a typing error must not become one.
 fn past(at: Instant, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
     let at = valid_instant(at)?.utc();
-    match at > now + AT_AHEAD_MAX {
-        true => Err(InvalidValue::new(format!("at is {at:?}, which is in the future (now: {now:?})"))),
-        false => Ok(at),
-    }
+    if at > now + AT_AHEAD_MAX { Err(InvalidValue::new(format!("at is {at:?}, which is in the future (now: {now:?})"))) } else { Ok(at) }
 }
 
 fn hash_of(parts: &[&[u8]]) -> [u8; 32] {

@@ -228,10 +228,7 @@ impl EventLog for MemoryLog {
 
     async fn holder(&self, _: WorkspaceId, claim: &Claim) -> Result<Option<Uuid>, LogError> {
         let mut kept = self.kept.lock().expect("no panic");
-        match std::mem::take(&mut kept.hides_holder) {
-            true => Ok(None),
-            false => Ok(kept.claims.get(&(claim.kind, claim.value.clone())).copied()),
-        }
+        if std::mem::take(&mut kept.hides_holder) { Ok(None) } else { Ok(kept.claims.get(&(claim.kind, claim.value.clone())).copied()) }
     }
 
     async fn settled(&self, _: WorkspaceId, key: &CommandKey) -> Result<Option<Settled>, LogError> {

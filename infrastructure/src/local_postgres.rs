@@ -182,9 +182,10 @@ async fn open_way(run_as: &RunAs, folder: &Path) -> Result<(), LocalPostgresErro
     let mut test = Command::new("/bin/sh");
     run_as.apply(&mut test);
     let passes = test.arg("-c").arg("cd \"$1\"").arg("sh").arg(folder).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-    match passes.is_ok_and(|status| status.success()) {
-        true => Ok(()),
-        false => Err(LocalPostgresError::Unreachable { folder: folder.to_owned(), user: user.name.clone() }),
+    if passes.is_ok_and(|status| status.success()) {
+        Ok(())
+    } else {
+        Err(LocalPostgresError::Unreachable { folder: folder.to_owned(), user: user.name.clone() })
     }
 }
 

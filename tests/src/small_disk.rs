@@ -32,13 +32,12 @@ impl SmallDisk {
         let folder = self.folder.display().to_string();
         let mount = ["sh", "-c", MOUNT, "sh", &self.size, &folder];
         let (user, group) = (format!("--map-user={}", geteuid()), format!("--map-group={}", getegid()));
-        let words: Vec<&str> = match geteuid().is_root() {
-            true => [&["unshare", "--mount"], &mount[..], &[program]].concat(),
+        let words: Vec<&str> = if geteuid().is_root() {
+            [&["unshare", "--mount"], &mount[..], &[program]].concat()
+        } else {
             // An ordinary user may mount where it is root, and must not be root to run PostgreSQL.
-            false => {
-                [&["unshare", "--user", "--map-root-user", "--mount"], &mount[..], &["unshare", "--user", &user, &group, "--", program]]
-                    .concat()
-            }
+            [&["unshare", "--user", "--map-root-user", "--mount"], &mount[..], &["unshare", "--user", &user, &group, "--", program]]
+                .concat()
         };
         words.into_iter().map(str::to_owned).collect()
     }

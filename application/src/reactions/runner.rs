@@ -153,15 +153,14 @@ impl Worker<'_> {
     async fn react_in_order(&self, facts: Vec<&Fact>, mut waits: bool) -> Vec<Parked> {
         let mut parked = vec![];
         for fact in facts {
-            let failed = match waits {
-                true => None,
-                false => {
-                    let settled = self.settle(fact).await;
-                    self.report_progress(fact.position);
-                    match settled {
-                        Ok(()) => continue,
-                        Err(failed) => Some(failed),
-                    }
+            let failed = if waits {
+                None
+            } else {
+                let settled = self.settle(fact).await;
+                self.report_progress(fact.position);
+                match settled {
+                    Ok(()) => continue,
+                    Err(failed) => Some(failed),
                 }
             };
             if let Some(failed) = &failed {

@@ -62,12 +62,11 @@ pub(crate) async fn tasks(database_url: &str, events: usize) -> Result<Filled> {
     let open_at_once = OPEN_AT_ONCE.min(events / 10).max(1);
     let (mut open, mut done): (Vec<Open>, Vec<(TaskId, i64)>) = (vec![], vec![]);
     while writer.count() < events as i64 {
-        let at = match open.len() < open_at_once {
-            true => {
-                open.push(story.new_task());
-                open.len() - 1
-            }
-            false => story.dice.below(open.len()),
+        let at = if open.len() < open_at_once {
+            open.push(story.new_task());
+            open.len() - 1
+        } else {
+            story.dice.below(open.len())
         };
         story.go_on(&mut open[at], &mut writer).await?;
         if open[at].version == LIFE {

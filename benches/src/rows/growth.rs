@@ -105,14 +105,13 @@ impl Side {
     async fn append(&mut self, count: usize) -> Result<f64> {
         let mut units = vec![];
         for _ in 0..count {
-            let (id, version) = match self.dice.below(10) < 7 {
-                true => {
-                    let at = self.dice.below(self.filled.tasks.len());
-                    let (id, version) = &mut self.filled.tasks[at];
-                    *version += 1;
-                    (id.0, *version)
-                }
-                false => (Uuid::now_v7(), 1),
+            let (id, version) = if self.dice.below(10) < 7 {
+                let at = self.dice.below(self.filled.tasks.len());
+                let (id, version) = &mut self.filled.tasks[at];
+                *version += 1;
+                (id.0, *version)
+            } else {
+                (Uuid::now_v7(), 1)
             };
             units.push(Some(self.unit(id, version)));
         }

@@ -104,9 +104,10 @@ impl Asked<'_> {
         .fetch_optional(self.pool)
         .await?
         .context("the server has asked for tasks")?;
-        let (first, second) = match sent.contains("t.id = $1") {
-            true => (self.filled.tasks[0].0.0, self.filled.workspace.0),
-            false => (self.filled.workspace.0, Uuid::nil()),
+        let (first, second) = if sent.contains("t.id = $1") {
+            (self.filled.tasks[0].0.0, self.filled.workspace.0)
+        } else {
+            (self.filled.workspace.0, Uuid::nil())
         };
         Ok(sent.replace("$1", &format!("'{first}'")).replace("$2", &format!("'{second}'")))
     }

@@ -81,10 +81,8 @@ async fn fire(stand: &Stand, schedules: usize) -> Result<(f64, f64)> {
     let due = sizes.due_rounds * sizes.due_at_once;
     let moment = |round: usize| begin + TimeDelta::hours(round as i64 + 1);
     let far = begin + TimeDelta::days(3_650);
-    let dates = (0..schedules).map(|number| match number < due {
-        true => moment(number / sizes.due_at_once) + WARNING,
-        false => far + TimeDelta::minutes(number as i64),
-    });
+    let dates = (0..schedules)
+        .map(|number| if number < due { moment(number / sizes.due_at_once) + WARNING } else { far + TimeDelta::minutes(number as i64) });
     filling::schedules(&url, dates).await?;
     let clock = Arc::new(HandClock(watch::Sender::new(begin)));
     let core = stand.core_at(&url, clock.clone()).await?;

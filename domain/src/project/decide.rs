@@ -91,10 +91,7 @@ fn update(live: &LiveProject, fields: UpdateProject) -> Decision {
         due_on: Change::requested(&live.due_on, fields.due_on.as_ref()),
         time_zone: Change::requested(&live.time_zone, fields.time_zone.as_ref()),
     };
-    Ok(match changes.is_empty() {
-        true => vec![],
-        false => vec![ProjectEvent::ProjectUpdated(Box::new(ProjectUpdated { changes }))],
-    })
+    Ok(if changes.is_empty() { vec![] } else { vec![ProjectEvent::ProjectUpdated(Box::new(ProjectUpdated { changes }))] })
 }
 
 fn delete(live: &LiveProject) -> Decision {
@@ -127,10 +124,7 @@ fn remove(live: &LiveProject, removed: &RemoveCollaborator) -> Decision {
 }
 
 fn keep_an_owner(live: &LiveProject, given_up: CollaboratorRole) -> Result<(), ProjectError> {
-    match given_up == CollaboratorRole::Owner && live.owners() == 1 {
-        true => Err(ProjectError::LastOwner),
-        false => Ok(()),
-    }
+    if given_up == CollaboratorRole::Owner && live.owners() == 1 { Err(ProjectError::LastOwner) } else { Ok(()) }
 }
 
 fn in_order(span: DateSpan) -> Result<(), ProjectError> {

@@ -109,10 +109,7 @@ fn update(live: &LiveSchedule, fields: &UpdateSchedule) -> Vec<ScheduleEvent> {
         // Compared by lead: newer time-zone data alone is not a change.
         thresholds: thresholds.filter(|new| leads(new) != leads(&live.thresholds)).map(|to| Change { from: live.thresholds.clone(), to }),
     };
-    match changes.is_empty() {
-        true => vec![],
-        false => vec![ScheduleEvent::ScheduleUpdated(Box::new(ScheduleUpdated { changes }))],
-    }
+    if changes.is_empty() { vec![] } else { vec![ScheduleEvent::ScheduleUpdated(Box::new(ScheduleUpdated { changes }))] }
 }
 
 fn reschedule(live: &LiveSchedule, to: Due) -> Vec<ScheduleEvent> {

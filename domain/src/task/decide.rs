@@ -89,10 +89,7 @@ fn update(live: &LiveTask, fields: &UpdateTask) -> Decision {
         tags: Change::requested(&live.tags, fields.tags.as_ref()),
         estimate_minutes: Change::requested(&live.estimate_minutes, fields.estimate_minutes.as_ref()),
     };
-    Ok(match changes.is_empty() {
-        true => vec![],
-        false => vec![TaskEvent::TaskUpdated(Box::new(TaskUpdated { changes }))],
-    })
+    Ok(if changes.is_empty() { vec![] } else { vec![TaskEvent::TaskUpdated(Box::new(TaskUpdated { changes }))] })
 }
 
 fn assign(live: &LiveTask, user_id: UserId) -> Decision {
@@ -100,9 +97,10 @@ fn assign(live: &LiveTask, user_id: UserId) -> Decision {
         return Ok(vec![]);
     }
     not_done(live)?;
-    match live.assignee_ids.is_full() {
-        true => Err(TaskError::TooManyAssignees(ASSIGNEES_MAX)),
-        false => Ok(vec![TaskEvent::TaskAssigned(TaskAssigned { user_id })]),
+    if live.assignee_ids.is_full() {
+        Err(TaskError::TooManyAssignees(ASSIGNEES_MAX))
+    } else {
+        Ok(vec![TaskEvent::TaskAssigned(TaskAssigned { user_id })])
     }
 }
 
@@ -134,10 +132,7 @@ fn change_status(live: &LiveTask, change: ChangeStatus, at: Instant) -> Decision
 }
 
 fn change_priority(live: &LiveTask, to: Priority) -> Decision {
-    Ok(match live.priority == to {
-        true => vec![],
-        false => vec![TaskEvent::TaskPriorityChanged(TaskPriorityChanged { from: live.priority, to })],
-    })
+    Ok(if live.priority == to { vec![] } else { vec![TaskEvent::TaskPriorityChanged(TaskPriorityChanged { from: live.priority, to })] })
 }
 
 fn change_due(live: &LiveTask, to: Option<Due>) -> Decision {
@@ -163,10 +158,7 @@ fn complete(live: &LiveTask, at: Instant) -> Decision {
 }
 
 fn reopen(live: &LiveTask) -> Decision {
-    Ok(match live.status.is_closed() {
-        true => vec![TaskEvent::TaskReopened(TaskReopened { from: live.status, due: live.due })],
-        false => vec![],
-    })
+    Ok(if live.status.is_closed() { vec![TaskEvent::TaskReopened(TaskReopened { from: live.status, due: live.due })] } else { vec![] })
 }
 
 fn move_to(live: &LiveTask, target: Option<&Home>) -> Decision {
@@ -188,8 +180,5 @@ fn move_to(live: &LiveTask, target: Option<&Home>) -> Decision {
 }
 
 fn not_done(live: &LiveTask) -> Result<(), TaskError> {
-    match live.status == Status::Done {
-        true => Err(TaskError::TaskDone),
-        false => Ok(()),
-    }
+    if live.status == Status::Done { Err(TaskError::TaskDone) } else { Ok(()) }
 }

@@ -33,10 +33,7 @@ pub enum TaskError {
 
 fn allowed(from: Status) -> String {
     let words: Vec<_> = from.may_become().into_iter().map(Status::word).collect();
-    match words.is_empty() {
-        true => "it can only be reopened".to_owned(),
-        false => format!("allowed are {}", words.join(", ")),
-    }
+    if words.is_empty() { "it can only be reopened".to_owned() } else { format!("allowed are {}", words.join(", ")) }
 }
 
 impl Rule for TaskError {

@@ -163,9 +163,10 @@ fn long_text(what: &str, text: String) -> Result<String, InvalidValue> {
 
 fn comment(text: String) -> Result<String, InvalidValue> {
     let text = long_text("a comment", text)?;
-    match shows_nothing(&text) {
-        true => Err(InvalidValue::new(format!("a comment must have at least one visible character; this one {}", Blank(text.trim())))),
-        false => Ok(text),
+    if shows_nothing(&text) {
+        Err(InvalidValue::new(format!("a comment must have at least one visible character; this one {}", Blank(text.trim()))))
+    } else {
+        Ok(text)
     }
 }
 
@@ -226,10 +227,7 @@ fn category(c: char) -> GeneralCategory {
 /// The same text with `\n` for every line break that Unicode knows.
 fn with_line_feeds(text: String) -> String {
     const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
-    match text.contains(BREAKS) {
-        true => text.replace("\r\n", "\n").replace(BREAKS, "\n"),
-        false => text,
-    }
+    if text.contains(BREAKS) { text.replace("\r\n", "\n").replace(BREAKS, "\n") } else { text }
 }
 
 /// A character by its code point, since it may well be invisible, and its place in the text, counted from 1.

@@ -279,10 +279,7 @@ impl Worker {
         for job in never_sent {
             let _ = job.answer.send(Err(error.clone()));
         }
-        match again.is_empty() {
-            true => tokio::time::sleep(RECONNECT_PAUSE).await,
-            false => self.lost(again, &words).await,
-        }
+        if again.is_empty() { tokio::time::sleep(RECONNECT_PAUSE).await } else { self.lost(again, &words).await }
     }
 
     /// Answers units. Where a connection does not say what became of one, it is given up, and what would have to be asked as well

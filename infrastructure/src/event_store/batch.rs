@@ -262,6 +262,40 @@ pub(crate) async fn append(connection: &mut PgConnection, batch: &[EncodedUnit])
     Ok(answers(batch, &row))
 }
 
+/// What the function answers about a unit, by the numbers that `u_code` has in the migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Code {
+    Appended,
+    /// The same request was carried out before.
+    DoneBefore,
+    /// Another request used the command id.
+    CommandIdReused,
+    /// The aggregate of the events has another version.
+    StreamMoved,
+    /// An aggregate that the unit depends on has another version.
+    GuardMoved,
+    ClaimTaken,
+    /// The line of an import was refused before.
+    RefusedBefore,
+}
+
+impl TryFrom<i32> for Code {
+    type Error = String;
+
+    fn try_from(code: i32) -> Result<Self, String> {
+        Ok(match code {
+            0 => Self::Appended,
+            1 => Self::DoneBefore,
+            2 => Self::CommandIdReused,
+            3 => Self::StreamMoved,
+            4 => Self::GuardMoved,
+            5 => Self::ClaimTaken,
+            6 => Self::RefusedBefore,
+            unknown => return Err(format!("the code {unknown} is unknown")),
+        })
+    }
+}
+
 /// What the function answered, by column.
 struct Columns {
     recorded_at: DateTime<Utc>,
@@ -312,30 +346,33 @@ impl Columns {
         let drawn: Vec<Option<i64>> = self.drawn.by_ref().take(draws).collect();
         let proved = if unit.events.is_empty() { self.proved.next().flatten() } else { None };
         let code = match &self.codes {
-            None => 0,
-            Some(codes) => *codes.get(index).ok_or("there are fewer answers than units")?,
+            None => Code::Appended,
+            Some(codes) => Code::try_from(*codes.get(index).ok_or("there are fewer answers than units")?)?,
         };
         Ok(match code {
-            0 if unit.events.is_empty() => UnitAnswer::Proved { position: proved.ok_or("a unit without events has no position")? },
-            0 => {
+            Code::Appended if unit.events.is_empty() => {
+                UnitAnswer::Proved { position: proved.ok_or("a unit without events has no position")? }
+            }
+            Code::Appended => {
                 let first_position = if self.codes.is_some() { number(&self.first, index)? } else { self.reached + 1 };
                 self.reached = first_position + unit.events.len() as i64 - 1;
                 let drawn = drawn.into_iter().collect::<Option<Vec<i64>>>().filter(|numbers| numbers.len() == draws);
                 UnitAnswer::Appended { first_position, recorded_at: self.recorded_at, drawn: drawn.ok_or("a number was not drawn")? }
             }
-            1 => UnitAnswer::Replayed {
+            Code::DoneBefore => UnitAnswer::Replayed {
                 aggregate_id: self.aggregate(index)?,
                 position: number(&self.last, index)?,
                 version: number(&self.found, index)?,
             },
-            2 => UnitAnswer::CommandIdReused,
-            3 | 4 => UnitAnswer::Moved { aggregate_id: self.aggregate(index)?, found: number(&self.found, index)? },
-            5 => UnitAnswer::ClaimTaken,
-            6 => {
+            Code::CommandIdReused => UnitAnswer::CommandIdReused,
+            Code::StreamMoved | Code::GuardMoved => {
+                UnitAnswer::Moved { aggregate_id: self.aggregate(index)?, found: number(&self.found, index)? }
+            }
+            Code::ClaimTaken => UnitAnswer::ClaimTaken,
+            Code::RefusedBefore => {
                 let refusal = self.refusals.as_mut().and_then(|list| list.get_mut(index)?.take());
                 UnitAnswer::RefusedBefore(refusal.ok_or("the refusal is missing")?.0)
             }
-            unknown => return Err(format!("the code {unknown} is unknown")),
         })
     }
 

@@ -137,10 +137,7 @@ impl Topics {
 
     /// The broker inside `milepost dev` takes such questions and never answers them.
     fn check_not_demo(&self) -> Result<(), TopicsError> {
-        match self.is_demo() {
-            true => Err(TopicsError::Demo { servers: self.servers.clone() }),
-            false => Ok(()),
-        }
+        if self.is_demo() { Err(TopicsError::Demo { servers: self.servers.clone() }) } else { Ok(()) }
     }
 
     /// Whether the broker is the one inside `milepost dev`.

@@ -50,9 +50,10 @@ pub struct WentBack {
 impl fmt::Display for WentBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { known, head } = self;
-        let lost = match known > head {
-            true => format!("positions {} to {known} no longer exist", head + 1),
-            false => format!("the event at position {known} is a different one than before"),
+        let lost = if known > head {
+            format!("positions {} to {known} no longer exist", head + 1)
+        } else {
+            format!("the event at position {known} is a different one than before")
         };
         write!(f, "the log went back: {lost}; PostgreSQL was replaced by an older copy, and this node continues with the log as it is now")
     }

@@ -16,9 +16,10 @@ fn content(folder: &Path) -> (u32, BTreeMap<String, Vec<u8>>) {
     let (mut all, mut open) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(path) = open.pop() {
         for entry in std::fs::read_dir(&path).expect("the folder can be read").flatten() {
-            match entry.path().is_dir() {
-                true => open.push(entry.path()),
-                false => drop(all.insert(entry.path().display().to_string(), std::fs::read(entry.path()).expect("a file"))),
+            if entry.path().is_dir() {
+                open.push(entry.path())
+            } else {
+                drop(all.insert(entry.path().display().to_string(), std::fs::read(entry.path()).expect("a file")))
             }
         }
     }

@@ -10,9 +10,10 @@ fn secrets() -> Vec<&'static Setting> {
 /// A value that a secret may have, and the part of it that must not be seen.
 fn value_of(setting: &Setting) -> (String, String) {
     let hush = format!("hush-{}", setting.key.replace('.', "-"));
-    match setting.key.ends_with("database_url") {
-        true => (format!("postgres://milepost:{hush}@127.0.0.1:1/none"), hush),
-        false => (format!("{hush} and some more bytes to be long enough"), hush),
+    if setting.key.ends_with("database_url") {
+        (format!("postgres://milepost:{hush}@127.0.0.1:1/none"), hush)
+    } else {
+        (format!("{hush} and some more bytes to be long enough"), hush)
     }
 }
 

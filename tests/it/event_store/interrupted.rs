@@ -166,9 +166,10 @@ async fn in_a_storm_of_losses_every_command_is_carried_out_once() {
     let mut answered = BTreeMap::new();
     for _ in 0..15 {
         let after = dice.below(6) as u32;
-        match dice.percent(50) {
-            true => line.lose_answer_after(after),
-            false => line.lose_question_after(after),
+        if dice.percent(50) {
+            line.lose_answer_after(after)
+        } else {
+            line.lose_question_after(after)
         }
         let sent = (0..16).map(|number| {
             let (key, wish) = (Uuid::now_v7(), Command::TaskCreate(new_task(project, &format!("Task {number}"))));

@@ -162,9 +162,10 @@ impl Update {
         }
         let entity = super::wishes::entity(self.name);
         let field = format!("r: {}(input: {{ {inputs} }}) {{ {entity} {{ {} }} userErrors {{ code path }} }}", self.name, self.asked());
-        let query = match in_fragment {
-            true => format!("mutation({definitions}) {{ ...all }} fragment all on Mutation {{ {field} }}"),
-            false => format!("mutation({definitions}) {{ {field} }}"),
+        let query = if in_fragment {
+            format!("mutation({definitions}) {{ ...all }} fragment all on Mutation {{ {field} }}")
+        } else {
+            format!("mutation({definitions}) {{ {field} }}")
         };
         client.data(&query, variables).await["r"].clone()
     }

@@ -102,9 +102,10 @@ async fn who_sends_far_too_much_is_told_so_all_the_same() {
     let much = vec![b' '; 8 * 1024 * 1024];
     for chunked in [false, true] {
         let mut stream = connected(&app.client).await;
-        let head = match chunked {
-            false => head(&app.client, much.len()),
-            true => head(&app.client, 0).replace("Content-Length: 0", "Transfer-Encoding: chunked") + &format!("{:x}\r\n", much.len()),
+        let head = if chunked {
+            head(&app.client, 0).replace("Content-Length: 0", "Transfer-Encoding: chunked") + &format!("{:x}\r\n", much.len())
+        } else {
+            head(&app.client, much.len())
         };
         let request = [head.replace("Host: here", "Host: here\r\nConnection: close").as_bytes(), &much, b"\r\n0\r\n\r\n"].concat();
         stream.write_all(&request[..request.len() - if chunked { 0 } else { 7 }]).await.expect("the node reads to the end");

@@ -81,9 +81,10 @@ fn moment(dice: &mut Dice) -> DateTime<Utc> {
 }
 
 fn due(dice: &mut Dice) -> Value {
-    match dice.percent(50) {
-        true => json!({ "at": moment(dice) }),
-        false => json!({ "date": moment(dice).date_naive(), "timeZone": dice.one_of(&["Europe/Zurich", "Pacific/Apia", "UTC"]) }),
+    if dice.percent(50) {
+        json!({ "at": moment(dice) })
+    } else {
+        json!({ "date": moment(dice).date_naive(), "timeZone": dice.one_of(&["Europe/Zurich", "Pacific/Apia", "UTC"]) })
     }
 }
 

@@ -134,9 +134,10 @@ async fn cursors_of_other_lists_and_made_up_ones_are_refused() {
     for cursor in bad {
         for backward in [false, true] {
             let cursor = Some(cursor.clone());
-            let window = match backward {
-                false => Window { limit: 3, after: cursor.clone(), ..Window::default() },
-                true => Window { limit: 3, backward, before: cursor.clone(), ..Window::default() },
+            let window = if backward {
+                Window { limit: 3, backward, before: cursor.clone(), ..Window::default() }
+            } else {
+                Window { limit: 3, after: cursor.clone(), ..Window::default() }
             };
             let (pool, workspace, filter) = (list.pool(), list.names.workspace, TaskFilter::default());
             let answer = list_tasks(pool, workspace, &filter, &BY_DUE, &window, TaskSelection::default(), super::rows::now()).await;

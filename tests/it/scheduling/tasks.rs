@@ -92,12 +92,11 @@ impl Task {
                     title: self.title.clone(),
                     due,
                 };
-                match begins_again {
-                    true => self.events.push("schedule_reopened"),
-                    false => {
-                        self.events.extend(renamed.then_some("schedule_updated"));
-                        self.events.extend(moved.then_some("schedule_rescheduled"));
-                    }
+                if begins_again {
+                    self.events.push("schedule_reopened")
+                } else {
+                    self.events.extend(renamed.then_some("schedule_updated"));
+                    self.events.extend(moved.then_some("schedule_rescheduled"));
                 }
             }
             _ => {}

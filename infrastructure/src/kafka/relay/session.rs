@@ -63,10 +63,7 @@ impl Relay {
         self.unless_stopped(runtime, self.create_topics())?;
         let partitions = Arc::new(Partitions::of(&self.kafka, &self.catalogue)?);
         let generation = self.log.generation();
-        let unless_lost = || match self.may_continue(epoch, &generation) {
-            true => Ok(()),
-            false => Err(RelayError::LookAgain),
-        };
+        let unless_lost = || if self.may_continue(epoch, &generation) { Ok(()) } else { Err(RelayError::LookAgain) };
         let (producer, mut place) = self.take_over(runtime, epoch, teller, &partitions, &unless_lost)?;
         if teller.is_news(PLACE, format!("{epoch} {}", place.sent.position)) {
             tracing::info!(position = place.sent.position, "the relay to Kafka continues");

@@ -86,10 +86,8 @@ fn read_topic(
     let read = read_to_ends(consumer, &assignment, BROKERS_TIMEOUT, |message| {
         let place = Place { topic, partition: message.partition(), offset: message.offset() };
         let (key, payload) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-        let position = match topic < catalogue.topics.len() {
-            true => reader.read(place, key, payload, catalogue),
-            false => reader.read_letter(place, payload),
-        };
+        let position =
+            if topic < catalogue.topics.len() { reader.read(place, key, payload, catalogue) } else { reader.read_letter(place, payload) };
         if let Some(position) = position {
             cuts.saw(place.partition, position);
         }

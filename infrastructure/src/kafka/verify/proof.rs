@@ -121,9 +121,10 @@ impl TopicsRead {
                     proof.missing.extend(missing);
                     proof.last = Some((position, event_id));
                 } else {
-                    let gone = match skipped.contains_key(&position) {
-                        true => Gone::Lost,
-                        false => reader.gone(position, row.try_get(2)?, row.try_get(3)?, age_of(row)?, catalogue),
+                    let gone = if skipped.contains_key(&position) {
+                        Gone::Lost
+                    } else {
+                        reader.gone(position, row.try_get(2)?, row.try_get(3)?, age_of(row)?, catalogue)
                     };
                     absent.take(position, gone);
                 }

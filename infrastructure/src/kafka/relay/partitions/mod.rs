@@ -302,9 +302,10 @@ fn judge_events<'a>(open: impl Iterator<Item = &'a Open>, position: i64, servers
         let (topic, partition, offset, servers) = (topic.clone(), *partition, *offset, servers.to_owned());
         let (first, last) = (positions.iter().min().copied().unwrap_or(0), positions.iter().max().copied().unwrap_or(0));
         if last > position {
-            return Err(match first > position {
-                true => PartitionsError::Orphaned { servers, topic, partition, offset, first, last },
-                false => PartitionsError::Mixed { servers, topic, partition, offset, first },
+            return Err(if first > position {
+                PartitionsError::Orphaned { servers, topic, partition, offset, first, last }
+            } else {
+                PartitionsError::Mixed { servers, topic, partition, offset, first }
             });
         }
     }

@@ -47,9 +47,8 @@ pub(super) fn each_record(
     mut take: impl FnMut(Option<Read>) -> ControlFlow<()>,
 ) -> Result<(), PartitionsError> {
     let Part { topic, offsets: Range { end, .. }, .. } = part;
-    let read = read_to_ends(&probe.consumer, &assigned(std::slice::from_ref(&part))?, silence, |record| match record.offset() < end {
-        true => take(Read::of(record.payload().unwrap_or_default())),
-        false => ControlFlow::Break(()),
+    let read = read_to_ends(&probe.consumer, &assigned(std::slice::from_ref(&part))?, silence, |record| {
+        if record.offset() < end { take(Read::of(record.payload().unwrap_or_default())) } else { ControlFlow::Break(()) }
     });
     Ok(read.map_err(|error| unread(topic, &error))?)
 }
