@@ -1,5 +1,6 @@
-//! The doors that people and programs come through: HTTP and GraphQL.
+//! The interfaces for people and programs: HTTP and GraphQL.
 
 pub mod graphql;
 pub mod http;
+mod limits;
 mod load;

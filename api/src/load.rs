@@ -2,7 +2,7 @@
 //! actor in a workspace) no more than its share, so that one client leaves room for the others, and of the node no more
 //! than it has memory for.
 
-use crate::graphql::Limits;
+use crate::limits::Limits;
 use application::caller::Caller;
 use domain::ids::{UserId, WorkspaceId};
 use std::collections::HashMap;

@@ -20,6 +20,60 @@ const ALLOWED: [(&[&str], &str); 3] = [
     (&["messages/src/"], "the list of messages has one entry for each, which says how it is mapped"),
 ];
 
+/// The modules of each crate, from those that know none of the others to those that may know all before them. The modules of
+/// `messages` are one circle that is allowed. Names in one place may know each other, as long as there is no circle.
+const ORDER: [(&str, &[&str]); 6] = [
+    ("domain", &["ids", "fields", "values", "rule", "shapes", "event_table", "issued", "project", "task", "schedule", "event", "goldens"]),
+    (
+        "application",
+        &[
+            "failure",
+            "json",
+            "nearest",
+            "notices",
+            "input",
+            "caller",
+            "ports",
+            "error",
+            "lease",
+            "access",
+            "state_cache",
+            "executor",
+            "project",
+            "task",
+            "schedule",
+            "command",
+            "application",
+            "deadline_scheduler",
+            "reactions",
+            "import",
+            "bench",
+            "fuzzing",
+        ],
+    ),
+    ("infrastructure", &["clock", "postgres", "config", "local_postgres", "event_store", "leases", "checkpoints", "kafka", "fuzzing"]),
+    (
+        "projections",
+        &[
+            "columns",
+            "querying",
+            "model",
+            "registry",
+            // Their queries join each other's views.
+            "activity deadline_log project_overview schedules task_comments task_list",
+            "models",
+            "running",
+            "versions",
+            "runner",
+            "fuzzing",
+        ],
+    ),
+    ("api", &["limits", "load", "graphql", "http"]),
+    ("server", &["exit", "cli", "output", "open_files", "standstill", "telemetry", "seed", "adapters", "wire", "commands"]),
+];
+/// May know everything, and be known by everything that is for tests.
+const FOR_TESTS: &str = "testing";
+
 /// The path of a module in its crate: `kafka`, `relay`. Empty for `lib.rs`.
 type Name = Vec<String>;
 
@@ -33,14 +87,39 @@ struct Module {
     passed_on: BTreeMap<String, Name>,
 }
 
-/// Circles that should not be.
+/// Circles that should not be, and arrows up.
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let mut found = vec![];
     for name in CRATES {
         let modules = modules(root, &root.join(name).join("src"))?;
         found.extend(circles(&modules));
+        if let Some((_, order)) = ORDER.iter().find(|(ordered, _)| *ordered == name) {
+            found.extend(arrows_up(&modules, order));
+        }
     }
     Ok(found)
+}
+
+/// Modules that use one which comes later in the order of their crate, and modules that are not in it.
+fn arrows_up(modules: &BTreeMap<Name, Module>, order: &[&str]) -> Vec<String> {
+    let place =
+        |name: &Name| name.first().map(|top| (top.clone(), order.iter().position(|known| known.split(' ').any(|name| name == top))));
+    let mut found = vec![];
+    for (name, module) in modules {
+        let Some((top, from)) = place(name).filter(|(top, _)| top != FOR_TESTS) else { continue };
+        let Some(from) = from else {
+            found.push(format!("{}: give {top} its place in ORDER of xtask/src/modules.rs", module.file));
+            continue;
+        };
+        for (path, line) in &module.paths {
+            if let Some((later, Some(to))) = place(&target(path, modules))
+                && to > from
+            {
+                found.push(format!("an arrow up: {}:{line} uses {later}, which comes after {top}", module.file));
+            }
+        }
+    }
+    found
 }
 
 /// Every file below `source` but tests.
@@ -286,12 +365,16 @@ fn allowed(files: &BTreeSet<&str>) -> bool {
 mod tests {
     use super::*;
 
-    fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+    fn modules_of(files: &[(&str, &str)]) -> BTreeMap<Name, Module> {
         let names: Vec<Name> = files.iter().map(|(file, _)| name_of(Path::new("src"), Path::new(file))).collect();
         let known: BTreeSet<&Name> = names.iter().collect();
         let module =
             |(name, (file, text)): (&Name, &(&str, &str))| (name.clone(), Module { file: (*file).to_owned(), ..parse(name, text, &known) });
-        circles(&names.iter().zip(files).map(module).collect())
+        names.iter().zip(files).map(module).collect()
+    }
+
+    fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+        circles(&modules_of(files))
     }
 
     #[test]
@@ -316,6 +399,22 @@ mod tests {
         assert_eq!(circles_of(&[("src/lib.rs", lib), ("src/a.rs", ""), ("src/b.rs", "use crate::A;\n")]), Vec::<String>::new());
         let found = circles_of(&[("src/lib.rs", lib), ("src/a.rs", "use crate::b::B;\n"), ("src/b.rs", "use crate::A;\n")]);
         assert_eq!(found, ["a circle: src/a.rs:1 uses b; src/b.rs:1 uses a"]);
+    }
+
+    #[test]
+    fn an_arrow_up_and_a_module_without_a_place_are_found() {
+        let files = [
+            ("src/a.rs", "use crate::b::B;\n"),
+            ("src/b.rs", ""),
+            ("src/c.rs", "use crate::a::A;\n"),
+            ("src/testing.rs", "use crate::c::C;\n"),
+        ];
+        assert_eq!(arrows_up(&modules_of(&files), &["b", "a", "c"]), Vec::<String>::new());
+        let found = arrows_up(&modules_of(&files), &["a", "b"]);
+        assert_eq!(
+            found,
+            ["an arrow up: src/a.rs:1 uses b, which comes after a", "src/c.rs: give c its place in ORDER of xtask/src/modules.rs"]
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What resolvers work with.
 
 use super::error::{bad_input, internal, limit_exceeded, not_reached};
-use super::limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, PAGE_ROWS_DEFAULT};
 use super::loaders::Loaders;
 use super::meter::Reader;
 use super::scalars::Position;
 use super::services::{Asked, Services};
 use super::stored::Stored;
+use crate::limits::{FILTER_ITEMS_MAX, FILTER_PARTS_MAX, PAGE_ROWS_DEFAULT};
 use application::caller::{Circumstances, Source};
 use application::command::Command;
 use application::error::CommandError;

@@ -2,7 +2,6 @@
 
 use super::error::{bad_input, failure, internal, limit_exceeded};
 use super::guard::Known;
-use super::limits::{ERRORS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTOR, PARSED_FOR, PARSED_QUERY_BYTES_MAX};
 use super::loaders::Loaders;
 use super::meter::{Meter, Metered, Reader, Stopped};
 use super::nulls::Shapes;
@@ -11,6 +10,7 @@ use super::services::{Asked, Services};
 use super::sizes::Sizes;
 use super::stored::{Deadline, Stored};
 use super::{Built, builder, doubled, guard, sdl, variables};
+use crate::limits::{ERRORS_MAX, FRAGMENTS_INSIDE_MAX, Limits, PARSED_BYTES_MAX, PARSED_FACTOR, PARSED_FOR, PARSED_QUERY_BYTES_MAX};
 use crate::load::{Load, Overload, Underway};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_query;

@@ -4,12 +4,12 @@
 //! on the parsed document with each fragment looked at once, and additions that stop at the top.
 
 use super::error::{bad_input, limit_exceeded};
-use super::limits::{
+use super::meter::TypeNames;
+use super::sizes::{PAGES, Sizes};
+use crate::limits::{
     FRAGMENTS_INSIDE_MAX, INTROSPECTION_LISTS_MAX, Limits, NAME_BYTES_MAX, OPERATIONS_MAX, PAGE_ROWS_DEFAULT, SMALL_ANSWER_BYTES,
     SMALL_ANSWER_VALUES, TYPE_NAMES_MAX,
 };
-use super::meter::TypeNames;
-use super::sizes::{PAGES, Sizes};
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Error, Name, Value as ConstValue, Variables};
 use async_graphql_value::Value;

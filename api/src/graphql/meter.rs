@@ -5,8 +5,8 @@
 //! values the others who use the same thread have their turn, so that the time limit ends a query as well.
 
 use super::error::{limit_exceeded, overloaded};
-use super::limits::{Limits, OUTCOME_BYTES_MAX};
 use super::services::Services;
+use crate::limits::{Limits, OUTCOME_BYTES_MAX};
 use crate::load::{NotHeld, Overload, Underway};
 use application::json::VALUE_BYTES;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};

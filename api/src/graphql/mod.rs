@@ -14,7 +14,6 @@ mod execute;
 pub mod fuzzing;
 mod guard;
 mod inputs;
-mod limits;
 mod loaders;
 mod meter;
 mod mutations;
@@ -32,15 +31,15 @@ mod task;
 pub(crate) mod testing;
 mod variables;
 
-pub use error::CODES;
-pub(crate) use error::{limit_exceeded, overloaded};
-pub(crate) use execute::How;
-pub use execute::{Executed, GraphQL, GraphQLRequest};
-pub use limits::{
+pub use crate::limits::{
     ERRORS_MAX, FILTER_ITEMS_MAX, FILTER_PARTS_MAX, FRAGMENTS_INSIDE_MAX, INTROSPECTION_LISTS_MAX, Limits, NAME_BYTES_MAX, OPERATIONS_MAX,
     OUTCOME_BYTES_MAX, PAGE_ROWS_DEFAULT, PARSED_BYTES_MAX, PARSED_QUERY_BYTES_MAX, SMALL_ANSWER_BYTES, SMALL_ANSWER_VALUES,
     SORT_LEVELS_MAX, TOKEN_BYTES_MAX, TYPE_NAMES_MAX, WRITTEN_BYTES_MIN,
 };
+pub use error::CODES;
+pub(crate) use error::{limit_exceeded, overloaded};
+pub(crate) use execute::How;
+pub use execute::{Executed, GraphQL, GraphQLRequest};
 pub use services::{Asked, RelayWatch, Relayed, Services};
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder};

@@ -1,6 +1,6 @@
 //! What a request works with: the parts of the service, and who sends it.
 
-use super::limits::Limits;
+use crate::limits::Limits;
 use application::Application;
 use application::caller::Caller;
 use futures::future::BoxFuture;

@@ -1,6 +1,6 @@
 //! Limits for tests and fuzzers: those of a new installation.
 
-use super::limits::Limits;
+use crate::limits::Limits;
 use std::time::Duration;
 
 pub(crate) const LIMITS: Limits = Limits {

@@ -137,11 +137,11 @@ pub const FILTER_ITEMS_MAX: usize = 1_000;
 /// Longest query that is kept parsed.
 pub const PARSED_QUERY_BYTES_MAX: usize = 8 * 1024;
 /// Most bytes that a byte of a query takes when it is parsed: one letter is a field.
-pub const PARSED_FACTOR: usize = 100;
+pub(crate) const PARSED_FACTOR: usize = 100;
 /// Most bytes of all parsed queries that are kept.
 pub const PARSED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How long one is kept that nobody sends.
-pub const PARSED_FOR: Duration = Duration::from_secs(600);
+pub(crate) const PARSED_FOR: Duration = Duration::from_secs(600);
 /// Rows of a page whose size is not said.
 pub const PAGE_ROWS_DEFAULT: usize = 50;
 /// Longest access token, in bytes.
