@@ -55,10 +55,10 @@ fn limits_of_requests_are_those_that_are_documented() {
     assert_documented(&format!("`first` or `last` ({PAGE_ROWS_DEFAULT} if neither is given)"));
     assert_documented(&format!("more than {} values or {} MiB is counted", grouped(SMALL_ANSWER_VALUES), SMALL_ANSWER_BYTES / MIB));
     assert_documented(&format!("are answered, up to {} MiB beyond the limit", OUTCOME_BYTES_MAX / MIB));
-    assert_documented(&format!("the rest of its answer, or {} MiB of it", WRITTEN_BYTES_MIN / 1024 / 1024));
+    assert_documented(&format!("the rest of its response, or {} MiB of it", WRITTEN_BYTES_MIN / 1024 / 1024));
     let (query, all) = (PARSED_QUERY_BYTES_MAX / 1024, PARSED_BYTES_MAX / 1024 / 1024);
-    assert_documented(&format!("Queries of up to {query} KiB are kept parsed, in {all} MiB"));
-    assert_documented(&format!("Beyond `connections`, {SPARE_CONNECTIONS} more are taken for those who look whether the node lives"));
+    assert_documented(&format!("Queries of up to {query} KiB are cached after parsing, in {all} MiB"));
+    assert_documented(&format!("Beyond `connections`, {SPARE_CONNECTIONS} more are accepted for health checks"));
     assert_documented(&format!("They have {} seconds for a head", SPARE_HEADERS_TIMEOUT.as_secs()));
 }
 
@@ -68,33 +68,33 @@ fn limits_of_commands_reactions_and_the_scheduler_are_those_that_are_documented(
     assert_documented(&format!("{} MiB for a line of an import", LINE_BYTES_MAX / 1024 / 1024));
     assert_documented(&format!("for an `expectedVersion` of one principal, where more than {WAITED_FOR_MAX} versions are unread"));
     assert_documented(&format!(
-        "where more than {WAITED_FOR_MAX} versions are unread, other commands on the aggregate do not wait meanwhile"
+        "where more than {WAITED_FOR_MAX} versions are unread, other commands on the aggregate do not wait in the meantime"
     ));
     let (tries, for_seconds, each) = (reactions::TRIES_MAX, TRY_FOR_MAX.as_secs(), ATTEMPT_WITHIN.as_secs());
     assert_documented(&format!(
-        "A reaction reads {BATCH_FACTS_MAX} events at once and answers those of {AGGREGATES_AT_ONCE} aggregates at the same time. \
+        "A reaction reads {BATCH_FACTS_MAX} events at once and processes those of {AGGREGATES_AT_ONCE} aggregates at the same time. \
          It tries an event {tries} times or for {for_seconds} s, and for {each} s at a time"
     ));
-    assert_documented(&format!("those of {PARKED_AT_ONCE} aggregates are tried again at the same time"));
+    assert_documented(&format!("those of {PARKED_AT_ONCE} aggregates are retried at the same time"));
     let (seconds, aside) = (TICK_WITHIN.as_secs(), grouped(ASIDE_SCHEDULES_MAX));
     assert_documented(&format!(
         "The scheduler reads {BATCH_SCHEDULES_MAX} schedules at once and sends {TICKS_AT_ONCE} ticks at the same time, each for up to \
-         {seconds} s; it remembers {aside} that were ticked in vain"
+         {seconds} s. It remembers {aside} schedules whose tick had no effect"
     ));
     let tries = import::TRIES_MAX + 1;
-    assert_documented(&format!("An import carries out {COMMANDS_AT_ONCE} lines at the same time and tries each up to {tries} times"));
+    assert_documented(&format!("An import executes {COMMANDS_AT_ONCE} lines at the same time and tries each up to {tries} times"));
 }
 
 #[test]
 fn limits_of_the_log_and_the_relay_are_those_that_are_documented() {
     assert_documented(&format!("{BATCH_UNITS_MAX} commands or {} MiB in one append", BATCH_BYTES_MAX / MIB));
     let (units, bytes) = (grouped(QUEUE_UNITS_MAX), QUEUE_BYTES_MAX / MIB);
-    assert_documented(&format!("| {units}, or {bytes} MiB | commands of a node that wait for the answer of an append | `OVERLOADED` |"));
-    assert_documented(&format!("{} in one transaction of the relay", grouped(relay::BATCH_EVENTS_MAX)));
+    assert_documented(&format!("| {units}, or {bytes} MiB | commands of a node that wait for the result of an append | `OVERLOADED` |"));
+    assert_documented(&format!("{} events in one transaction of the relay", grouped(relay::BATCH_EVENTS_MAX)));
     assert_documented(&format!("{} events or {} MiB of them in memory for readers", grouped(TAIL_FACTS_MAX), TAIL_BYTES_MAX / MIB));
     assert_documented(&format!("{} MiB in one read of the log", READ_BYTES_MAX / MIB));
     let step = format!("{} events or {} MiB", grouped(STEP_EVENTS_MAX), READ_BYTES_MAX / MIB);
-    assert_documented(&format!("It is folded in steps of {step}"));
+    assert_documented(&format!("It is replayed in steps of {step}"));
     assert_documented(&format!("they take turns, after each step of {step}"));
 }
 
