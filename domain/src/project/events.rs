@@ -89,7 +89,7 @@ pub struct CollaboratorRemoved {
     pub role: CollaboratorRole,
 }
 
-/// Somebody's role changed.
+/// The role of a collaborator changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CollaboratorRoleChanged {
     pub user_id: UserId,

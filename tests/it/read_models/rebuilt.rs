@@ -248,7 +248,7 @@ fn counted(written: &Written) -> BTreeMap<ProjectId, (Counts, i64)> {
                 projects.insert(ProjectId(id));
                 continue;
             }
-            Event::Schedule(_) => continue,
+            _ => continue,
         };
         let due_at = |due: &Option<domain::values::Due>| due.map(|due| due.at.utc());
         if let TaskEvent::TaskCreated(created) = task {
