@@ -1,4 +1,5 @@
-//! What a fuzzer drives: what callers send, on its way into statements. `fuzz/` holds the fuzzers, and says how they are run.
+//! Entry points for fuzzers: input of callers on its way into statements. The fuzzers, and how to run them, are in
+//! `fuzz/`.
 
 use crate::project_overview::ProjectSelection;
 use crate::querying::page::{ForeignCursor, Window};
@@ -13,7 +14,7 @@ const NOW: DateTime<chrono::Utc> = DateTime::UNIX_EPOCH;
 const PROJECT: ProjectSelection = ProjectSelection { overdue: true, without_description: true };
 const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::nil());
 
-/// What is asked of a list.
+/// The filter of one list.
 pub enum Filter {
     Tasks(Box<TaskFilter>),
     Projects(project_overview::ProjectFilter),
@@ -24,7 +25,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// One that asks for everything, of each list whose cursors are made of what rows are sorted by.
+    /// A filter without conditions for each list whose cursors are made of sort keys.
     fn every() -> [Self; 5] {
         [
             Self::Tasks(Box::default()),
@@ -55,15 +56,15 @@ impl Filter {
     }
 }
 
-/// Nothing of a filter gets into the statement of its list other than as a value.
+/// A filter enters the statement of its list only as bound values.
 pub fn filter(filter: &Filter) {
     let window = Window { limit: 50, total: true, ..Window::default() };
     let statement = filter.statement(&[], &window).expect("there is no cursor to refuse");
     assert_plain(statement.sql());
 }
 
-/// A cursor is one of a list or is refused; nothing of it gets into a statement other than as a value. How many statements
-/// it got into.
+/// A cursor is accepted by its list or refused; it enters a statement only as bound values. Returns the number of
+/// statements that accepted it.
 pub fn cursor(text: &[u8]) -> usize {
     let cursor = String::from_utf8_lossy(text).into_owned();
     let windows = [(true, false), (false, true), (true, true)].map(|(after, before)| {
@@ -85,8 +86,8 @@ pub fn cursor(text: &[u8]) -> usize {
     taken
 }
 
-/// Sees that a statement is made of our words alone: its values are numbered from the first to the last, and there is
-/// nothing that ends a statement or hides a part of it.
+/// Asserts that a statement consists of our own text: its values are numbered from first to last, and nothing ends the
+/// statement or comments out a part of it.
 fn assert_plain(statement: &str) {
     assert!(statement.is_ascii() && ![";", "--", "/*", "\\"].iter().any(|sign| statement.contains(sign)), "{statement}");
     let numbers = statement.split('$').skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()));

@@ -1,10 +1,10 @@
-//! Answers to questions: read models that events keep up to date, and the queries that read them.
+//! Read models that events keep up to date, and the queries that read them.
 //!
-//! Each folder is one question: the row and the pure rule in `mod.rs`, its tables and columns, and its queries.
+//! Each folder answers one question: the row and the pure rule in `mod.rs`, its tables and columns, and its queries.
 //!
-//! Beside them stands what they share: [`model`] says what a read model is, [`columns`] how its rows are stored,
-//! [`querying`] what queries are made of, [`running`] how events get into rows, [`versions`] how a version is built,
-//! replaced and repaired, and [`runner`] does all of it for every read model.
+//! The modules that they share: [`model`] defines a read model, [`columns`] how its rows are stored, [`querying`] the
+//! parts of queries, [`running`] how events are applied to rows, [`versions`] how a version is built, replaced and
+//! repaired. [`runner`] runs all of it for every read model.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

@@ -16,19 +16,21 @@ pub type Keyed<M> = Vec<(<M as ReadModel>::Key, <M as ReadModel>::Row)>;
 
 /// One question, answered by rows that events keep up to date.
 ///
-/// The same rule serves a live version and a rebuild, batches of any size, and the model in memory that tests compare with.
+/// The same rule is used by a live version and a rebuild, for batches of any size, and by the model in memory that
+/// tests compare with.
 pub trait ReadModel: Sized + Send + Sync + 'static {
     /// The name it is stored under. Never renamed.
     const NAME: &'static str;
-    /// Raise it when the rule changes what rows hold, and with the tables, indexes or events; `cargo xtask tidy` sees to the latter.
+    /// Raise it when the rule changes the content of rows, and with the tables, indexes or events; `cargo xtask tidy`
+    /// checks the latter.
     const VERSION: u32;
     /// Statements that create the table of one version, with `{v}` for its number, and the indexes that writing relies on:
     /// those that are unique, and those by which it finds the rows of a group.
     const TABLES: &'static str;
-    /// Statements that create the indexes that only queries need, where they are not there yet. A version that is built gets
-    /// them when its rows are there.
+    /// Statements that create the indexes that only queries need, if they do not exist. A rebuilt version gets them
+    /// after its rows.
     const INDEXES: &'static str;
-    /// The events it is about, by name. A rebuild reads no others.
+    /// The names of the events it uses. A rebuild reads no others.
     fn event_types() -> Vec<&'static str>;
 
     type Key: Column + Copy + Ord + Debug + Send + Sync;
@@ -44,19 +46,19 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
         false
     }
 
-    /// What an event of a project does to the rows: nothing, unless a read model says otherwise.
+    /// Applies an event of a project to the rows. The default has no effect.
     ///
-    /// Like those of the other aggregates it is pure and total, and never refuses a fact. It is called twice for each event,
-    /// to see which rows are needed and to change them, so what it calls must depend on the event alone.
+    /// Like those of the other aggregates it is pure and total, and never refuses a fact. It is called twice for each
+    /// event, to see which rows are needed and to change them, so what it calls must depend on the event alone.
     fn on_project(_event: &ProjectEvent, _recorded: &Recorded, _rows: &mut impl Changes<Self>) {}
 
-    /// What an event of a task does to the rows.
+    /// Applies an event of a task to the rows.
     fn on_task(_event: &TaskEvent, _recorded: &Recorded, _rows: &mut impl Changes<Self>) {}
 
-    /// What an event of a schedule does to the rows.
+    /// Applies an event of a schedule to the rows.
     fn on_schedule(_event: &ScheduleEvent, _recorded: &Recorded, _rows: &mut impl Changes<Self>) {}
 
-    /// What any event does to the rows. For a read model that treats all of them alike.
+    /// Applies any event to the rows. For a read model that treats all of them alike.
     fn on(recorded: &Recorded, rows: &mut impl Changes<Self>) {
         match &recorded.event {
             Event::Project(event) => Self::on_project(event, recorded, rows),
@@ -66,10 +68,10 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
     }
 }
 
-/// What an event may do to rows. [`Needs`] notes which rows that takes, [`Rows`] does it: so a rule says once which rows an
-/// event changes, and what it makes of them.
+/// What an event may do to rows. [`KeysToLoad`] records which rows that takes, [`Rows`] does it: so a rule states once
+/// which rows an event changes, and how.
 pub trait Changes<M: ReadModel> {
-    /// From now on this is the row with this key.
+    /// Replaces the row with this key.
     fn put(&mut self, key: M::Key, row: impl FnOnce() -> M::Row);
 
     /// Changes the row with this key, if there is one.
@@ -84,7 +86,7 @@ pub trait Group: Copy + Ord + Debug + Send + Sync {
     /// The columns that rows are found by. Each has an index in `tables.sql`.
     const COLUMNS: &'static [&'static str];
 
-    /// The column of the table that rows of this group are found by, and what is in it.
+    /// The column by which rows of this group are found, and its value.
     fn found_by(&self) -> (&'static str, Uuid);
 }
 
@@ -114,7 +116,7 @@ pub enum About {
 }
 
 impl About {
-    /// Whether a row about these is one of them.
+    /// Whether a row of this project and task belongs to the group.
     pub(crate) fn includes(self, project_id: Option<ProjectId>, task_id: Option<TaskId>) -> bool {
         match self {
             Self::Project(project) => project_id == Some(project),
@@ -134,20 +136,20 @@ impl Group for About {
     }
 }
 
-/// What a batch of events needs to have at hand.
-pub(crate) struct Needs<M: ReadModel> {
-    /// The rows that are changed by their keys: what they are now has to be read.
+/// The rows that a batch of events needs.
+pub(crate) struct KeysToLoad<M: ReadModel> {
+    /// The rows that are changed by their keys: they must be loaded first.
     pub(crate) keys: BTreeSet<M::Key>,
-    /// The rows that are put: what they were does not matter.
+    /// The rows that are replaced: their previous content is not needed.
     pub(crate) put: BTreeSet<M::Key>,
     pub(crate) groups: BTreeSet<M::Group>,
 }
 
-impl<M: ReadModel> Needs<M> {
+impl<M: ReadModel> KeysToLoad<M> {
     pub(crate) fn of<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Self {
-        let mut needs = Self { keys: BTreeSet::new(), put: BTreeSet::new(), groups: BTreeSet::new() };
-        events.into_iter().for_each(|event| M::on(event, &mut needs));
-        needs
+        let mut to_load = Self { keys: BTreeSet::new(), put: BTreeSet::new(), groups: BTreeSet::new() };
+        events.into_iter().for_each(|event| M::on(event, &mut to_load));
+        to_load
     }
 
     /// Whether nothing is changed.
@@ -162,7 +164,7 @@ impl<M: ReadModel> Needs<M> {
     }
 }
 
-impl<M: ReadModel> Changes<M> for Needs<M> {
+impl<M: ReadModel> Changes<M> for KeysToLoad<M> {
     fn put(&mut self, key: M::Key, _: impl FnOnce() -> M::Row) {
         self.put.insert(key);
     }
@@ -176,7 +178,7 @@ impl<M: ReadModel> Changes<M> for Needs<M> {
     }
 }
 
-/// Rows in memory, folded by the rule. With nothing loaded it is the whole read model, as tests use it.
+/// Rows in memory, folded by the rule. If nothing is loaded, it is the whole read model, as tests use it.
 #[derive(Debug, Clone)]
 pub struct Rows<M: ReadModel> {
     rows: BTreeMap<M::Key, M::Row>,
@@ -195,12 +197,12 @@ impl<M: ReadModel> Rows<M> {
         Self { rows: rows.into_iter().collect(), touched: BTreeSet::new() }
     }
 
-    /// Takes an event in.
+    /// Applies an event.
     pub fn apply(&mut self, event: &Recorded) {
         M::on(event, self);
     }
 
-    /// Takes in what an event means for rows as members of its group, and nothing that it means for rows by their keys.
+    /// Applies the effect of an event on members of its group, without its effect on rows by their keys.
     pub(crate) fn apply_to_members(&mut self, event: &Recorded) {
         M::on(event, &mut Members(self));
     }
@@ -210,7 +212,7 @@ impl<M: ReadModel> Rows<M> {
         &self.rows
     }
 
-    /// What must be written: rows that an event touched. No event removes a row: what is deleted is hidden.
+    /// The rows to write: those that an event touched. No event removes a row: deleted objects are hidden.
     pub(crate) fn into_changed(mut self) -> Keyed<M> {
         self.touched.iter().filter_map(|key| self.rows.remove_entry(key)).collect()
     }

@@ -26,7 +26,7 @@ pub fn for_each(what: &mut impl ForEach) {
 #[cfg(test)]
 mod tests {
     use super::{ForEach, for_each};
-    use crate::model::{Needs, ReadModel};
+    use crate::model::{KeysToLoad, ReadModel};
     use crate::testing::goldens;
     use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ mod tests {
     impl ForEach for Compared {
         fn read_model<M: ReadModel>(&mut self) {
             let goldens = goldens();
-            let changes_something = goldens.iter().filter(|event| !Needs::<M>::of([*event]).is_empty());
+            let changes_something = goldens.iter().filter(|event| !KeysToLoad::<M>::of([*event]).is_empty());
             let have_an_effect: BTreeSet<_> = changes_something.map(|event| event.event.name()).collect();
             assert_eq!(have_an_effect, M::event_types().into_iter().collect(), "{}", M::NAME);
             self.0 += 1;
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn the_events_that_a_read_model_is_about_are_those_that_change_its_rows() {
+    fn a_read_model_uses_exactly_the_events_that_change_its_rows() {
         let mut compared = Compared::default();
         for_each(&mut compared);
         assert!(compared.0 > 0, "no read model was compared");

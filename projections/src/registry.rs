@@ -1,4 +1,4 @@
-//! The versions of every read model: which one is live, which is being built, which is kept.
+//! The versions of every read model: the live one, those being built, and the retained one.
 
 use crate::model::ReadModel;
 use chrono::{DateTime, Utc};
@@ -6,16 +6,16 @@ use domain::ids::derived;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, PgPool, Row};
 
-/// What a version is there for.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionState {
-    /// It catches up beside the live one.
+    /// It catches up while another one is live.
     Building,
     /// It answers queries.
     Live,
-    /// It is kept for going back.
+    /// It is retained for a rollback.
     Old,
-    /// It was kept, and catches up to be live again.
+    /// It was retained, and catches up to become live again.
     Returning,
     /// It is built to be compared with the live one, and dropped.
     Checking,
@@ -42,7 +42,7 @@ pub struct Version {
     pub last_error: Option<String>,
     pub started_at: DateTime<Utc>,
     pub live_since: Option<DateTime<Utc>>,
-    /// Whether the log holds the event that it was at when it came to its position. If not, its rows are of another history.
+    /// Whether the log contains the event at the version's position. If not, its rows are of another history.
     pub of_this_log: bool,
 }
 
@@ -56,7 +56,7 @@ macro_rules! of_this_log {
     };
 }
 
-/// Whether a version is of this log, as an expression about a row of `milepost.projections`.
+/// Whether a version belongs to this log, as an SQL expression on a row of `milepost.projections`.
 pub(crate) const OF_THIS_LOG: &str = of_this_log!();
 
 /// The columns that [`read`] reads, in its order.
@@ -66,7 +66,7 @@ pub(crate) const COLUMNS: &str = concat!(
     of_this_log!()
 );
 
-/// How far a live version is.
+/// The position of a live version.
 #[derive(sqlx::FromRow)]
 pub(crate) struct LivePosition {
     pub(crate) name: String,
@@ -107,7 +107,7 @@ pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
         dead_letters: row.try_get(6)?,
         target: row.try_get(7)?,
         events_done: row.try_get(8)?,
-        // It fades while nothing moves.
+        // It decays while nothing is applied.
         rate: rate * (-seconds_ago / RATE_OVER_SECONDS).exp(),
         last_error: row.try_get(11)?,
         started_at: row.try_get(12)?,
@@ -116,7 +116,7 @@ pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
     })
 }
 
-/// What the rows of a read model depend on: its tables, the events it is about, and its rule.
+/// What the rows of a read model depend on: its tables, the events it uses, and its rule.
 pub fn shape<M: ReadModel>() -> String {
     derived(&["shape", M::NAME, &M::VERSION.to_string(), M::TABLES, M::INDEXES, &M::event_types().join(",")]).to_string()
 }
@@ -126,14 +126,14 @@ pub(crate) fn rules<M: ReadModel>() -> i32 {
     i32::try_from(M::VERSION).unwrap_or(i32::MAX)
 }
 
-/// How the rules of this program fit what is stored of a read model.
+/// How the rules of this program relate to the stored versions of a read model.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fit {
     /// The live version is of these rules.
     Ours(Version),
-    /// It is to be built with these rules: what is live has older ones or is of another log, or nothing is live.
+    /// It must be built with these rules: the live version has older ones or belongs to another log, or none is live.
     ToBuild,
-    /// These rules were live and somebody went back, or a newer program has built it.
+    /// These rules were live and were rolled back, or a newer program has built it.
     NotOurs(Version),
 }
 
@@ -169,22 +169,23 @@ pub async fn live(pool: &PgPool, name: &str) -> Result<Option<Version>, Error> {
     sqlx::query(&sql).bind(name).fetch_optional(pool).await?.as_ref().map(read).transpose()
 }
 
-/// The lease of whoever keeps a version of this shape up to date.
+/// The lease of the node that keeps a version of this shape up to date.
 pub(crate) fn lease(name: &str, shape: &str) -> String {
     format!("projection/{name}/{shape}")
 }
 
-/// How far the live version is, if somebody keeps it up to date.
-pub(crate) async fn kept_position(pool: &PgPool, name: &str) -> Result<Option<i64>, Error> {
+/// The position of the live version, if a node keeps it up to date.
+pub(crate) async fn maintained_position(pool: &PgPool, name: &str) -> Result<Option<i64>, Error> {
     let Some(live) = live(pool, name).await? else { return Ok(None) };
-    let kept: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND expires_at > clock_timestamp())")
-        .bind(lease(name, &live.shape))
-        .fetch_one(pool)
-        .await?;
-    Ok(kept.then_some(live.position))
+    let is_maintained: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND expires_at > clock_timestamp())")
+            .bind(lease(name, &live.shape))
+            .fetch_one(pool)
+            .await?;
+    Ok(is_maintained.then_some(live.position))
 }
 
-/// How far the live versions are, and whether they are of this log.
+/// The positions of the live versions, and whether they belong to this log.
 pub(crate) async fn live_positions(pool: &PgPool) -> Result<Vec<LivePosition>, Error> {
     let sql = format!("SELECT name, version, position, {OF_THIS_LOG} AS of_this_log FROM milepost.projections WHERE state = 'live'");
     sqlx::query_as(&sql).fetch_all(pool).await
@@ -200,7 +201,7 @@ pub(crate) async fn content<M: ReadModel>(connection: &mut PgConnection, version
     .await
 }
 
-/// How far a durable subscriber of the log is.
+/// The position of a durable subscriber of the log.
 pub async fn checkpoint(pool: &PgPool, name: &str) -> Result<Option<i64>, Error> {
     sqlx::query_scalar("SELECT position FROM milepost.checkpoints WHERE name = $1").bind(name).fetch_optional(pool).await
 }
@@ -237,7 +238,7 @@ mod tests {
         for older in [version(Live, "other", 1), version(Live, "other", 2)] {
             assert_eq!(Fit::of(std::slice::from_ref(&older), "ours", 2), Fit::ToBuild);
             assert_eq!(Fit::of(&[older.clone(), version(Building, "ours", 2)], "ours", 2), Fit::ToBuild);
-            // Somebody went back on purpose.
+            // A rollback on purpose.
             assert_eq!(Fit::of(&[older.clone(), version(Old, "ours", 2)], "ours", 2), Fit::NotOurs(older));
         }
         assert_eq!(Fit::of(&[Version { of_this_log: false, ..ours }], "ours", 2), Fit::ToBuild, "its rows are not this log's");

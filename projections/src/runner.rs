@@ -3,9 +3,9 @@
 use crate::model::ReadModel;
 use crate::models::{ForEach, for_each};
 use crate::registry::{self, Fit, Version, VersionState};
-use crate::running::apply::{ApplyError, Batch, last_of, take_in};
-use crate::running::works::{Fence, RETRY_PAUSE, Works};
-use crate::versions::builder::{self, Comparison, Rebuilt, Returned, Tell};
+use crate::running::apply::{ApplyError, Batch, apply_batch, last_of};
+use crate::running::run_context::{Fence, RETRY_PAUSE, RunContext};
+use crate::versions::builder::{self, Comparison, OnProgress, Rebuilt, RolledBack};
 use crate::versions::dead_letters::{self, Retried, RetryError, Skip};
 use crate::versions::error::BuildError;
 use crate::versions::lifecycle;
@@ -19,16 +19,17 @@ use uuid::Uuid;
 
 /// Most events in one batch of a live version.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
-/// How long a position may stay unwritten behind which there is nothing that the read model is about. Other nodes, and those
-/// who list versions, see it so much later.
-pub const NOTE_AFTER: Duration = Duration::from_millis(25);
-/// Most rows in memory at once that are changed only as members of a group, such as the tasks of a project that is deleted.
+/// How long a position may stay unwritten if no event before it concerns the read model. Other nodes, and the list of
+/// versions, see it with this delay.
+pub const WRITE_POSITION_AFTER: Duration = Duration::from_millis(25);
+/// Most rows in memory at once of those that are changed only as members of a group, such as the tasks of a project
+/// that is deleted.
 pub const GROUP_ROWS_MAX: usize = 500;
-/// Shortest time from one batch that was not full to the next, unless somebody on this node waits for the read model: what a
-/// batch costs is shared by its events. Under load this takes a seventh off what a command costs in all.
+/// Shortest time from one batch that was not full to the next, unless a request on this node waits for the read model:
+/// the cost of a batch is shared by its events. Under load this saves a seventh of the total cost of a command.
 pub const BATCH_GAP: Duration = Duration::from_millis(10);
-/// How often a node that cannot keep what is live looks whether it can by now.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often a node that cannot keep the live version up to date checks again.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Every read model, in the order in which they are listed.
 pub fn all() -> Vec<Arc<dyn Projection>> {
@@ -45,7 +46,7 @@ impl ForEach for All {
     }
 }
 
-/// A read model, whatever its rows are.
+/// A read model of any type of row.
 #[async_trait]
 pub trait Projection: Send + Sync {
     fn name(&self) -> &'static str;
@@ -53,7 +54,7 @@ pub trait Projection: Send + Sync {
     /// The hash of its rules and tables, as versions carry it.
     fn shape(&self) -> String;
 
-    /// How the rules of this program fit the stored versions.
+    /// How the rules of this program relate to the stored versions.
     fn fit(&self, versions: &[Version]) -> Fit;
 
     /// The lease of the node that keeps it up to date. Programs with other rules keep other versions.
@@ -61,32 +62,39 @@ pub trait Projection: Send + Sync {
         registry::lease(self.name(), &self.shape())
     }
 
-    /// Makes sure that there is a version to read from, where nothing has happened yet.
-    async fn prepare(&self, works: &Works) -> Result<(), sqlx::Error>;
+    /// Creates the first version if the log is empty.
+    async fn prepare(&self, context: &RunContext) -> Result<(), sqlx::Error>;
 
-    /// Keeps the live version up to date while the lease is held; one of older rules is replaced first. Never returns.
-    async fn run(&self, works: &Works, lease: watch::Receiver<Option<i64>>);
+    /// Keeps the live version up to date while the lease is held; a version with older rules is replaced first. Never
+    /// returns.
+    async fn run(&self, context: &RunContext, lease: watch::Receiver<Option<i64>>);
 
     /// Brings the live version up to a position, for programs that do not run on.
-    async fn catch_up(&self, works: &Works, until: i64) -> Result<(), BuildError>;
+    async fn catch_up(&self, context: &RunContext, until: i64) -> Result<(), BuildError>;
 
     /// Builds a new version beside the live one and switches to it.
-    async fn rebuild(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError>;
+    async fn rebuild(&self, context: &RunContext, on_progress: OnProgress<'_>) -> Result<Rebuilt, BuildError>;
 
     /// Brings the version that was live before up to date, and switches back to it.
-    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Returned, BuildError>;
+    async fn roll_back(&self, context: &RunContext, on_progress: OnProgress<'_>) -> Result<RolledBack, BuildError>;
 
-    /// Drops what is being built, and leaves a version that was to be live again as it was kept. How many there were.
+    /// Drops versions being built, and retains a version that was to become live again. Returns how many there were.
     async fn cancel(&self, pool: &PgPool) -> Result<usize, sqlx::Error>;
 
-    /// Drops the version that is kept for going back. How many there were.
+    /// Drops the version that is retained for a rollback. Returns how many there were.
     async fn drop_old(&self, pool: &PgPool) -> Result<usize, sqlx::Error>;
 
     /// Builds a version and compares it with the live one at one position. Nothing is switched.
-    async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError>;
+    async fn verify(&self, context: &RunContext, on_progress: OnProgress<'_>) -> Result<Comparison, BuildError>;
 
-    /// Takes in what is parked of an aggregate; with `skip_first`, without its first event.
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<Retried, RetryError>;
+    /// Applies the parked events of an aggregate; with `skip_first`, without the first.
+    async fn retry(
+        &self,
+        context: &RunContext,
+        aggregate: Uuid,
+        skip_first: Option<Skip<'_>>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Retried, RetryError>;
 }
 
 struct Of<M>(PhantomData<M>);
@@ -106,23 +114,23 @@ impl<M: ReadModel> Projection for Of<M> {
         Fit::of(&ours, &self.shape(), registry::rules::<M>())
     }
 
-    async fn prepare(&self, works: &Works) -> Result<(), sqlx::Error> {
-        // Where the log holds something already, an empty page would be a lie: the version is built first.
-        if works.log.head_now() == 0 {
-            lifecycle::ensure_live::<M>(&works.pool).await?;
+    async fn prepare(&self, context: &RunContext) -> Result<(), sqlx::Error> {
+        // If the log has events, an empty page would be wrong: the version is built first.
+        if context.log.head_now() == 0 {
+            lifecycle::ensure_live::<M>(&context.pool).await?;
         }
         Ok(())
     }
 
-    async fn run(&self, works: &Works, mut lease: watch::Receiver<Option<i64>>) {
+    async fn run(&self, context: &RunContext, mut lease: watch::Receiver<Option<i64>>) {
         loop {
             let held = lease.wait_for(Option::is_some).await.map(|epoch| *epoch);
             let Ok(Some(epoch)) = held else { return };
-            let works = Works { fence: Some(Fence { lease: self.lease(), epoch }), ..works.clone() };
-            let mut generation = works.log.generation();
+            let context = RunContext { fence: Some(Fence { lease: self.lease(), epoch }), ..context.clone() };
+            let mut generation = context.log.generation();
             let now = *generation.borrow_and_update();
             tokio::select! {
-                result = tend::<M>(&works, now) => {
+                result = update_live::<M>(&context, now) => {
                     if let Err(error) = result {
                         tracing::warn!(projection.name = M::NAME, %error, "failed to update a read model; retrying");
                         tokio::time::sleep(RETRY_PAUSE).await;
@@ -135,59 +143,66 @@ impl<M: ReadModel> Projection for Of<M> {
         }
     }
 
-    async fn catch_up(&self, works: &Works, until: i64) -> Result<(), BuildError> {
-        let generation = *works.log.generation().borrow();
-        let mut live = lifecycle::ensure_live::<M>(&works.pool).await?;
+    async fn catch_up(&self, context: &RunContext, until: i64) -> Result<(), BuildError> {
+        let generation = *context.log.generation().borrow();
+        let mut live = lifecycle::ensure_live::<M>(&context.pool).await?;
         while live.position < until {
-            let facts = works.log.after(live.position, works.batch).await.map_err(BuildError::Log)?;
+            let facts = context.log.after(live.position, context.batch).await.map_err(BuildError::Log)?;
             let Some(last) = facts.last().map(|fact| fact.position) else { break };
             let batch = Batch { from: live.position, to: last, facts: &facts, passed: 0, last: last_of(&facts) };
-            take_in::<M>(works, live.version, batch).await?;
+            apply_batch::<M>(context, live.version, batch).await?;
             live.position = last;
         }
-        works.progress.set(M::NAME, generation, live.position);
+        context.progress.set(M::NAME, generation, live.position);
         Ok(())
     }
 
-    async fn rebuild(&self, works: &Works, tell: Tell<'_>) -> Result<Rebuilt, BuildError> {
-        builder::rebuild::<M>(works, tell).await
+    async fn rebuild(&self, context: &RunContext, on_progress: OnProgress<'_>) -> Result<Rebuilt, BuildError> {
+        builder::rebuild::<M>(context, on_progress).await
     }
 
-    async fn go_back(&self, works: &Works, tell: Tell<'_>) -> Result<Returned, BuildError> {
-        builder::go_back::<M>(works, tell).await
+    async fn roll_back(&self, context: &RunContext, on_progress: OnProgress<'_>) -> Result<RolledBack, BuildError> {
+        builder::roll_back::<M>(context, on_progress).await
     }
 
     async fn cancel(&self, pool: &PgPool) -> Result<usize, sqlx::Error> {
-        Ok(lifecycle::drop_all::<M>(pool, VersionState::Building).await? + lifecycle::leave_be::<M>(pool).await?)
+        Ok(lifecycle::drop_all::<M>(pool, VersionState::Building).await? + lifecycle::stop_resuming::<M>(pool).await?)
     }
 
     async fn drop_old(&self, pool: &PgPool) -> Result<usize, sqlx::Error> {
         lifecycle::drop_all::<M>(pool, VersionState::Old).await
     }
 
-    async fn verify(&self, works: &Works, tell: Tell<'_>) -> Result<Comparison, BuildError> {
-        builder::verify::<M>(works, tell).await
+    async fn verify(&self, context: &RunContext, on_progress: OnProgress<'_>) -> Result<Comparison, BuildError> {
+        builder::verify::<M>(context, on_progress).await
     }
 
-    async fn retry(&self, works: &Works, aggregate: Uuid, skip_first: Option<Skip<'_>>, tell: Tell<'_>) -> Result<Retried, RetryError> {
-        dead_letters::retry::<M>(works, aggregate, skip_first, tell).await
+    async fn retry(
+        &self,
+        context: &RunContext,
+        aggregate: Uuid,
+        skip_first: Option<Skip<'_>>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Retried, RetryError> {
+        dead_letters::retry::<M>(context, aggregate, skip_first, on_progress).await
     }
 }
 
-/// Returns when a lease is no longer held as it was.
+/// Returns when the lease is no longer held at this epoch.
 async fn lost(lease: &mut watch::Receiver<Option<i64>>, epoch: i64) {
     let _ = lease.wait_for(|now| *now != Some(epoch)).await;
 }
 
-/// Does what there is to do for what is live, until that changes or the fence closes. All that it reads is of one generation.
-async fn tend<M: ReadModel>(works: &Works, generation: u64) -> Result<(), BuildError> {
-    match lifecycle::fit::<M>(works).await? {
-        Fit::Ours(live) => keep_up::<M>(works, &live, generation).await,
+/// Does the work for the live version, until another one is live or the fence closes. All its reads are of one
+/// generation.
+async fn update_live<M: ReadModel>(context: &RunContext, generation: u64) -> Result<(), BuildError> {
+    match lifecycle::fit::<M>(context).await? {
+        Fit::Ours(live) => keep_up::<M>(context, &live, generation).await,
         Fit::ToBuild => {
             tracing::info!(projection.name = M::NAME, "building a version with the rules of this program");
-            let built = match builder::rebuild::<M>(works, &|_| {}).await {
+            let built = match builder::rebuild::<M>(context, &|_| {}).await {
                 Err(BuildError::Busy) => {
-                    works.pulse.idle(tokio::time::sleep(LOOK_AGAIN)).await;
+                    context.heartbeat.idle(tokio::time::sleep(CHECK_EVERY)).await;
                     return Ok(());
                 }
                 built => built?,
@@ -197,35 +212,35 @@ async fn tend<M: ReadModel>(works: &Works, generation: u64) -> Result<(), BuildE
         }
         Fit::NotOurs(live) => {
             tracing::debug!(projection.name = M::NAME, projection.version = live.version, "the live version was built by other rules");
-            works.pulse.idle(tokio::time::sleep(LOOK_AGAIN)).await;
+            context.heartbeat.idle(tokio::time::sleep(CHECK_EVERY)).await;
             Ok(())
         }
     }
 }
 
-/// Follows the log with the live version, until another version becomes live or the fence closes. Where a batch holds nothing
-/// that the read model is about, only the position changes; it is written with what comes next, or a moment later.
-async fn keep_up<M: ReadModel>(works: &Works, live: &Version, generation: u64) -> Result<(), BuildError> {
+/// Follows the log with the live version, until another version becomes live or the fence closes. If a batch has no
+/// event for the read model, only the position changes; it is written with the next batch, or after a short delay.
+async fn keep_up<M: ReadModel>(context: &RunContext, live: &Version, generation: u64) -> Result<(), BuildError> {
     let (version, types) = (live.version, M::event_types());
     let (mut written, mut position) = (live.position, live.position);
     let (mut unwritten_since, mut passed, mut read) = (None, 0, None);
-    let _kept = works.progress.keep(M::NAME, version);
-    works.progress.set(M::NAME, generation, position);
-    let mut head = works.log.head();
+    let _guard = context.progress.maintain(M::NAME, version);
+    context.progress.set(M::NAME, generation, position);
+    let mut head = context.log.head();
     let lag = metrics::gauge!("milepost_projection_lag_events", "projection" => M::NAME);
     let mut taken_at = None::<Instant>;
     loop {
         if let Some(gap) = taken_at.take().and_then(|at| BATCH_GAP.checked_sub(at.elapsed())) {
-            works.progress.rest(gap, |name| name == M::NAME).await;
+            context.progress.pause(gap, |name| name == M::NAME).await;
         }
-        let facts = works.log.after(position, works.batch).await.map_err(BuildError::Log)?;
-        let due = unwritten_since.is_some_and(|since: Instant| since.elapsed() >= NOTE_AFTER);
+        let facts = context.log.after(position, context.batch).await.map_err(BuildError::Log)?;
+        let due = unwritten_since.is_some_and(|since: Instant| since.elapsed() >= WRITE_POSITION_AFTER);
         let last = facts.last().map_or(position, |fact| fact.position);
         read = last_of(&facts).or(read);
         if facts.is_empty() && !due {
             lag.set(0.0);
-            let patience = if unwritten_since.is_some() { NOTE_AFTER } else { Duration::MAX };
-            if let Ok(Err(_)) = works.pulse.idle(tokio::time::timeout(patience, head.wait_for(|head| *head > position))).await {
+            let timeout = if unwritten_since.is_some() { WRITE_POSITION_AFTER } else { Duration::MAX };
+            if let Ok(Err(_)) = context.heartbeat.idle(tokio::time::timeout(timeout, head.wait_for(|head| *head > position))).await {
                 return Ok(());
             }
             continue;
@@ -233,9 +248,9 @@ async fn keep_up<M: ReadModel>(works: &Works, live: &Version, generation: u64) -
         if due || facts.iter().any(|fact| types.contains(&fact.event_type.as_str())) {
             let started = Instant::now();
             let batch = Batch { from: written, to: last, facts: &facts, passed, last: read };
-            let taking = take_in::<M>(works, version, batch);
-            taken_at = (facts.len() < works.batch).then_some(started);
-            match showing_lag(taking, position, &mut head, &lag).await {
+            let applying = apply_batch::<M>(context, version, batch);
+            taken_at = (facts.len() < context.batch).then_some(started);
+            match showing_lag(applying, position, &mut head, &lag).await {
                 Ok(()) => (written, unwritten_since, passed) = (last, None, 0),
                 // Another version became live, or another node holds the lease: look again.
                 Err(ApplyError::Fenced) => {
@@ -250,14 +265,14 @@ async fn keep_up<M: ReadModel>(works: &Works, live: &Version, generation: u64) -
             passed += facts.len();
         }
         position = last;
-        works.pulse.beat();
-        works.progress.set(M::NAME, generation, position);
+        context.heartbeat.beat();
+        context.progress.set(M::NAME, generation, position);
         lag.set((*head.borrow() - position).max(0) as f64);
         metrics::counter!("milepost_projection_events_total", "projection" => M::NAME).increment(facts.len() as u64);
     }
 }
 
-/// Shows how far behind the log a position is while something is done: it may take long, or never end.
+/// Reports the lag of a position while the work runs: it may take long, or never end.
 async fn showing_lag<T>(work: impl Future<Output = T>, position: i64, head: &mut watch::Receiver<i64>, lag: &metrics::Gauge) -> T {
     tokio::pin!(work);
     loop {

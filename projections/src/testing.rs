@@ -1,4 +1,4 @@
-//! Events as the log gives them, written as they are stored, and rows folded from them.
+//! Events as the log returns them, written as they are stored, and rows folded from them.
 
 use crate::model::{ReadModel, Rows};
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ pub(crate) const TASK: Uuid = Uuid::from_u128(0x7A51);
 pub(crate) const OTHER_TASK: Uuid = Uuid::from_u128(0x7A52);
 pub(crate) const SCHEDULE: Uuid = Uuid::from_u128(0x5C01);
 
-/// What happened, one thing after the other, a minute apart.
+/// A sequence of events, a minute apart.
 #[derive(Default)]
 pub(crate) struct Story {
     events: Vec<Recorded>,
@@ -40,7 +40,7 @@ impl Story {
         self.then(AggregateType::Schedule, SCHEDULE, name, body, None)
     }
 
-    /// Then this happened; `project` is what the metadata name.
+    /// Appends an event; `project` is the one in its metadata.
     pub(crate) fn then(mut self, kind: AggregateType, id: Uuid, name: &str, body: Value, project: Option<ProjectId>) -> Self {
         let (event_version, payload) = (Event::newest_version(name).to_string(), json!({ name: body }).to_string());
         let event = Event::decode(kind.word(), name, &event_version, &payload).expect("it reads as a stored event");
@@ -48,7 +48,7 @@ impl Story {
         self
     }
 
-    /// An event as the log gives it after all that; `project` is what the metadata name.
+    /// An event as the log returns it after these; `project` is the one in its metadata.
     fn recorded(&self, id: Uuid, event: Event, project: Option<ProjectId>) -> Recorded {
         let position = self.events.len() as i64 + 1;
         let version = self.events.iter().filter(|event| event.aggregate_id == id).count() as i64 + 1;
@@ -79,7 +79,7 @@ impl Story {
         self.rows::<M>().rows().get(&key).cloned()
     }
 
-    /// The last thing that happened.
+    /// The last event.
     pub(crate) fn last(&self) -> &Recorded {
         self.events.last().expect("something happened")
     }
@@ -100,7 +100,7 @@ pub(crate) fn goldens() -> Vec<Recorded> {
     files.map(golden).collect()
 }
 
-/// The moment of the event at a position.
+/// The time of the event at a position.
 pub(crate) fn minute(position: i64) -> DateTime<Utc> {
     at("2031-03-01T12:00:00Z") + chrono::TimeDelta::minutes(position)
 }

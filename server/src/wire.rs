@@ -22,9 +22,9 @@ use infrastructure::leases::{LeaseKeeper, PROGRESS_WITHIN};
 use infrastructure::postgres::{Database, Pools, STATEMENT_WITHIN};
 use projections::registry::{self, Fit};
 use projections::runner::{self, BATCH_EVENTS_MAX, GROUP_ROWS_MAX};
+use projections::running::heartbeat::Heartbeat;
 use projections::running::progress::Progress;
-use projections::running::pulse::Pulse;
-use projections::running::works::Works;
+use projections::running::run_context::RunContext;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub struct Core {
     pub database: Database,
     pub log: Arc<PostgresEventLog>,
     pub application: Arc<Application>,
-    pub works: Works,
+    pub run_context: RunContext,
 }
 
 impl Core {
@@ -81,22 +81,22 @@ impl Core {
         let log = PostgresEventLog::open(database.clone()).await?;
         let log = Arc::new(log);
         let application = Arc::new(Application::new(log.clone(), clock, Arc::new(TimeOrderedIds)));
-        let works = Works {
+        let run_context = RunContext {
             pool: database.projector.clone(),
             log: Arc::new(ProjectionLog(Arc::clone(&log))),
             progress: Arc::new(Progress::of(runner::all().iter().map(|projection| projection.name()), log.generation())),
             batch: BATCH_EVENTS_MAX,
             group_rows: GROUP_ROWS_MAX,
-            pulse: Pulse::default(),
+            heartbeat: Heartbeat::default(),
             fence: None,
         };
-        Ok(Self { database, log, application, works })
+        Ok(Self { database, log, application, run_context })
     }
 
     /// Makes the read models of a log that holds nothing yet. Those of a longer one are built once a node serves.
     pub async fn prepare(&self) -> Result<(), Failure> {
         for projection in runner::all() {
-            projection.prepare(&self.works).await.map_err(|error| Failure::of_database("failed to prepare a read model", &error))?;
+            projection.prepare(&self.run_context).await.map_err(|error| Failure::of_database("failed to prepare a read model", &error))?;
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Node {
             services: Arc::new(Services {
                 application: Arc::clone(&core.application),
                 pool: core.database.service.clone(),
-                progress: Arc::clone(&core.works.progress),
+                progress: Arc::clone(&core.run_context.progress),
                 limits: limits(settings),
                 relay: Arc::new(RelayProgress { pool: core.database.service.clone(), configured }),
             }),
@@ -221,10 +221,10 @@ async fn upkeep(health: Arc<NodeHealth>) {
 fn start_projections(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
     for projection in runner::all() {
         let lease = leases.want_by_progress(projection.lease(), PROGRESS_WITHIN);
-        let works = Works { pulse: Pulse::of(lease.signs), ..core.works.clone() };
-        workers.spawn(async move { projection.run(&works, lease.held).await });
+        let run_context = RunContext { heartbeat: Heartbeat::of(lease.signs), ..core.run_context.clone() };
+        workers.spawn(async move { projection.run(&run_context, lease.held).await });
     }
-    let (progress, pool) = (Arc::clone(&core.works.progress), core.database.worker.clone());
+    let (progress, pool) = (Arc::clone(&core.run_context.progress), core.database.worker.clone());
     workers.spawn(async move { progress.follow(&pool).await });
 }
 
@@ -250,7 +250,7 @@ fn start_reactions(
 fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
     let lease = leases.want_by_progress(deadline_scheduler::LEASE, SCHEDULER_PROGRESS_WITHIN);
     let application = Arc::clone(&core.application);
-    let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.works.progress) };
+    let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.run_context.progress) };
     workers.spawn(async move { deadline_scheduler::run(&application, &deadlines, lease.held, &lease.signs).await });
 }
 

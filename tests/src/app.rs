@@ -102,7 +102,7 @@ impl TestApp {
 
     /// Waits until every read model has seen everything.
     pub async fn settled(&self) {
-        let progress = &self.core().works.progress;
+        let progress = &self.core().run_context.progress;
         let names: Vec<_> = progress.all().into_iter().map(|(name, _)| name).collect();
         progress.reached(&names, self.head(), crate::wait::PATIENCE).await.expect("read models keep up");
     }

@@ -61,7 +61,7 @@ pub(super) async fn filled(stand: &Stand, url: &str, events: usize) -> Result<Fi
     let filled = filling::tasks(url, events).await?;
     let core = stand.core(url).await?;
     for projection in all() {
-        named(projection.name())?.rebuild(&core.works, &|_| {}).await?;
+        named(projection.name())?.rebuild(&core.run_context, &|_| {}).await?;
     }
     core.close().await;
     connect(url, 1).await?.execute("VACUUM ANALYZE").await?;

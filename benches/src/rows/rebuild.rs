@@ -31,10 +31,10 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Row>> {
     for _ in 0..stand.sizes.pairs {
         stand.settle().await?;
         let started = Instant::now();
-        let built = projection.rebuild(&core.works, &|_| {}).await?;
+        let built = projection.rebuild(&core.run_context, &|_| {}).await?;
         let our_rate = built.events as f64 / started.elapsed().as_secs_f64();
         // What is kept for going back would only fill the disk here.
-        projection.drop_old(&core.works.pool).await?;
+        projection.drop_old(&core.run_context.pool).await?;
         stand.settle().await?;
         pairs.add(our_rate, read(&core.database.worker).await?);
     }

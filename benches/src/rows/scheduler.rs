@@ -87,14 +87,14 @@ async fn fire(stand: &Stand, schedules: usize) -> Result<(f64, f64)> {
     let clock = Arc::new(HandClock(watch::Sender::new(begin)));
     let core = stand.core_at(&url, clock.clone()).await?;
     let model = named(Schedules::NAME)?;
-    model.rebuild(&core.works, &|_| {}).await?;
+    model.rebuild(&core.run_context, &|_| {}).await?;
     let pool = connect(&url, 1).await?;
     pool.execute("VACUUM ANALYZE").await?;
     core.close().await;
     settled(&pool).await?;
 
     let core = stand.core_at(&url, clock.clone()).await?;
-    model.prepare(&core.works).await?;
+    model.prepare(&core.run_context).await?;
     let before = rows_read(&pool).await?;
     stand.settle().await?;
     let micros = run(stand, &core, &clock, moment).await?;
@@ -114,13 +114,13 @@ async fn run(stand: &Stand, core: &Core, clock: &HandClock, moment: impl Fn(usiz
         .execute(&core.database.worker)
         .await?;
     let (_held, lease) = watch::channel(Some(1));
-    let (works, model, kept) = (core.works.clone(), named(Schedules::NAME)?, lease.clone());
-    let keeping = tokio::spawn(async move { model.run(&works, kept).await });
-    let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.works.progress) };
+    let (run_context, model, kept) = (core.run_context.clone(), named(Schedules::NAME)?, lease.clone());
+    let keeping = tokio::spawn(async move { model.run(&run_context, kept).await });
+    let deadlines = ScheduleDeadlines { pool: core.database.worker.clone(), progress: Arc::clone(&core.run_context.progress) };
     let application = Arc::clone(&core.application);
     let ticking = tokio::spawn(async move { deadline_scheduler::run(&application, &deadlines, lease, &watch::Sender::new(())).await });
-    let mut read = core.works.progress.watch(Schedules::NAME).context("the read model is followed")?;
-    let begun = *core.works.log.head().borrow();
+    let mut read = core.run_context.progress.watch(Schedules::NAME).context("the read model is followed")?;
+    let begun = *core.run_context.log.head().borrow();
     tokio::time::timeout(PATIENCE, read.wait_for(|position| *position >= Some(begun))).await??;
 
     let (ours, postgres) = (Counted::Process(i32::try_from(std::process::id())?).start()?, stand.postgres().await?.start()?);

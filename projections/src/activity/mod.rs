@@ -1,4 +1,4 @@
-//! What happened to a thing, in words for people?
+//! The history of an object, as sentences for people.
 //!
 //! One row for each event of any aggregate. The full data of an event stays in the log and is read from there.
 
@@ -23,7 +23,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Activity;
 
-/// One thing that happened.
+/// One event in a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivityRow {
     pub position: i64,

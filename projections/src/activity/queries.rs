@@ -1,4 +1,4 @@
-//! Questions about events: the log itself, and the history of one thing.
+//! Queries of events: the log itself, and the history of one object.
 
 use super::summary;
 use crate::querying::error::QueryError;
@@ -12,7 +12,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
-/// Which events are wanted. Everything given must hold.
+/// Which events are listed. All given conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventFilter {
     pub types: Option<Vec<String>>,
@@ -82,7 +82,7 @@ async fn page(mut query: QueryBuilder<'static, Postgres>, reads: &impl Reads, li
     Ok(EventPage { rows, has_next: found.len() > limit })
 }
 
-/// What reads the events after a position.
+/// The statement that reads the events after a position.
 pub(crate) fn events_statement(workspace: Option<WorkspaceId>, filter: &EventFilter, after: i64) -> QueryBuilder<'static, Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {EVENT} FROM milepost.events e WHERE e.position > "));
     query.push_bind(after).push(" AND ");
@@ -108,7 +108,7 @@ pub async fn list_events(
     page(events_statement(workspace, filter, after), reads, limit).await
 }
 
-/// What happened to one thing after a position.
+/// The history of one object after a position.
 pub async fn history(reads: &impl Reads, workspace: WorkspaceId, subject: Uuid, after: i64, limit: usize) -> Result<EventPage, QueryError> {
     let mut query = QueryBuilder::new(format!(
         "SELECT {EVENT} FROM milepost.activity a JOIN milepost.events e ON e.position = a.position WHERE a.subject_id = "

@@ -1,4 +1,4 @@
-//! What happened, in words. Those about tasks are read in the suites of the workspace.
+//! Descriptions of events. Those of tasks are tested in the suites of the workspace.
 
 use super::{Activity, ActivityRow, summary};
 use crate::testing::{ANNA, APOLLO, BEN, HERE, Story, due, minute, project_created};
@@ -14,7 +14,7 @@ fn about_schedule(name: &str, body: Value) -> String {
 }
 
 #[test]
-fn every_event_is_a_row_with_who_and_when() {
+fn every_event_is_a_row_with_user_and_time() {
     let story = Story::default().project(APOLLO, "project_created", project_created("APOLLO")).project(
         APOLLO,
         "project_archived",
@@ -35,7 +35,7 @@ fn every_event_is_a_row_with_who_and_when() {
 }
 
 #[test]
-fn projects_are_told_in_words() {
+fn events_of_projects_are_described() {
     assert_eq!(about_project("project_created", project_created("APOLLO")), "created project APOLLO “A project”");
     let changes = json!({ "changes": {
         "name": { "from": "A project", "to": "One" }, "start_on": { "from": null, "to": "2031-01-01" }, "due_on": { "from": "2031-12-31", "to": null },
@@ -54,7 +54,7 @@ fn projects_are_told_in_words() {
 }
 
 #[test]
-fn schedules_are_told_in_words() {
+fn events_of_schedules_are_described() {
     let (moment, told) = (due("2031-03-10T12:00:00Z"), "2031-03-10 12:00 UTC");
     let by_day = json!({ "at": "2031-03-10T23:00:00Z", "date": "2031-03-10", "time_zone": "Europe/Zurich" });
     let moved = json!({ "from": moment, "to": by_day, "due_revision": 2, "thresholds": [] });

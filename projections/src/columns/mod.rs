@@ -22,7 +22,7 @@ pub struct Part {
     name: PartName,
     /// The type of an element of the array that carries it.
     carried: &'static str,
-    /// The column's own type, where the carried one has to be cast: arrays cannot hold arrays.
+    /// The type of the column, where the bound type must be cast: arrays cannot hold arrays.
     cast: Option<&'static str>,
 }
 
@@ -30,7 +30,7 @@ pub struct Part {
 enum PartName {
     /// That of the field with this behind it.
     Suffix(&'static str),
-    /// This one, whatever the field is called.
+    /// This name, independent of the name of the field.
     Own(&'static str),
 }
 
@@ -45,13 +45,13 @@ impl Part {
         Self { name: PartName::Suffix(suffix), carried, cast: None }
     }
 
-    /// One of several columns, which has a name of its own.
+    /// One of several columns, with its own name.
     pub(crate) const fn own(name: &'static str, carried: &'static str) -> Self {
         Self { name: PartName::Own(name), carried, cast: None }
     }
 }
 
-/// How a value stands in a table. Most values take one column; a due date takes three.
+/// How a value is stored in a table. Most values take one column; a due date takes three.
 pub trait Column: Sized {
     /// The columns that it takes.
     const PARTS: &'static [Part];
@@ -141,8 +141,9 @@ macro_rules! stored {
     };
 }
 
-/// Says of a type that it takes one column, and an `Option` of it one that may be null:
-/// `one_column! { Type: "type of an element", write, read; }`, with `"text" as "jsonb"` for what is carried as text and cast.
+/// Implements `Column` for a type that takes one column, and for an `Option` of it, which takes a nullable one:
+/// `one_column! { Type: "type of an element", write, read; }`, with `"text" as "jsonb"` for a value that is bound as
+/// text and cast.
 ///
 /// ```text
 /// one_column! { TaskId: "uuid", |id| id.0, |id: Uuid| Ok(TaskId(id)); }

@@ -1,4 +1,4 @@
-//! What rows say of their columns is what their tables have.
+//! The columns that rows declare are those of their tables.
 
 use super::{Name, Stored, select_list, select_list_of};
 use crate::model::{Group, ReadModel};

@@ -1,4 +1,4 @@
-//! How values that several read models have stand in their tables.
+//! How values that several read models share are stored in their tables.
 
 use super::{Column, Part, Statement, one_column};
 use chrono::{DateTime, NaiveDate, Utc};

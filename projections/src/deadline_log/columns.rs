@@ -1,4 +1,4 @@
-//! How values of `deadline_log` stand in its table.
+//! How values of `deadline_log` are stored in its table.
 
 use super::FiringRow;
 use crate::columns::{Column, Part, Statement, stored};

@@ -1,9 +1,9 @@
 //! Which deadlines were announced, and how late?
 //!
-//! One row for each firing, for ever. Its id is made from the schedule, the due revision and the moment, so a second
-//! firing of the same moment could not even be written.
+//! One row for each firing; rows are never removed. The id is derived from the schedule, the due revision and the time,
+//! so a second firing for the same time cannot be written.
 //!
-//! A firing goes with what its schedule is about: once the project or the task is deleted, it is hidden from every query.
+//! Once the project or the task of its schedule is deleted, a firing is hidden from every query.
 
 mod columns;
 mod queries;
@@ -40,7 +40,7 @@ pub struct FiringRow {
     pub threshold: Option<Threshold>,
     pub due_revision: i32,
     pub due_at: DateTime<Utc>,
-    /// The moment that was to fire.
+    /// The time for which the firing was scheduled.
     pub scheduled_for: DateTime<Utc>,
     pub fired_at: DateTime<Utc>,
     pub late_by_ms: i64,

@@ -1,4 +1,4 @@
-//! Questions about firings.
+//! Queries of firings.
 
 use super::FiringRow;
 use crate::columns::{Stored, select_list};
@@ -12,7 +12,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-/// Which firings are wanted. Everything given must hold.
+/// Which firings are listed. All given conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FiringFilter {
     pub schedule_id: Comparator<Uuid>,
@@ -21,13 +21,13 @@ pub struct FiringFilter {
     pub fired_at: TimeComparator,
 }
 
-/// What is wanted beside the firings.
+/// What to select in addition to the firings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FiringSelection {
     pub schedule: bool,
 }
 
-/// A firing with what was wanted beside it.
+/// A firing with what was selected in addition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FiringView {
     pub firing: FiringRow,
@@ -37,7 +37,7 @@ pub struct FiringView {
 /// The oldest first.
 const KEYS: [SortKey; 1] = [SortKey { name: "position", kind: Kind::Int, expression: "f.position", descending: false }];
 
-/// What reads a page of the firings in a workspace.
+/// The statement that reads a page of the firings in a workspace.
 pub(crate) fn page_statement(
     workspace: WorkspaceId,
     filter: &FiringFilter,
@@ -93,7 +93,7 @@ pub async fn find_firing(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Res
     Ok(row.map(|row| FiringRow::read(&row, 0)).transpose()?)
 }
 
-/// Most firings that are shown beside a schedule: more than one due revision can have. All are in [`list_firings`].
+/// Most firings that are shown with a schedule; one due revision has fewer. [`list_firings`] gives all.
 pub const FIRINGS_OF_MAX: usize = 25;
 
 /// The latest firings of each of these schedules, the oldest first.

@@ -1,4 +1,4 @@
-//! What is kept of a firing.
+//! The rows that firings create.
 
 use super::{DeadlineLog, FiringRow};
 use crate::testing::{APOLLO, BORA, HERE, SCHEDULE, Story, TASK, at, due, minute, task_moved};
@@ -22,7 +22,7 @@ fn firings(story: &Story) -> Vec<FiringRow> {
 }
 
 #[test]
-fn a_warning_and_a_passed_due_moment_are_kept_with_their_lateness() {
+fn a_warning_and_a_passed_due_time_are_stored_with_their_lateness() {
     let overdue = json!({
         "project_id": APOLLO, "task_id": TASK, "title": "Opening", "due": due(DUE), "due_revision": 1, "assignee_ids": [], "late_by_ms": 250,
     });
@@ -49,7 +49,7 @@ fn a_warning_and_a_passed_due_moment_are_kept_with_their_lateness() {
 }
 
 #[test]
-fn each_moment_of_each_due_revision_is_one_firing() {
+fn each_time_of_each_due_revision_is_one_firing() {
     let moment = "2031-03-10T10:00:00Z";
     let ids = |story: Story| firings(&story).iter().map(|row| row.id).collect::<Vec<_>>();
     let twice =

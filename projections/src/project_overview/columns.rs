@@ -1,4 +1,4 @@
-//! How values of `project_overview` stand in its table.
+//! How values of `project_overview` are stored in its table.
 
 use super::{Collaborator, Counts, ProjectRow};
 use crate::columns::{Column, Part, Statement, json, one_column, read_next, stored};

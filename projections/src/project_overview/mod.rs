@@ -1,7 +1,7 @@
-//! Which projects are there, who works in them, and how far are they?
+//! Which projects exist, who are their collaborators, and what is their progress?
 //!
-//! One row for each project, also when it is archived or deleted. Counts follow the tasks; what is overdue depends on
-//! the clock and is counted when asked.
+//! One row for each project, also when it is archived or deleted. Counts follow the tasks; overdue tasks depend on the
+//! clock and are counted by the query.
 
 mod columns;
 mod queries;
@@ -28,7 +28,7 @@ use std::convert::Infallible;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectOverview;
 
-/// What is known of a project.
+/// The row of a project.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectRow {
     pub id: ProjectId,
@@ -49,7 +49,7 @@ pub struct ProjectRow {
     pub version: i64,
 }
 
-/// Somebody who works in a project.
+/// A collaborator of a project.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Collaborator {
     pub user_id: UserId,
@@ -57,7 +57,7 @@ pub struct Collaborator {
     pub since: DateTime<Utc>,
 }
 
-/// How many tasks of a project are in each status. Deleted tasks are in none.
+/// How many tasks of a project are in each status. Deleted tasks are not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub todo: i32,

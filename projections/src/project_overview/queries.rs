@@ -1,4 +1,4 @@
-//! Questions about projects.
+//! Queries of projects.
 
 use super::ProjectRow;
 use crate::columns::{Stored, select_list_of};
@@ -14,10 +14,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Which projects are wanted. Everything given must hold.
+/// Which projects are listed. All given conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProjectFilter {
-    /// By stored words. Not given: all but the deleted ones.
+    /// By stored values. If omitted, all but the deleted ones.
     pub phase: Option<Vec<String>>,
     pub collaborator_id: Comparator<Uuid>,
     pub key: TextComparator,
@@ -25,7 +25,7 @@ pub struct ProjectFilter {
     pub text: Option<String>,
 }
 
-/// What is wanted beside the projects.
+/// What to select in addition to the projects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProjectSelection {
     /// The number of overdue tasks.
@@ -35,7 +35,7 @@ pub struct ProjectSelection {
 }
 
 impl ProjectSelection {
-    /// What either wants.
+    /// The union of two selections.
     pub fn or(self, other: Self) -> Self {
         Self { overdue: self.overdue || other.overdue, without_description: self.without_description && other.without_description }
     }
@@ -46,19 +46,19 @@ impl ProjectSelection {
     }
 }
 
-/// A project with what was wanted beside it.
+/// A project with what was selected in addition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectView {
     pub project: Arc<ProjectRow>,
     pub overdue: Option<i64>,
 }
 
-/// Projects beside the rows of one answer. Each is read once, however many rows it stands beside.
+/// Projects of the rows of one answer. Each is decoded once, however many rows refer to it.
 #[derive(Default)]
 pub(crate) struct Beside(HashMap<Uuid, Arc<ProjectRow>>);
 
 impl Beside {
-    /// The project whose columns begin at `from`, if there is one.
+    /// The project whose columns start at `from`, if the row has one.
     pub(crate) fn read(&mut self, row: &PgRow, from: usize) -> Result<Option<Arc<ProjectRow>>, Error> {
         let Some(id) = row.try_get(from)? else { return Ok(None) };
         if let Some(known) = self.0.get(&id) {
@@ -145,7 +145,7 @@ const BY_KEY: [SortKey; 2] = [
     SortKey { name: "id", kind: Kind::Uuid, expression: "p.id", descending: false },
 ];
 
-/// What reads a page of the projects of a workspace.
+/// The statement that reads a page of the projects of a workspace.
 pub(crate) fn page_statement(
     workspace: WorkspaceId,
     filter: &ProjectFilter,

@@ -1,4 +1,4 @@
-//! What each event makes of a project's row.
+//! How each event changes the row of a project.
 
 use super::{Counts, ProjectOverview, ProjectRow};
 use crate::testing::{ANNA, APOLLO, BEN, BORA, OTHER_TASK, Story, TASK, minute, project_created, task_created, task_moved};
@@ -42,7 +42,7 @@ fn tasks_are_counted_where_they_are_and_by_what_they_are() {
     let story = story.task(OTHER_TASK, "task_deleted", json!({ "title": "Paint the hall", "status": "blocked" }));
     assert_eq!(counts(&story), (none, Counts { todo: 1, ..none }));
     assert_eq!(counts(&story).1.total(), 1);
-    // A project does not change by what happens to its tasks.
+    // Events of its tasks do not change a project.
     assert_eq!((row(&story, APOLLO).version, row(&story, APOLLO).updated_at), (1, minute(1)));
 }
 
@@ -69,7 +69,7 @@ fn a_project_goes_through_its_life_and_keeps_its_row() {
 }
 
 #[test]
-fn collaborators_stand_in_the_order_in_which_they_joined() {
+fn collaborators_are_in_the_order_in_which_they_joined() {
     let people =
         |story: &Story| -> Vec<_> { row(story, APOLLO).collaborators.iter().map(|one| (one.user_id, one.role, one.since)).collect() };
     let anna = (ANNA, CollaboratorRole::Owner, minute(1));
@@ -85,7 +85,7 @@ fn collaborators_stand_in_the_order_in_which_they_joined() {
 }
 
 #[test]
-fn an_event_of_a_project_that_nobody_knows_is_no_row() {
+fn an_event_of_an_unknown_project_creates_no_row() {
     let story =
         Story::default().task(TASK, "task_created", task_created(7)).project(APOLLO, "project_archived", json!({ "key": "APOLLO" }));
     assert!(story.rows::<ProjectOverview>().rows().is_empty());

@@ -3,28 +3,28 @@
 use super::page::ForeignCursor;
 use thiserror::Error;
 
-/// A question that was not answered.
+/// Why a query failed.
 #[derive(Debug, Error)]
 pub enum QueryError {
     /// The caller: the cursor is not of this list.
     #[error(transparent)]
     Cursor(#[from] ForeignCursor),
-    /// The caller: a value that no row can have, so that the database does not even compare.
+    /// The caller: a value that no row can have, so it is refused before the database compares it.
     #[error("a text of the query contains the character U+0000, which no stored text has")]
     Value(#[source] sqlx::Error),
-    /// The caller: what the answer is made of is more than one request may have.
+    /// The caller: the answer needs more data than one request may read.
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
-    /// Us, for a moment: the database is not there, or has too much to do.
+    /// Us, temporarily: the database is unavailable or overloaded.
     #[error("the database cannot be reached")]
     Unavailable(#[source] sqlx::Error),
-    /// Us, for a moment: the database ended the question, since it took too long.
+    /// Us, temporarily: the database cancelled the query because it took too long.
     #[error("the database took too long; request less, or try again")]
     TooSlow(#[source] sqlx::Error),
-    /// Us, until a new version is live: what is there has other columns, or nothing is there yet.
+    /// Us, until a new version is live: the live one has other columns, or none exists yet.
     #[error("the read model is being built for this version of Milepost; try again")]
     Building(#[source] sqlx::Error),
-    /// Us: the question or the rows are wrong.
+    /// Us: the query or the rows are wrong.
     #[error("the database query failed")]
     Broken(#[source] sqlx::Error),
 }
@@ -42,9 +42,10 @@ impl From<sqlx::Error> for QueryError {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(refused) if refused.code().as_deref() == Some("22021") => Self::Value(error),
             sqlx::Error::Database(refused) if refused.code().as_deref() == Some("57014") => Self::TooSlow(error),
-            // The table or the column is not there.
+            // The table or the column does not exist.
             sqlx::Error::Database(refused) if matches!(refused.code().as_deref(), Some("42P01" | "42703")) => Self::Building(error),
-            // Connection exceptions, transactions that waited for too long, conflicts, insufficient resources, locks, what an administrator does, and trouble with files.
+            // Connection exceptions, transactions that waited for too long, conflicts, insufficient resources, locks,
+            // actions of an administrator, and file system errors.
             sqlx::Error::Database(refused)
                 if refused
                     .code()
@@ -63,7 +64,7 @@ pub enum TooMuch {
     /// Of one answer.
     #[error("{limit} is {value}, and {allowed} is allowed")]
     InAnswer { limit: &'static str, value: usize, allowed: usize },
-    /// Of everything that is under way, for who asks or on the node.
+    /// The limit of all running requests, of one caller or of the node.
     #[error("{limit} is at its limit of {allowed}")]
     Underway { limit: &'static str, allowed: usize, of_node: bool },
 }

@@ -1,4 +1,4 @@
-//! Comparators of the API as SQL. Two values only: a comparison with nothing is false, and its negation true.
+//! Comparators of the API as SQL. Two-valued logic: a comparison with null is false, and its negation true.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Encode, Postgres, QueryBuilder, Type, postgres::PgHasArrayType};
@@ -19,7 +19,7 @@ impl<T> Default for Comparator<T> {
     }
 }
 
-/// How a text is compared. Case counts.
+/// How a text is compared. Case-sensitive.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TextComparator {
     pub basic: Comparator<String>,
@@ -27,7 +27,7 @@ pub struct TextComparator {
     pub starts_with: Option<String>,
 }
 
-/// How a moment is compared.
+/// How a time is compared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TimeComparator {
     pub lt: Option<DateTime<Utc>>,
@@ -37,7 +37,7 @@ pub struct TimeComparator {
     pub is_null: Option<bool>,
 }
 
-/// A value that can stand in a statement.
+/// A value that can be bound in a statement.
 pub(crate) trait Bindable: Clone + Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + 'static {}
 impl<T: Clone + Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + 'static> Bindable for T {}
 
@@ -66,7 +66,7 @@ impl<'q, 'a> Conditions<'q, 'a> {
         self.and().push(before).push_bind(value.clone()).push(after);
     }
 
-    /// Compares a column that holds one value or none.
+    /// Compares a nullable column of one value.
     pub(crate) fn compare<T: Bound>(&mut self, column: &str, by: &Comparator<T>) {
         by.eq.iter().for_each(|value| self.value(&format!("{column} = "), value, ""));
         by.ne.iter().for_each(|value| self.value(&format!("{column} IS DISTINCT FROM "), value, ""));
@@ -75,9 +75,10 @@ impl<'q, 'a> Conditions<'q, 'a> {
         self.null(column, by.is_null);
     }
 
-    /// Compares a column that holds a list, by its elements: any of them for what asks for something, none for what excludes.
+    /// Compares a list column by its elements: any of them must match a positive comparator, none of them a negated
+    /// one.
     pub(crate) fn compare_list<T: Bound>(&mut self, column: &str, by: &Comparator<T>) {
-        // The first part says what partial indexes of the column are about.
+        // The first part is the condition of the column's partial indexes.
         by.eq.iter().for_each(|value| self.value(&format!("{column} <> '{{}}' AND {column} @> ARRAY["), value, "]"));
         by.ne.iter().for_each(|value| self.value(&format!("NOT {column} @> ARRAY["), value, "]"));
         by.within.iter().for_each(|values| self.value(&format!("{column} <> '{{}}' AND {column} && "), values, ""));
@@ -87,14 +88,14 @@ impl<'q, 'a> Conditions<'q, 'a> {
         });
     }
 
-    /// Compares a column that holds a text or none.
+    /// Compares a nullable text column.
     pub(crate) fn compare_text(&mut self, column: &str, by: &TextComparator) {
         self.compare(column, &by.basic);
         by.contains.iter().for_each(|part| self.value("position(", part, &format!(" IN {column}) > 0")));
         by.starts_with.iter().for_each(|start| self.value(&format!("starts_with({column}, "), start, ")"));
     }
 
-    /// Compares a column that holds a list of texts.
+    /// Compares a column of a list of texts.
     pub(crate) fn compare_texts(&mut self, column: &str, by: &TextComparator) {
         self.compare_list(column, &by.basic);
         let any = format!("EXISTS (SELECT FROM unnest({column}) AS one WHERE ");
@@ -102,7 +103,7 @@ impl<'q, 'a> Conditions<'q, 'a> {
         by.starts_with.iter().for_each(|start| self.value(&format!("{any}starts_with(one, "), start, "))"));
     }
 
-    /// Compares a column that holds a moment or none.
+    /// Compares a nullable time column.
     pub(crate) fn compare_time(&mut self, column: &str, by: &TimeComparator) {
         by.lt.iter().for_each(|at| self.value(&format!("{column} < "), at, ""));
         by.lte.iter().for_each(|at| self.value(&format!("{column} <= "), at, ""));
@@ -111,8 +112,8 @@ impl<'q, 'a> Conditions<'q, 'a> {
         self.null(column, by.is_null);
     }
 
-    /// Every word occurs in one of the columns, whatever its case. The collation is named, since by others, such as that
-    /// of many databases, only the letters A to Z have two cases.
+    /// Every word occurs in one of the columns, whatever its case. The collation is explicit, since in others, such as
+    /// the default of many databases, only the letters A to Z have two cases.
     pub(crate) fn words(&mut self, columns: &[&str], text: &str) {
         for word in text.split_whitespace() {
             let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));

@@ -1,4 +1,4 @@
-//! What the queries of read models share: conditions, pages, and how much one may read.
+//! What the queries of read models share: conditions, pages, and limits on what one request reads.
 
 pub mod error;
 pub mod filter;

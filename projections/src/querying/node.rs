@@ -1,11 +1,11 @@
-//! What an id names.
+//! The type of object that an id refers to.
 
 use crate::querying::error::QueryError;
 use domain::ids::WorkspaceId;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-/// The kinds of things that have ids.
+/// The types of objects that have ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeKind {
     Project,
@@ -31,7 +31,7 @@ impl NodeKind {
         }
     }
 
-    /// Where a thing of this kind is found by `$1`, its id, in `$2`, a workspace.
+    /// The FROM and WHERE that find an object of this type by `$1`, its id, in `$2`, a workspace.
     fn found_in(self) -> &'static str {
         match self {
             Self::Project => "project_overview WHERE id = $1 AND workspace_id = $2",
@@ -49,7 +49,7 @@ impl NodeKind {
     }
 }
 
-/// The kind of the thing with this id in a workspace.
+/// The type of the object with this id in a workspace.
 pub async fn kind_of(pool: &PgPool, workspace: WorkspaceId, id: Uuid) -> Result<Option<NodeKind>, QueryError> {
     let looks = NodeKind::ALL.map(|kind| format!("SELECT '{}' FROM milepost.{}", kind.word(), kind.found_in()));
     let sql = format!("{} LIMIT 1", looks.join(" UNION ALL "));

@@ -1,4 +1,5 @@
-//! Pages by keyset: a cursor says after which row to go on, so rows that come and go elsewhere move nothing.
+//! Keyset pagination: a cursor names the row after which to continue, so rows that are added or removed elsewhere do
+//! not shift pages.
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use uuid::Uuid;
 pub struct Window {
     /// Most rows.
     pub limit: usize,
-    /// Whether the last rows are wanted rather than the first.
+    /// Whether to read the last rows rather than the first.
     pub backward: bool,
     /// Only rows after this cursor.
     pub after: Option<String>,
@@ -31,11 +32,11 @@ pub struct Page<T> {
     pub rows: Vec<(T, Place)>,
     pub has_next: bool,
     pub has_previous: bool,
-    /// How many rows the list has, if that was asked for.
+    /// How many rows the list has, if requested.
     pub total: Option<i64>,
 }
 
-/// Where a row stands in a sorted list.
+/// The position of a row in a sorted list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {
     /// The sort that it belongs to.
@@ -44,14 +45,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// As text, to ask for what comes after it or before. Opaque; nobody should read it, but anybody may.
+    /// As text, for requesting the rows after or before it. Opaque to clients, but not secret.
     pub fn cursor(&self) -> String {
         let cursor = Cursor { s: Cow::Borrowed(&self.sort), v: Cow::Borrowed(&self.values) };
         hex(&serde_json::to_vec(&cursor).expect("cursors are plain values"))
     }
 }
 
-/// A cursor that was not given out for this list.
+/// A cursor that was not issued for this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("this cursor does not belong to this list; use endCursor or startCursor of a page with the same sort")]
 pub struct ForeignCursor {
@@ -66,7 +67,7 @@ pub(crate) enum KeyValue {
     Text(String),
     Int(i64),
     Time(DateTime<Utc>),
-    /// Instead of a time that is not there; it comes last in either direction.
+    /// Replaces a missing time; sorted last in either direction.
     Never,
     Uuid(Uuid),
 }
@@ -85,7 +86,7 @@ pub(crate) enum Kind {
 const YEAR_MIN: i32 = -4_000;
 
 impl Kind {
-    /// Whether a value of a cursor is one that the database can compare rows with.
+    /// Whether the database can compare rows with a value of a cursor.
     fn takes(self, value: &KeyValue) -> bool {
         match (self, value) {
             (Self::Text, KeyValue::Text(text)) => !text.contains('\0'),
@@ -99,10 +100,10 @@ impl Kind {
 /// One level of a sort.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SortKey {
-    /// Stands in cursors for this level.
+    /// The name of this level in cursors.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// What SQL sorts by. Never null.
+    /// The SQL expression to sort by. Never null.
     pub(crate) expression: &'static str,
     pub(crate) descending: bool,
 }
@@ -200,8 +201,8 @@ pub(crate) struct List<'a> {
 }
 
 impl List<'_> {
-    /// Builds the statement: `columns` of `from` where `filter` holds, as much as the window wants and one row more.
-    /// The count of the whole list comes first in each row; where a page is empty it comes alone.
+    /// Builds the statement: `columns` of `from` where `filter` holds, for the rows of the window plus one. The count
+    /// of the whole list is the first column of each row; for an empty page it is returned alone.
     pub(crate) fn build(
         &self,
         columns: &str,

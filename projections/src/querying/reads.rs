@@ -1,4 +1,4 @@
-//! Reading many rows, within what whoever asks may have.
+//! Reads many rows within the limits of the caller.
 
 use crate::querying::error::{QueryError, TooMuch};
 use futures::TryStreamExt;
@@ -7,19 +7,19 @@ use sqlx::query::Query;
 use sqlx::{Postgres, Row};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// About what a row takes beside its values.
+/// Approximate size of a row in addition to its values.
 const ROW_BYTES: usize = 128;
 
-/// Where rows are read for somebody. A pool by itself reads for the service, which asks for no more than it needs.
+/// Reads rows on behalf of a caller. A plain pool reads for the service itself, without limits.
 pub trait Reads: Sync {
     fn pool(&self) -> &PgPool;
 
-    /// Waits for a turn, which lasts until what is given is dropped: one client must not take all connections.
+    /// Waits for a permit, which is held until it is dropped: one client must not take all connections.
     fn turn(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send {
         std::future::ready(None)
     }
 
-    /// Counts the bytes of a row that was read, and says if they are too many.
+    /// Counts the bytes of a row that was read. Fails if they exceed the limit.
     fn take(&self, _bytes: usize) -> Result<(), TooMuch> {
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Takes a batch of events into a version of a read model: rows and position in one transaction.
 
-use crate::model::{Keyed, Needs, ReadModel, Rows};
+use crate::model::{Keyed, KeysToLoad, ReadModel, Rows};
 use crate::registry::{OF_THIS_LOG, RATE_OVER_SECONDS, shape};
 use crate::running::rows;
 use crate::running::rows_class::{RowsClass, class};
-use crate::running::works::{Fence, RETRY_PAUSE, Works};
+use crate::running::run_context::{Fence, RETRY_PAUSE, RunContext};
 use domain::event::{Fact, Recorded};
 use sqlx::{Error, PgConnection};
 use std::any::Any;
@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// How often an event is tried before its aggregate is parked, where its error may pass.
+/// How often an event with a transient error is tried before its aggregate is parked.
 const TRIES_MAX: u32 = 5;
 
 /// Consecutive facts: all that is relevant after `from`, up to and with `to`.
@@ -22,10 +22,10 @@ pub(crate) struct Batch<'a> {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) facts: &'a [Arc<Fact>],
-    /// Events before these that the read model is not about: nothing was done for them yet, not even counting.
+    /// Events before these that the read model does not use: they were not even counted yet.
     pub(crate) passed: usize,
-    /// The last event that was read for it, with its position: the log must still hold it. One that was lost, or stands in
-    /// another history of the log, becomes no row.
+    /// The last event that was read for it, with its position: the log must still contain it. An event that was lost,
+    /// or belongs to another history of the log, creates no row.
     pub(crate) last: Option<(i64, Uuid)>,
 }
 
@@ -34,16 +34,17 @@ pub(crate) fn last_of(facts: &[Arc<Fact>]) -> Option<(i64, Uuid)> {
     facts.last().map(|fact| (fact.position, fact.event_id))
 }
 
-/// Why a batch was not taken in. Nothing of it was.
+/// Why a batch was not applied. Nothing of it was.
 #[derive(Debug)]
 pub(crate) enum ApplyError {
-    /// Somebody else has moved the version, or holds the lease, or the log is not the one that the events were read from.
+    /// Another node has advanced the version or holds the lease, or the log is not the one that the events were read
+    /// from.
     Fenced,
     /// An event that the rule cannot take.
-    Poison { position: i64, error: String },
+    Failed { position: i64, error: String },
     /// Rows that an event changes cannot be read or written.
     Data(Error),
-    /// It says nothing about any event, as where the database is not there.
+    /// Not caused by an event, for example if the database is unavailable.
     Database(Error),
 }
 
@@ -56,65 +57,70 @@ impl From<Error> for ApplyError {
     }
 }
 
-/// Takes a batch in, and parks the events that cannot be taken: each with what follows it in its aggregate.
-pub(crate) async fn take_in<M: ReadModel>(works: &Works, version: i32, batch: Batch<'_>) -> Result<(), ApplyError> {
-    let (mut poison, mut tries) = (BTreeMap::new(), 1);
+/// Applies a batch, and parks the events that cannot be applied, each with the later events of its aggregate.
+pub(crate) async fn apply_batch<M: ReadModel>(context: &RunContext, version: i32, batch: Batch<'_>) -> Result<(), ApplyError> {
+    let (mut failed, mut tries) = (BTreeMap::new(), 1);
     loop {
-        match try_once::<M>(works, version, batch, &poison).await {
-            Err(ApplyError::Poison { position, error }) => {
-                poison.insert(position, error);
+        match try_once::<M>(context, version, batch, &failed).await {
+            Err(ApplyError::Failed { position, error }) => {
+                failed.insert(position, error);
             }
             // Half of the batch, again and again, finds the event that the database refuses.
             Err(ApplyError::Data(_)) if batch.facts.len() > 1 => {
                 let (first, second) = batch.facts.split_at(batch.facts.len() / 2);
                 let middle = first.last().map_or(batch.from, |fact| fact.position);
                 let last = last_of(first);
-                Box::pin(take_in::<M>(works, version, Batch { to: middle, facts: first, last, ..batch })).await?;
-                works.pulse.beat();
-                return Box::pin(take_in::<M>(works, version, Batch { from: middle, facts: second, passed: 0, ..batch })).await;
+                Box::pin(apply_batch::<M>(context, version, Batch { to: middle, facts: first, last, ..batch })).await?;
+                context.heartbeat.beat();
+                return Box::pin(apply_batch::<M>(context, version, Batch { from: middle, facts: second, passed: 0, ..batch })).await;
             }
             Err(ApplyError::Data(error)) if class(&error) == RowsClass::MayPass && tries < TRIES_MAX => {
                 tries += 1;
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            Err(ApplyError::Data(error)) if !batch.facts.is_empty() && poison.is_empty() => {
-                poison.insert(batch.facts[0].position, error.to_string());
+            Err(ApplyError::Data(error)) if !batch.facts.is_empty() && failed.is_empty() => {
+                failed.insert(batch.facts[0].position, error.to_string());
             }
             result => return result,
         }
     }
 }
 
-async fn try_once<M: ReadModel>(works: &Works, version: i32, batch: Batch<'_>, poison: &BTreeMap<i64, String>) -> Result<(), ApplyError> {
-    let mut tx = works.pool.begin().await?;
-    let advanced = advance::<M>(&mut tx, version, works.fence.as_ref(), batch).await?;
+async fn try_once<M: ReadModel>(
+    context: &RunContext,
+    version: i32,
+    batch: Batch<'_>,
+    failed: &BTreeMap<i64, String>,
+) -> Result<(), ApplyError> {
+    let mut tx = context.pool.begin().await?;
+    let advanced = advance::<M>(&mut tx, version, context.fence.as_ref(), batch).await?;
     let Advanced { dead_letters, skips, pid } = advanced.ok_or(ApplyError::Fenced)?;
-    let rest = async {
+    let apply = async {
         let parked = if dead_letters > 0 { parked::<M>(&mut tx, version).await? } else { BTreeSet::new() };
         let skipped = if skips { skipped::<M>(&mut tx, batch).await? } else { BTreeSet::new() };
-        let (events, letters) = sort::<M>(batch.facts, &skipped, parked, poison);
-        fold_and_save::<M>(&mut tx, version, &events, works.group_rows).await?;
+        let (events, letters) = sort::<M>(batch.facts, &skipped, parked, failed);
+        fold_and_save::<M>(&mut tx, version, &events, context.group_rows).await?;
         if !letters.is_empty() {
             park::<M>(&mut tx, version, &letters).await?;
         }
         tx.commit().await?;
         Ok(())
     };
-    works.pulse.while_open(&works.pool, pid, M::NAME, rest).await
+    context.heartbeat.while_open(&context.pool, pid, M::NAME, apply).await
 }
 
-/// What a batch needs to know of events that are not taken in.
+/// What a batch needs to know of events that must not be applied.
 #[derive(sqlx::FromRow)]
 struct Advanced {
     dead_letters: i32,
-    /// Whether some of its events were given up.
+    /// Whether some of its events are skipped.
     skips: bool,
     /// The server process that has the transaction open.
     pid: i32,
 }
 
-/// Moves the position. `None` if that is not ours to do: another node holds the lease, or other rules made the version, or the
-/// log does not hold the events.
+/// Moves the position. `None` if another node holds the lease, or other rules made the version, or the log does not
+/// contain the events.
 async fn advance<M: ReadModel>(
     tx: &mut PgConnection,
     version: i32,
@@ -151,7 +157,8 @@ async fn advance<M: ReadModel>(
     .await
 }
 
-/// Which events of a batch were given up. One of another aggregate at that position stands in another history of the log.
+/// Which events of a batch are skipped. An event of another aggregate at that position belongs to another history of
+/// the log.
 async fn skipped<M: ReadModel>(tx: &mut PgConnection, batch: Batch<'_>) -> Result<BTreeSet<i64>, Error> {
     let skipped: Vec<(i64, Uuid)> = sqlx::query_as(
         "SELECT position, aggregate_id::uuid FROM milepost.projection_skipped_events WHERE name = $1 AND position > $2 AND position <= $3",
@@ -162,8 +169,8 @@ async fn skipped<M: ReadModel>(tx: &mut PgConnection, batch: Batch<'_>) -> Resul
     .fetch_all(tx)
     .await?;
     let skipped: BTreeSet<_> = skipped.into_iter().collect();
-    let given_up = batch.facts.iter().filter(|fact| skipped.contains(&(fact.position, fact.aggregate_id)));
-    Ok(given_up.map(|fact| fact.position).collect())
+    let skipped_here = batch.facts.iter().filter(|fact| skipped.contains(&(fact.position, fact.aggregate_id)));
+    Ok(skipped_here.map(|fact| fact.position).collect())
 }
 
 async fn parked<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<BTreeSet<Uuid>, Error> {
@@ -182,19 +189,20 @@ pub(crate) struct Letter<'a> {
     pub(crate) error: Option<String>,
 }
 
-/// Which events to take in, and which to park.
+/// Which events to apply, and which to park.
 pub(crate) fn sort<'a, M: ReadModel>(
     facts: &'a [Arc<Fact>],
     skipped: &BTreeSet<i64>,
     mut parked: BTreeSet<Uuid>,
-    poison: &BTreeMap<i64, String>,
+    failed: &BTreeMap<i64, String>,
 ) -> (Vec<&'a Recorded>, Vec<Letter<'a>>) {
     let types = M::event_types();
     let (mut events, mut letters) = (vec![], vec![]);
-    // A type that this program does not know is none of the rule: programs that know it have rules of another shape.
+    // A type that this program does not know is not part of the rule: programs that know it have rules of another
+    // shape.
     let ours = |fact: &&Arc<Fact>| types.contains(&fact.event_type.as_str()) && !skipped.contains(&fact.position);
     for fact in facts.iter().filter(ours) {
-        let error = match (&fact.recorded, poison.get(&fact.position)) {
+        let error = match (&fact.recorded, failed.get(&fact.position)) {
             _ if parked.contains(&fact.aggregate_id) => None,
             (Ok(recorded), None) => {
                 events.push(&**recorded);
@@ -209,32 +217,33 @@ pub(crate) fn sort<'a, M: ReadModel>(
     (events, letters)
 }
 
-/// Folds events into rows and writes them. Of the rows that are changed only as members of a group, so many are in memory at
-/// once.
+/// Folds events into rows and writes them. Of the rows that are changed only as members of a group, at most
+/// `group_rows` are in memory at once.
 pub(crate) async fn fold_and_save<M: ReadModel>(
     tx: &mut PgConnection,
     version: i32,
     events: &[&Recorded],
     group_rows: usize,
 ) -> Result<(), ApplyError> {
-    let needs = Needs::<M>::of(events.iter().copied());
-    let mut at_hand = if needs.keys.is_empty() { vec![] } else { rows::load::<M>(tx, version, &needs.keys).await? };
-    if needs.groups.is_empty() {
-        return save::<M>(tx, version, fold::<M>(at_hand, events)?).await;
+    let to_load = KeysToLoad::<M>::of(events.iter().copied());
+    let mut loaded = if to_load.keys.is_empty() { vec![] } else { rows::load::<M>(tx, version, &to_load.keys).await? };
+    if to_load.groups.is_empty() {
+        return save::<M>(tx, version, fold::<M>(loaded, events)?).await;
     }
-    rows::open_members::<M>(tx, version, &needs.groups).await?;
+    rows::open_members::<M>(tx, version, &to_load.groups).await?;
     let mut members = rows::next_members::<M>(tx, group_rows).await?;
     if members.len() < group_rows {
-        at_hand.extend(members);
-        save::<M>(tx, version, fold::<M>(at_hand, events)?).await?;
+        loaded.extend(members);
+        save::<M>(tx, version, fold::<M>(loaded, events)?).await?;
     } else {
-        // What an event changes by name is folded with all events, whatever groups it is in; the cursor shows it as it was.
-        save::<M>(tx, version, fold::<M>(at_hand, events)?).await?;
-        let spreads = |event: &&&Recorded| !Needs::<M>::of([**event]).groups.is_empty();
+        // Rows that an event changes by key are folded with all events, independent of their groups; the cursor shows
+        // them unchanged.
+        save::<M>(tx, version, fold::<M>(loaded, events)?).await?;
+        let spreads = |event: &&&Recorded| !KeysToLoad::<M>::of([**event]).groups.is_empty();
         let spreading: Vec<_> = events.iter().filter(spreads).copied().collect();
         loop {
             let is_last = members.len() < group_rows;
-            members.retain(|(key, _)| !needs.names(key));
+            members.retain(|(key, _)| !to_load.names(key));
             save::<M>(tx, version, each_event::<M>(members, &spreading, Rows::apply_to_members)?).await?;
             if is_last {
                 break;
@@ -252,22 +261,22 @@ async fn save<M: ReadModel>(tx: &mut PgConnection, version: i32, changed: Keyed<
     Ok(())
 }
 
-/// What events make of the rows that they need: those to write.
-pub(crate) fn fold<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded]) -> Result<Keyed<M>, ApplyError> {
-    each_event::<M>(at_hand, events, Rows::apply)
+/// Folds events into the rows that they need. Returns those to write.
+pub(crate) fn fold<M: ReadModel>(loaded: Keyed<M>, events: &[&Recorded]) -> Result<Keyed<M>, ApplyError> {
+    each_event::<M>(loaded, events, Rows::apply)
 }
 
-fn each_event<M: ReadModel>(at_hand: Keyed<M>, events: &[&Recorded], apply: fn(&mut Rows<M>, &Recorded)) -> Result<Keyed<M>, ApplyError> {
-    let mut rows = Rows::<M>::with(at_hand);
+fn each_event<M: ReadModel>(loaded: Keyed<M>, events: &[&Recorded], apply: fn(&mut Rows<M>, &Recorded)) -> Result<Keyed<M>, ApplyError> {
+    let mut rows = Rows::<M>::with(loaded);
     for event in events {
-        // The rows are thrown away if the rule panics, so nothing half-done is seen.
+        // The rows are discarded if the rule panics, so no partial change is seen.
         catch_unwind(AssertUnwindSafe(|| apply(&mut rows, event)))
-            .map_err(|panic| ApplyError::Poison { position: event.position, error: words_of(panic.as_ref()) })?;
+            .map_err(|panic| ApplyError::Failed { position: event.position, error: panic_message(panic.as_ref()) })?;
     }
     Ok(rows.into_changed())
 }
 
-fn words_of(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("the rule of the read model failed: {}", words.unwrap_or("it panicked"))
 }

@@ -1,12 +1,12 @@
-//! Who holds the locks that something waits for.
+//! The holders of locks that a transaction waits for.
 
 use sqlx::{Error, Executor, PgConnection, PgPool};
 use std::time::Duration;
 
-/// Longest look at who holds locks: it is only for the log.
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// Timeout of the query for lock holders: it is only for the log.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What these server processes are doing: one line for each; one that says why where that is unknown.
+/// The activity of these server processes, one line for each; or one line that states why it is unknown.
 pub(crate) async fn described(pool: &PgPool, pids: &[i32]) -> Vec<String> {
     look(async {
         let mut tx = pool.begin().await?;
@@ -17,16 +17,16 @@ pub(crate) async fn described(pool: &PgPool, pids: &[i32]) -> Vec<String> {
     .await
 }
 
-/// Who holds locks on what belongs to a read model: one line for each.
+/// The holders of locks on tables and views of a read model, one line for each.
 pub(crate) async fn of(pool: &PgPool, model: &str) -> Vec<String> {
     look(holders(pool, model)).await
 }
 
 async fn look(look: impl Future<Output = Result<Vec<String>, Error>>) -> Vec<String> {
-    match tokio::time::timeout(LOOK_WITHIN, look).await {
+    match tokio::time::timeout(QUERY_TIMEOUT, look).await {
         Ok(Ok(lines)) => lines,
         Ok(Err(error)) => vec![format!("unknown, because PostgreSQL returned an error: {error}")],
-        Err(_) => vec![format!("unknown, because PostgreSQL did not answer within {} s", LOOK_WITHIN.as_secs())],
+        Err(_) => vec![format!("unknown, because PostgreSQL did not answer within {} s", QUERY_TIMEOUT.as_secs())],
     }
 }
 

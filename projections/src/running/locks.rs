@@ -1,7 +1,7 @@
-//! Waiting for locks a moment at a time.
+//! Waits for locks with short timeouts.
 
 use crate::running::lock_holders;
-use crate::running::works::Works;
+use crate::running::run_context::RunContext;
 use sqlx::Error;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -14,7 +14,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Waits for locks for which queries queue up: each try is short, and the pauses in between grow.
 pub(crate) struct LockWait {
     model: &'static str,
-    /// What is waited for, as the log says it.
+    /// The reason for the wait, for the log.
     what: &'static str,
     pause: Duration,
 }
@@ -24,13 +24,13 @@ impl LockWait {
         Self { model, what, pause: PAUSE }
     }
 
-    /// Pauses after a try that failed for want of locks, because transactions that take long hold them, or because this one took
-    /// too long itself. Names those. Any other error is given back.
-    pub(crate) async fn pause_after(&mut self, works: &Works, error: Error) -> Result<(), Error> {
+    /// Pauses after an attempt that could not get its locks, because long transactions hold them, or that timed out
+    /// itself. Logs the holders. Returns any other error.
+    pub(crate) async fn pause_after(&mut self, context: &RunContext, error: Error) -> Result<(), Error> {
         if !error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "55P03" | "25P03")) {
             return Err(error);
         }
-        let blocked_by = lock_holders::of(&works.pool, self.model).await;
+        let blocked_by = lock_holders::of(&context.pool, self.model).await;
         tracing::warn!(
             projection.name = self.model,
             ?blocked_by,
@@ -38,13 +38,13 @@ impl LockWait {
             "{}; retrying after a pause",
             self.what
         );
-        works.pulse.idle(tokio::time::sleep(around(self.pause))).await;
+        context.heartbeat.idle(tokio::time::sleep(around(self.pause))).await;
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         Ok(())
     }
 }
 
-/// A time that differs by up to a quarter, so that those who wait for the same thing do not come at once.
+/// A pause with up to a quarter of jitter, so that nodes that wait for the same lock do not retry at once.
 fn around(pause: Duration) -> Duration {
     let quarters = f64::from(u8::try_from(RandomState::new().build_hasher().finish() >> 56).unwrap_or(0)) / 255.0;
     pause.mul_f64(0.75 + quarters / 2.0)

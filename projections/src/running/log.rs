@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What reading can fail with: nobody here needs to know more than the text.
+/// An error of reading the log: only its text is used here.
 pub type ReadError = Arc<dyn Error + Send + Sync>;
 
 /// Facts, and up to which position they are all.
@@ -28,8 +28,8 @@ pub trait Log: Send + Sync {
     /// Where the log ends, read from it or known by an append of this node.
     fn head(&self) -> watch::Receiver<i64>;
 
-    /// Goes up before anything is read from a database that may have lost something. What was read under an earlier generation
-    /// is to be read again.
+    /// Increases before anything is read from a database that may have lost data. Data read under an earlier generation
+    /// must be read again.
     fn generation(&self) -> watch::Receiver<u64>;
 
     /// Its value now.

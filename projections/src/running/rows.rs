@@ -17,10 +17,10 @@ async fn read<M: ReadModel>(connection: &mut PgConnection, statement: Statement<
     rows.iter().map(|row| M::Row::read(row, 0).map(|row| (M::key(&row), row))).collect()
 }
 
-/// Opens the cursor over the rows of these groups, each row once. A group may have any number. It shows rows as they are
-/// now, whatever the transaction changes later.
+/// Opens the cursor over the rows of these groups, each row once. A group may have any number of rows. The cursor shows
+/// rows as they are now, not what the transaction changes later.
 ///
-/// Its name is the read model's: a connection keeps what it knows of the columns with the text of a statement.
+/// It is named after the read model: a connection caches the columns by the text of a statement.
 pub(crate) async fn open_members<M: ReadModel>(
     connection: &mut PgConnection,
     version: i32,
@@ -41,7 +41,7 @@ pub(crate) async fn open_members<M: ReadModel>(
     statement.execute(connection).await.map(|_| ())
 }
 
-/// Reads so many more rows from it; fewer once there are no more.
+/// Reads up to this many more rows from the cursor; fewer at its end.
 pub(crate) async fn next_members<M: ReadModel>(connection: &mut PgConnection, at_most: usize) -> Result<Keyed<M>, Error> {
     read::<M>(connection, sqlx::query(&format!("FETCH {at_most} FROM {}_members", M::NAME))).await
 }

@@ -1,4 +1,4 @@
-//! How values of `schedules` stand in its table.
+//! How values of `schedules` are stored in its table.
 
 use super::{ScheduleRow, ScheduleState};
 use crate::columns::{one_column, stored};

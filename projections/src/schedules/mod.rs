@@ -1,10 +1,10 @@
-//! Which deadlines are there, in what state, and when does the next one fire?
+//! Which schedules exist, in what state, and when does the next one fire?
 //!
-//! One row for each schedule. `next_fire_at` is what the scheduler sleeps until; a schedule whose project rests keeps its
-//! next moment, so that it goes on where it was, but is not looked at.
+//! One row for each schedule. `next_fire_at` is what the scheduler sleeps until; a schedule of an archived project
+//! keeps its next time, so that it continues where it was, but does not fire.
 //!
-//! A schedule goes with what it is about: that of a deleted project or of a deleted task keeps its row, for good, and is
-//! hidden from every query and from the scheduler.
+//! A schedule of a deleted project or of a deleted task keeps its row permanently, and is hidden from every query and
+//! from the scheduler.
 
 mod columns;
 mod queries;
@@ -30,7 +30,7 @@ use domain::values::{Due, Instant, ResolvedThreshold};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedules;
 
-/// What is known of a schedule.
+/// The row of a schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleRow {
     pub id: ScheduleId,
@@ -44,7 +44,7 @@ pub struct ScheduleRow {
     pub due_revision: i32,
     pub thresholds: Vec<ResolvedThreshold>,
     pub fired_through: Option<DateTime<Utc>>,
-    /// The next moment that fires, unless the schedule is silenced.
+    /// The time of the next firing, unless the schedule is silenced.
     pub next_fire_at: Option<DateTime<Utc>>,
     pub project_at_rest: bool,
     /// Whether its project or its task was deleted.
@@ -54,7 +54,7 @@ pub struct ScheduleRow {
     pub version: i64,
 }
 
-/// Where a schedule stands.
+/// The state of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScheduleState {
     Pending,
@@ -65,7 +65,7 @@ pub enum ScheduleState {
 }
 
 impl ScheduleRow {
-    /// Whether nothing fires although a moment may be set.
+    /// Whether nothing fires although a time may be set.
     pub fn is_silenced(&self) -> bool {
         self.project_at_rest || self.hidden
     }
@@ -197,7 +197,7 @@ fn open(row: &mut ScheduleRow, due: Due, due_revision: u32, thresholds: &[Resolv
     row.fired_through = None;
 }
 
-/// Revisions count what people did by hand.
+/// Revisions count manual changes.
 fn as_int(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

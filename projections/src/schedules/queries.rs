@@ -1,4 +1,4 @@
-//! Questions about schedules, and what the scheduler asks.
+//! Queries of schedules, including those of the scheduler.
 
 use super::ScheduleRow;
 use crate::columns::{Stored, select_list};
@@ -15,24 +15,24 @@ use sqlx::{Error, Postgres, QueryBuilder, Row};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Which schedules are wanted. Everything given must hold.
+/// Which schedules are listed. All given conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScheduleFilter {
-    /// By stored words. Not given: all but the deleted ones.
+    /// By stored values. If omitted, all but the deleted ones.
     pub state: Option<Vec<String>>,
     pub project_id: Comparator<Uuid>,
     pub task_id: Comparator<Uuid>,
     pub due_at: TimeComparator,
 }
 
-/// What is wanted beside the schedules.
+/// What to select in addition to the schedules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScheduleSelection {
     pub project: bool,
     pub task: bool,
 }
 
-/// A schedule with what was wanted beside it. Outer `None`: not asked for.
+/// A schedule with what was selected in addition. Outer `None`: not selected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleView {
     pub schedule: ScheduleRow,
@@ -83,7 +83,7 @@ const BY_DUE: [SortKey; 2] = [
     SortKey { name: "id", kind: Kind::Uuid, expression: "s.id", descending: false },
 ];
 
-/// What reads a page of the schedules of a workspace.
+/// The statement that reads a page of the schedules of a workspace.
 pub(crate) fn page_statement(
     workspace: WorkspaceId,
     filter: &ScheduleFilter,
@@ -127,7 +127,7 @@ pub async fn list_schedules(
     Ok(list.page(found, |view| vec![KeyValue::Time(view.schedule.due.at.utc()), KeyValue::Uuid(view.schedule.id.0)]))
 }
 
-/// A schedule by id, hidden or not: who asks decides what to show.
+/// A schedule by id, hidden or not: the caller decides what to show.
 pub async fn find_schedule(
     pool: &PgPool,
     workspace: WorkspaceId,
@@ -140,7 +140,7 @@ pub async fn find_schedule(
     Ok(row.map(|row| selection.read(&row, 0, &mut Beside::default())).transpose()?)
 }
 
-/// Schedules by id, hidden or not: what fired was listed before the schedule was hidden.
+/// Schedules by id, hidden or not: a firing may have been listed before its schedule was hidden.
 pub async fn find_schedules(reads: &impl Reads, workspace: WorkspaceId, ids: &[ScheduleId]) -> Result<Vec<ScheduleRow>, QueryError> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     let list = select_list::<ScheduleRow>("s");
@@ -161,7 +161,7 @@ pub async fn schedules_of_tasks(reads: &impl Reads, workspace: WorkspaceId, task
     Ok(rows.iter().map(|row| ScheduleRow::read(row, 0)).collect::<Result<_, Error>>()?)
 }
 
-/// A schedule whose moment has come.
+/// A schedule that is due to fire.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DueNow {
     pub id: ScheduleId,
@@ -171,7 +171,7 @@ pub struct DueNow {
     pub fire_at: DateTime<Utc>,
 }
 
-/// The earliest moment after another one at which any schedule fires.
+/// The earliest time after `moment` at which any schedule fires.
 pub async fn next_fire_after(pool: &PgPool, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, QueryError> {
     Ok(sqlx::query_scalar(
         "SELECT s.next_fire_at FROM milepost.schedules s \
@@ -182,7 +182,7 @@ pub async fn next_fire_after(pool: &PgPool, moment: DateTime<Utc>) -> Result<Opt
     .await?)
 }
 
-/// What fires up to a moment, the earliest first, after a moment and id of the list.
+/// The schedules that fire up to a time, the earliest first, after a time and id of the list.
 pub async fn due_now(
     pool: &PgPool,
     until: DateTime<Utc>,

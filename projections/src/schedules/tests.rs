@@ -1,4 +1,4 @@
-//! What each event makes of a schedule's row, and when it fires next.
+//! How each event changes the row of a schedule, and its next firing.
 
 use super::{ScheduleRow, ScheduleState, Schedules};
 use crate::testing::{APOLLO, BORA, SCHEDULE, Story, TASK, at, due, minute, task_moved};
@@ -51,7 +51,7 @@ fn late() -> Story {
 }
 
 #[test]
-fn it_fires_at_its_thresholds_and_at_its_due_moment_and_then_no_more() {
+fn it_fires_at_its_thresholds_and_at_its_due_time_and_never_again() {
     assert_eq!(life(&created()), (ScheduleState::Pending, Some(at(WARNING))));
     assert_eq!(life(&warned()), (ScheduleState::Approaching, Some(at(DUE))));
     assert_eq!(life(&late()), (ScheduleState::Overdue, None));
@@ -60,7 +60,7 @@ fn it_fires_at_its_thresholds_and_at_its_due_moment_and_then_no_more() {
 }
 
 #[test]
-fn a_new_due_moment_begins_anew() {
+fn a_new_due_time_resets_the_firings() {
     let moved = json!({
         "from": due(DUE), "to": due("2031-04-10T12:00:00Z"), "due_revision": 2,
         "thresholds": [{ "amount": 3, "unit": "days", "at": "2031-04-07T12:00:00Z" }],
@@ -95,7 +95,7 @@ fn other_thresholds_count_from_what_has_fired() {
 }
 
 #[test]
-fn a_project_at_rest_silences_it_and_keeps_its_moment() {
+fn an_archived_project_silences_it_and_keeps_its_next_firing() {
     let key = json!({ "key": "APOLLO" });
     let story = created().project(BORA, "project_archived", key.clone());
     assert!(!row(&story).is_silenced(), "that was another project");
@@ -110,7 +110,7 @@ fn a_project_at_rest_silences_it_and_keeps_its_moment() {
 }
 
 #[test]
-fn it_is_hidden_with_its_project_or_its_task_and_not_while_the_project_only_rests() {
+fn it_is_hidden_when_its_project_or_task_is_deleted_but_not_when_the_project_is_archived() {
     let (key, gone) = (json!({ "key": "APOLLO" }), json!({ "key": "APOLLO", "name": "A project" }));
     let hidden = |story: &Story| row(story).hidden;
     assert!(!hidden(&created().project(BORA, "project_deleted", gone.clone())), "that was another project");
@@ -118,7 +118,7 @@ fn it_is_hidden_with_its_project_or_its_task_and_not_while_the_project_only_rest
     assert!(!hidden(&story), "it rests");
     let story = story.project(APOLLO, "project_deleted", gone.clone());
     assert!(hidden(&story));
-    // What is left to happen to it, such as the end of its task's reaction, does not bring it back.
+    // Later events, such as the end of its task's reaction, do not show it again.
     assert!(hidden(&story.schedule("schedule_deleted", json!({ "title": "Paint the hall" }))));
     let moved = created().task(TASK, "task_moved", task_moved("todo"));
     assert!(!hidden(&moved), "it is where its task is");
@@ -128,7 +128,7 @@ fn it_is_hidden_with_its_project_or_its_task_and_not_while_the_project_only_rest
 }
 
 #[test]
-fn it_goes_where_its_task_goes_and_falls_silent_with_it() {
+fn it_moves_with_its_task_and_is_silenced_with_it() {
     let story = created().task(TASK, "task_moved", task_moved("todo"));
     assert_eq!((row(&story).project_id, row(&story).task_id), (Some(BORA), Some(TaskId(TASK))));
     let story = story.project(APOLLO, "project_archived", json!({ "key": "APOLLO" }));

@@ -1,4 +1,4 @@
-//! What has been said about a task?
+//! Which comments does a task have?
 //!
 //! One row for each comment. Comments of a hidden task stay and are reached only through their task.
 

@@ -1,4 +1,4 @@
-//! Questions about comments.
+//! Queries of comments.
 
 use super::CommentRow;
 use crate::columns::{Stored, select_list};
@@ -17,7 +17,7 @@ fn key_values(comment: &CommentRow) -> Vec<KeyValue> {
     vec![KeyValue::Int(comment.position)]
 }
 
-/// What reads a page of the comments on a task.
+/// The statement that reads a page of the comments on a task.
 pub(crate) fn page_statement(
     workspace: WorkspaceId,
     task: TaskId,

@@ -1,4 +1,4 @@
-//! What is kept of what was said.
+//! The rows that comments create.
 
 use super::{CommentRow, TaskComments};
 use crate::testing::{ANNA, HERE, Story, TASK, minute, task_created};
@@ -7,13 +7,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 #[test]
-fn a_comment_is_kept_as_it_was_said_with_who_and_when() {
+fn a_comment_is_stored_unchanged_with_its_author_and_time() {
     let ids = [Uuid::from_u128(8), Uuid::from_u128(9)];
-    let said = |id: Uuid, body: &str| json!({ "comment_id": id, "body": body });
+    let commented = |id: Uuid, body: &str| json!({ "comment_id": id, "body": body });
     let story = Story::default()
         .task(TASK, "task_created", task_created(7))
-        .task(TASK, "task_commented", said(ids[0], "Looks good.\nReally."))
-        .task(TASK, "task_commented", said(ids[1], "Ünder «way» 🚀"));
+        .task(TASK, "task_commented", commented(ids[0], "Looks good.\nReally."))
+        .task(TASK, "task_commented", commented(ids[1], "Ünder «way» 🚀"));
     let rows: Vec<_> = story.rows::<TaskComments>().rows().values().cloned().collect();
     let first = CommentRow {
         id: CommentId(ids[0]),

@@ -1,4 +1,4 @@
-//! How values of `task_list` stand in its table.
+//! How values of `task_list` are stored in its table.
 
 use super::TaskRow;
 use crate::columns::{one_column, stored};

@@ -1,7 +1,7 @@
-//! Which tasks are there, in what state, whose, and due when?
+//! Which tasks exist, in what state, with which assignees, and when are they due?
 //!
 //! One row for each task. A deleted task, and a task of a deleted project, keeps its row and is hidden from every
-//! question, so that the answer to its deletion can still show it.
+//! query, so that the answer to its deletion can still show it.
 
 mod columns;
 mod queries;
@@ -24,7 +24,7 @@ use domain::values::{Due, Priority};
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskList;
 
-/// What is known of a task.
+/// The row of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRow {
     pub id: TaskId,
@@ -54,12 +54,12 @@ pub struct TaskRow {
 }
 
 impl TaskRow {
-    /// Its present key, such as `PRJ-12`.
+    /// Its current key, such as `PRJ-12`.
     pub fn key(&self) -> String {
         format!("{}-{}", self.project_key, self.number)
     }
 
-    /// Whether it should be done by now and is not.
+    /// Whether its due date has passed and it is still open.
     pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
         !self.status.is_closed() && self.due.is_some_and(|due| due.at.utc() <= now)
     }

@@ -1,4 +1,4 @@
-//! Questions about tasks. Each is one statement, whatever of the task's project and schedule is wanted beside it.
+//! Queries of tasks. Each is one statement, also if the task's project and schedule are selected.
 
 use super::TaskRow;
 use crate::columns::{Stored, select_list, select_list_of};
@@ -15,7 +15,7 @@ use sqlx::{Error, Postgres, QueryBuilder, Row};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Which tasks are wanted. Everything given must hold.
+/// Which tasks are listed. All given conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TaskFilter {
     pub and: Vec<TaskFilter>,
@@ -38,7 +38,7 @@ pub struct TaskFilter {
     pub text: Option<String>,
 }
 
-/// What tasks are sorted by.
+/// The field by which tasks are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskSortField {
     Number,
@@ -61,7 +61,7 @@ pub struct TaskSort {
     pub descending: bool,
 }
 
-/// What is wanted beside the tasks.
+/// What to select in addition to the tasks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TaskSelection {
     pub project: Option<ProjectSelection>,
@@ -71,7 +71,7 @@ pub struct TaskSelection {
 }
 
 impl TaskSelection {
-    /// What either wants.
+    /// The union of two selections.
     pub fn or(self, other: Self) -> Self {
         let project = [self.project, other.project].into_iter().flatten().reduce(ProjectSelection::or);
         Self {
@@ -87,17 +87,17 @@ impl TaskSelection {
     }
 }
 
-/// A task with what was wanted beside it.
+/// A task with what was selected in addition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskView {
     pub task: TaskRow,
     pub project: Option<Arc<ProjectRow>>,
     pub project_overdue: Option<i64>,
-    /// Outer `None`: not asked for.
+    /// Outer `None`: not selected.
     pub schedule: Option<Option<ScheduleRow>>,
 }
 
-/// What a statement reads from.
+/// The FROM clause of a statement.
 struct Source {
     selection: TaskSelection,
     now: DateTime<Utc>,
@@ -227,7 +227,7 @@ fn push_filter(query: &mut QueryBuilder<'_, Postgres>, filter: &TaskFilter, now:
     query.push(")");
 }
 
-/// What reads a page of the tasks of a workspace, and what it is sorted by.
+/// The statement that reads a page of the tasks of a workspace, and what it is sorted by.
 pub(crate) fn page_statement(
     workspace: WorkspaceId,
     filter: &TaskFilter,
@@ -271,7 +271,7 @@ pub async fn list_tasks(
     Ok(list.page(found, |view| keys.iter().map(|key| sort_value(key.name, &view.task)).collect()))
 }
 
-/// A task by id, hidden or not: who asks decides what to show.
+/// A task by id, hidden or not: the caller decides what to show.
 pub async fn find_task(
     pool: &PgPool,
     workspace: WorkspaceId,

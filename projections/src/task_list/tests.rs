@@ -1,4 +1,4 @@
-//! What each event makes of a task's row.
+//! How each event changes the row of a task.
 
 use super::{TaskList, TaskRow};
 use crate::testing::{ANNA, APOLLO, BEN, BORA, HERE, OTHER_TASK, Story, TASK, at, due, minute, task_created, task_moved};
@@ -69,7 +69,7 @@ fn an_update_changes_what_it_names_and_nothing_else() {
 }
 
 #[test]
-fn people_come_and_go_in_order() {
+fn collaborators_are_added_and_removed_in_order() {
     assert_eq!(after("task_assigned", json!({ "user_id": ANNA })), TaskRow { assignee_ids: vec![BEN, ANNA], ..touched() });
     assert_eq!(after("task_unassigned", json!({ "user_id": BEN })), TaskRow { assignee_ids: vec![], ..touched() });
 }
@@ -85,7 +85,7 @@ fn a_reason_stays_as_long_as_the_task_is_blocked() {
 }
 
 #[test]
-fn a_reopened_task_forgets_when_it_was_done() {
+fn a_reopened_task_has_no_completion_time() {
     let done = json!({ "title": "Paint the hall", "from": "todo", "completed_at": "2031-03-01T12:02:00Z", "time_to_complete_ms": 60_000 });
     let story = created().task(TASK, "task_completed", done);
     let expected = TaskRow { status: Status::Done, completed_at: Some(minute(2)), time_to_complete_ms: Some(60_000), ..touched() };
@@ -125,13 +125,13 @@ fn a_deleted_task_is_hidden_and_so_are_the_tasks_of_a_deleted_project() {
 }
 
 #[test]
-fn an_event_of_a_task_that_nobody_knows_is_no_row() {
+fn an_event_of_an_unknown_task_creates_no_row() {
     let story = Story::default().task(TASK, "task_assigned", json!({ "user_id": ANNA }));
     assert!(story.rows::<TaskList>().rows().is_empty());
 }
 
 #[test]
-fn a_task_is_overdue_from_its_due_moment_on_while_it_is_open() {
+fn a_task_is_overdue_from_its_due_time_while_it_is_open() {
     let moment = at("2031-03-31T22:00:00Z");
     let open = row(&created());
     assert!(!open.is_overdue(moment - chrono::TimeDelta::milliseconds(1)));

@@ -1,12 +1,12 @@
-//! Parked events: looked at, tried again, or given up.
+//! Parked events: listed, retried, or skipped.
 //!
 //! The events of an aggregate stay in order: the first one failed, the others wait behind it.
 
 use crate::model::ReadModel;
 use crate::registry::{self, VersionState};
 use crate::running::apply::{ApplyError, fold_and_save};
-use crate::running::works::Works;
-use crate::versions::builder::{self, Tell};
+use crate::running::run_context::RunContext;
+use crate::versions::builder::{self, OnProgress};
 use crate::versions::error::BuildError;
 use crate::versions::lifecycle;
 use chrono::{DateTime, Utc};
@@ -24,19 +24,19 @@ pub struct DeadLetter {
     pub position: i64,
     pub aggregate_id: String,
     pub event_type: String,
-    /// Why it could not be taken in; `None` for one that waits behind another.
+    /// Why it could not be applied; `None` for one that waits behind another.
     pub error: Option<String>,
     pub parked_at: DateTime<Utc>,
 }
 
-/// Why a parked event is skipped, and who says so.
+/// Why a parked event is skipped, and who skips it.
 #[derive(Debug, Clone, Copy)]
 pub struct Skip<'a> {
     pub reason: &'a str,
     pub by: &'a str,
 }
 
-/// What became of the parked events of an aggregate.
+/// The result for the parked events of an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retried {
     pub applied: usize,
@@ -50,7 +50,7 @@ pub enum RetryError {
     #[error("the aggregate has no parked events")]
     NothingParked,
     #[error("event {position} still cannot be applied: {error}")]
-    StillPoison { position: i64, error: String },
+    StillFails { position: i64, error: String },
     #[error("the log could not be read: {0}")]
     Log(String),
     #[error("the read model could not be rebuilt: {0}")]
@@ -70,33 +70,33 @@ pub async fn list(pool: &PgPool, name: Option<&str>) -> Result<Vec<DeadLetter>, 
     .await
 }
 
-/// Applies the parked events of an aggregate, all or none. With `skip_first` the first is skipped for good, on the record, and
-/// what waits behind it is applied up to the next event that cannot be.
+/// Applies the parked events of an aggregate, all or none. With `skip_first` the first is skipped permanently and
+/// recorded, and the events behind it are applied up to the next one that fails.
 ///
-/// Events of other aggregates that change the same rows have been taken in since. So a version is built beside the live
-/// one, with every event in its place, and switched to.
+/// Events of other aggregates that change the same rows have been applied since. So a version is built beside the live
+/// one, with every event in order, and switched to.
 pub(crate) async fn retry<M: ReadModel>(
-    works: &Works,
+    context: &RunContext,
     aggregate: Uuid,
     skip_first: Option<Skip<'_>>,
-    tell: Tell<'_>,
+    on_progress: OnProgress<'_>,
 ) -> Result<Retried, RetryError> {
-    let live = registry::live(&works.pool, M::NAME).await?.ok_or(RetryError::NothingParked)?;
+    let live = registry::live(&context.pool, M::NAME).await?.ok_or(RetryError::NothingParked)?;
     if live.shape != registry::shape::<M>() {
         return Err(RetryError::Build(BuildError::OtherRules { live: live.rules, ours: registry::rules::<M>() }));
     }
     if !live.of_this_log {
         return Err(RetryError::Build(BuildError::OtherLog));
     }
-    let parked = positions::<M>(&works.pool, live.version, aggregate).await?;
+    let parked = positions::<M>(&context.pool, live.version, aggregate).await?;
     let first = *parked.first().ok_or(RetryError::NothingParked)?;
     match skip_first {
-        Some(why) => skip::<M>(&works.pool, live.version, first, why).await?,
-        None => try_on::<M>(works, live.version, &read_again(works, &parked).await?, first).await?,
+        Some(why) => skip::<M>(&context.pool, live.version, first, why).await?,
+        None => try_on::<M>(context, live.version, &read_again(context, &parked).await?, first).await?,
     }
-    lifecycle::drop_all::<M>(&works.pool, VersionState::Building).await?;
-    let built = builder::rebuild::<M>(works, tell).await.map_err(RetryError::Build)?;
-    let left = positions::<M>(&works.pool, built.version, aggregate).await?;
+    lifecycle::drop_all::<M>(&context.pool, VersionState::Building).await?;
+    let built = builder::rebuild::<M>(context, on_progress).await.map_err(RetryError::Build)?;
+    let left = positions::<M>(&context.pool, built.version, aggregate).await?;
     let parked_again = parked.iter().filter(|position| left.contains(position)).count();
     let tried = parked.len() - usize::from(skip_first.is_some());
     Ok(Retried { applied: tried - parked_again, parked: left.len() })
@@ -110,31 +110,31 @@ async fn positions<M: ReadModel>(pool: &PgPool, version: i32, aggregate: Uuid) -
     parked.bind(M::NAME).bind(version).bind(aggregate.to_string()).fetch_all(pool).await
 }
 
-async fn read_again(works: &Works, positions: &[i64]) -> Result<Vec<Arc<Recorded>>, RetryError> {
+async fn read_again(context: &RunContext, positions: &[i64]) -> Result<Vec<Arc<Recorded>>, RetryError> {
     let mut events = vec![];
     for position in positions {
-        let facts = works.log.after(position - 1, 1).await.map_err(|error| RetryError::Log(error.to_string()))?;
-        works.pulse.beat();
+        let facts = context.log.after(position - 1, 1).await.map_err(|error| RetryError::Log(error.to_string()))?;
+        context.heartbeat.beat();
         let fact = facts.first().ok_or_else(|| RetryError::Log(format!("event {position} does not exist")))?;
         match &fact.recorded {
             Ok(recorded) => events.push(Arc::clone(recorded)),
-            Err(error) => return Err(RetryError::StillPoison { position: *position, error: error.to_string() }),
+            Err(error) => return Err(RetryError::StillFails { position: *position, error: error.to_string() }),
         }
     }
     Ok(events)
 }
 
-/// Whether events can be taken in by now. Changes nothing.
-async fn try_on<M: ReadModel>(works: &Works, version: i32, events: &[Arc<Recorded>], first: i64) -> Result<(), RetryError> {
+/// Whether events can be applied now. Changes nothing.
+async fn try_on<M: ReadModel>(context: &RunContext, version: i32, events: &[Arc<Recorded>], first: i64) -> Result<(), RetryError> {
     let borrowed: Vec<&Recorded> = events.iter().map(|event| &**event).collect();
-    let mut tx = works.pool.begin().await?;
-    let pid = lifecycle::under_lease(&mut tx, works.fence.as_ref()).await.map_err(RetryError::Build)?;
-    let fold = fold_and_save::<M>(&mut tx, version, &borrowed, works.group_rows);
-    let tried = works.pulse.while_open(&works.pool, pid, M::NAME, fold).await;
+    let mut tx = context.pool.begin().await?;
+    let pid = lifecycle::under_lease(&mut tx, context.fence.as_ref()).await.map_err(RetryError::Build)?;
+    let fold = fold_and_save::<M>(&mut tx, version, &borrowed, context.group_rows);
+    let tried = context.heartbeat.while_open(&context.pool, pid, M::NAME, fold).await;
     tx.rollback().await?;
     tried.map_err(|error| match error {
-        ApplyError::Poison { position, error } => RetryError::StillPoison { position, error },
-        ApplyError::Data(error) => RetryError::StillPoison { position: first, error: error.to_string() },
+        ApplyError::Failed { position, error } => RetryError::StillFails { position, error },
+        ApplyError::Data(error) => RetryError::StillFails { position: first, error: error.to_string() },
         ApplyError::Database(error) => error.into(),
         ApplyError::Fenced => RetryError::NothingParked,
     })

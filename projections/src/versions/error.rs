@@ -4,13 +4,13 @@ use crate::running::apply::ApplyError;
 use crate::running::log::ReadError;
 use thiserror::Error;
 
-/// Why a build stopped. It goes on from there when it is started again.
+/// Why a build stopped. It continues from there when it is started again.
 #[derive(Debug, Error)]
 pub enum BuildError {
     #[error("the log could not be read: {0}")]
     Log(ReadError),
     #[error("event {position} cannot be applied: {error}")]
-    Poison { position: i64, error: String },
+    Failed { position: i64, error: String },
     #[error("another process has changed this version")]
     Busy,
     #[error("the version that was being built was dropped")]
@@ -20,7 +20,7 @@ pub enum BuildError {
     #[error("the live version was not built from this log, but from another one or from events that were lost; run `rebuild`")]
     OtherLog,
     #[error("no version is retained for rollback")]
-    NothingKept,
+    NothingRetained,
     #[error("this read model has no live version yet")]
     NothingLive,
     #[error(transparent)]
@@ -43,7 +43,7 @@ impl From<ApplyError> for BuildError {
         match error {
             ApplyError::Fenced => Self::Busy,
             ApplyError::Data(error) | ApplyError::Database(error) => error.into(),
-            ApplyError::Poison { position, error } => Self::Poison { position, error },
+            ApplyError::Failed { position, error } => Self::Failed { position, error },
         }
     }
 }

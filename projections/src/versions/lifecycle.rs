@@ -1,20 +1,20 @@
-//! The life of a version: begun, switched to, kept, gone back to, dropped.
+//! The life cycle of a version: created, made live, retained, rolled back to, dropped.
 
 use crate::model::ReadModel;
 use crate::registry::{COLUMNS, Fit, Version, VersionState, live, read, rules, shape, versions_of};
 use crate::running::locks::LockWait;
-use crate::running::works::Fence;
-use crate::running::works::Works;
+use crate::running::run_context::Fence;
+use crate::running::run_context::RunContext;
 use crate::versions::error::BuildError;
 use sqlx::{Error, Executor, PgConnection, PgPool};
 
-/// Longest wait for a lock for which queries would queue up: those of the view, and of tables, that queries read. Whoever does
-/// not get it tries again later.
-pub(crate) const QUEUE_PATIENCE_MS: u32 = 50;
-/// Longest wait for the live version to be held still. Only whoever keeps it up to date waits as well.
-const HOLD_PATIENCE_MS: u32 = 1_000;
-/// Longest wait for locks that no query needs.
-const CHANGE_PATIENCE_MS: u32 = 10_000;
+/// Timeout for a lock that queries would queue behind: on the view and the tables that queries read. On timeout the
+/// caller retries later.
+pub(crate) const QUEUE_TIMEOUT_MS: u32 = 50;
+/// Timeout for locking the live version. Only the node that keeps it up to date waits behind it.
+const LIVE_LOCK_TIMEOUT_MS: u32 = 1_000;
+/// Timeout for locks that no query needs.
+const CHANGE_TIMEOUT_MS: u32 = 10_000;
 
 /// Limits how long the statements of a transaction wait for locks.
 async fn wait_at_most(tx: &mut PgConnection, milliseconds: u32) -> Result<(), Error> {
@@ -23,7 +23,7 @@ async fn wait_at_most(tx: &mut PgConnection, milliseconds: u32) -> Result<(), Er
 
 /// Changes of a read model's versions exclude one another.
 async fn lock(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
-    wait_at_most(connection, CHANGE_PATIENCE_MS).await?;
+    wait_at_most(connection, CHANGE_TIMEOUT_MS).await?;
     take_lock(connection, name).await
 }
 
@@ -35,15 +35,15 @@ async fn take_lock(connection: &mut PgConnection, name: &str) -> Result<(), Erro
         .map(|_| ())
 }
 
-/// Lets the next holder of the lease under which a transaction is begun find and end it. Gives the server process that has it open;
-/// fails where the lease is not held any more.
+/// Marks a transaction with its lease, so that the next holder can find and end it. Returns the server process that has
+/// it open; fails if the lease is no longer held.
 pub(crate) async fn under_lease(tx: &mut PgConnection, fence: Option<&Fence>) -> Result<i32, BuildError> {
     let pid = show_lease(tx, fence).await?;
     is_held(tx, fence).await?;
     Ok(pid)
 }
 
-/// Shows to others under which lease a transaction is, until it ends. Gives the server process that has it open.
+/// Shows to others under which lease a transaction runs, until it ends. Returns the server process that has it open.
 pub(crate) async fn show_lease(tx: &mut PgConnection, fence: Option<&Fence>) -> Result<i32, BuildError> {
     let (pid, _): (i32, Option<String>) =
         sqlx::query_as("SELECT pg_backend_pid(), pg_advisory_xact_lock_shared(hashtext('milepost lease'), hashtext($1))::text")
@@ -53,8 +53,8 @@ pub(crate) async fn show_lease(tx: &mut PgConnection, fence: Option<&Fence>) -> 
     Ok(pid)
 }
 
-/// Fails where a lease is not held any more. Asked after [`show_lease`], by a statement that sees what was committed before it:
-/// whoever takes the lease afterwards has a higher epoch before it looks for the lock, so one of the two is seen.
+/// Fails if a lease is no longer held. Called after [`show_lease`], by a statement that sees what was committed before
+/// it: a node that takes the lease afterwards raises the epoch before it looks for the lock, so one of the two is seen.
 pub(crate) async fn is_held(connection: &mut PgConnection, fence: Option<&Fence>) -> Result<(), BuildError> {
     let Some(Fence { lease, epoch }) = fence else { return Ok(()) };
     let held = sqlx::query_scalar("SELECT EXISTS (SELECT FROM milepost.leases WHERE name = $1 AND epoch = $2)");
@@ -62,7 +62,7 @@ pub(crate) async fn is_held(connection: &mut PgConnection, fence: Option<&Fence>
     if held { Ok(()) } else { Err(BuildError::Busy) }
 }
 
-/// The live version; where nothing of the read model is there yet, a new and empty one.
+/// The live version; if the read model has no version, a new and empty one.
 pub(crate) async fn ensure_live<M: ReadModel>(pool: &PgPool) -> Result<Version, Error> {
     if let Some(version) = live(pool, M::NAME).await? {
         return Ok(version);
@@ -83,8 +83,8 @@ pub(crate) async fn ensure_live<M: ReadModel>(pool: &PgPool) -> Result<Version, 
     Ok(version)
 }
 
-/// A version to build: the one that was begun with these rules, or else a new one. Others that were begun are dropped.
-pub(crate) async fn begin_build<M: ReadModel>(pool: &PgPool, target: i64) -> Result<Version, Error> {
+/// A version to build: an unfinished one with these rules, or else a new one. Other unfinished versions are dropped.
+pub(crate) async fn start_build<M: ReadModel>(pool: &PgPool, target: i64) -> Result<Version, Error> {
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
     let versions = versions_of(&mut tx, M::NAME).await?;
@@ -121,24 +121,25 @@ fn of_version(statements: &str, version: i32) -> String {
     statements.replace("{v}", &version.to_string())
 }
 
-/// Makes a version that has its rows fit for queries: with the indexes that they need, and with what PostgreSQL knows of the
-/// rows, without which it reads them in ways that suit an empty table.
-pub(crate) async fn make_fit<M: ReadModel>(works: &Works, version: i32) -> Result<(), BuildError> {
-    let mut tx = works.pool.begin().await?;
-    let pid = under_lease(&mut tx, works.fence.as_ref()).await?;
-    // It takes as long as the rows are many. Nobody queries this version yet, so nobody waits for the locks.
+/// Prepares a version that has its rows for queries: creates the indexes that they need, and the statistics without
+/// which PostgreSQL plans as for an empty table.
+pub(crate) async fn make_fit<M: ReadModel>(context: &RunContext, version: i32) -> Result<(), BuildError> {
+    let mut tx = context.pool.begin().await?;
+    let pid = under_lease(&mut tx, context.fence.as_ref()).await?;
+    // Takes time in proportion to the rows. No query reads this version yet, so none waits for the locks.
     let work = async {
-        // Whoever builds the same version makes the same indexes, and would not see these before they are there.
+        // A node that builds the same version creates the same indexes, and would not see these before they are
+        // committed.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtext('milepost indexes'), hashtext($1))").bind(M::NAME).execute(&mut *tx).await?;
         tx.execute(of_version(M::INDEXES, version).as_str()).await?;
         tx.execute(format!("ANALYZE milepost.{}_v{version}", M::NAME).as_str()).await?;
         tx.commit().await?;
         Ok(())
     };
-    works.pulse.while_open(&works.pool, pid, M::NAME, work).await
+    context.heartbeat.while_open(&context.pool, pid, M::NAME, work).await
 }
 
-/// Lets the view of the read model show a version.
+/// Points the view of the read model to a version.
 async fn show<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<(), Error> {
     let name = M::NAME;
     // Dropped first: a view can be replaced only by one with the same columns.
@@ -149,20 +150,20 @@ async fn show<M: ReadModel>(tx: &mut PgConnection, version: i32) -> Result<(), E
     .map(|_| ())
 }
 
-/// The live version, held still until the transaction ends. `None` where nothing is live.
-pub(crate) async fn hold_live<M: ReadModel>(tx: &mut PgConnection) -> Result<Option<i64>, Error> {
-    wait_at_most(tx, HOLD_PATIENCE_MS).await?;
+/// Locks the live version until the transaction ends. `None` if no version is live.
+pub(crate) async fn lock_live<M: ReadModel>(tx: &mut PgConnection) -> Result<Option<i64>, Error> {
+    wait_at_most(tx, LIVE_LOCK_TIMEOUT_MS).await?;
     take_lock(tx, M::NAME).await?;
     let held = sqlx::query_scalar("SELECT position FROM milepost.projections WHERE name = $1 AND state = 'live' FOR UPDATE")
         .bind(M::NAME)
         .fetch_optional(&mut *tx)
         .await?;
-    wait_at_most(tx, CHANGE_PATIENCE_MS).await?;
+    wait_at_most(tx, CHANGE_TIMEOUT_MS).await?;
     Ok(held)
 }
 
-/// Lets a version answer queries instead of the live one, which is kept; what was kept before is dropped. False if the
-/// version is gone. The view comes last: from then on queries wait until the transaction ends.
+/// Makes a version live instead of the live one, which is retained; the one retained before is dropped. False if the
+/// version is gone. The view is changed last: from then on queries wait until the transaction ends.
 pub(crate) async fn switch<M: ReadModel>(tx: &mut PgConnection, to: i32) -> Result<bool, Error> {
     let versions = versions_of(tx, M::NAME).await?;
     let live = versions.iter().find(|version| version.state == VersionState::Live).map(|live| live.version);
@@ -179,10 +180,10 @@ pub(crate) async fn switch<M: ReadModel>(tx: &mut PgConnection, to: i32) -> Resu
         .bind(to)
         .execute(&mut *tx)
         .await?;
-    wait_at_most(tx, QUEUE_PATIENCE_MS).await?;
-    let kept = |version: &&Version| matches!(version.state, VersionState::Old | VersionState::Returning) && version.version != to;
+    wait_at_most(tx, QUEUE_TIMEOUT_MS).await?;
+    let retained = |version: &&Version| matches!(version.state, VersionState::Old | VersionState::Returning) && version.version != to;
     if live.is_some() {
-        for version in versions.iter().filter(kept) {
+        for version in versions.iter().filter(retained) {
             drop_in::<M>(tx, version.version).await?;
         }
     }
@@ -202,22 +203,22 @@ async fn change<M: ReadModel>(tx: &mut PgConnection, version: i32, from: Version
     Ok(changed.rows_affected() == 1)
 }
 
-/// Takes up the version that was live before, also where that was interrupted. `None` if none is kept.
-pub(crate) async fn take_back<M: ReadModel>(pool: &PgPool) -> Result<Option<Version>, Error> {
+/// Resumes the version that was live before, also after an interruption. `None` if none is retained.
+pub(crate) async fn resume_retained<M: ReadModel>(pool: &PgPool) -> Result<Option<Version>, Error> {
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
     let versions = versions_of(&mut tx, M::NAME).await?;
-    let kept = |version: &Version| matches!(version.state, VersionState::Old | VersionState::Returning) && version.of_this_log;
-    let kept = versions.into_iter().rev().find(kept);
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.shape == shape::<M>()) {
-        change::<M>(&mut tx, kept.version, VersionState::Old, VersionState::Returning).await?;
+    let retained = |version: &Version| matches!(version.state, VersionState::Old | VersionState::Returning) && version.of_this_log;
+    let retained = versions.into_iter().rev().find(retained);
+    if let Some(retained) = retained.as_ref().filter(|retained| retained.shape == shape::<M>()) {
+        change::<M>(&mut tx, retained.version, VersionState::Old, VersionState::Returning).await?;
         tx.commit().await?;
     }
-    Ok(kept)
+    Ok(retained)
 }
 
-/// What was taken back and is not live yet is only kept again. How many there were.
-pub(crate) async fn leave_be<M: ReadModel>(pool: &PgPool) -> Result<usize, Error> {
+/// Ends a rollback that is not live yet: its version is only retained again. Returns how many there were.
+pub(crate) async fn stop_resuming<M: ReadModel>(pool: &PgPool) -> Result<usize, Error> {
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
     let mut left = 0;
@@ -228,8 +229,8 @@ pub(crate) async fn leave_be<M: ReadModel>(pool: &PgPool) -> Result<usize, Error
     Ok(left)
 }
 
-/// A version to compare with the live one. Others that were made for that are dropped.
-pub(crate) async fn begin_check<M: ReadModel>(pool: &PgPool) -> Result<Version, Error> {
+/// A version to compare with the live one. Earlier ones made for that are dropped.
+pub(crate) async fn start_check<M: ReadModel>(pool: &PgPool) -> Result<Version, Error> {
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
     for version in versions_of(&mut tx, M::NAME).await?.iter().filter(|version| version.state == VersionState::Checking) {
@@ -240,7 +241,7 @@ pub(crate) async fn begin_check<M: ReadModel>(pool: &PgPool) -> Result<Version, 
     Ok(version)
 }
 
-/// Drops every version in a state. How many there were.
+/// Drops every version in a state. Returns how many there were.
 pub(crate) async fn drop_all<M: ReadModel>(pool: &PgPool, state: VersionState) -> Result<usize, Error> {
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
@@ -253,25 +254,25 @@ pub(crate) async fn drop_all<M: ReadModel>(pool: &PgPool, state: VersionState) -
     Ok(there.len())
 }
 
-/// How this program's rules fit what is stored. Versions that are not of this log are dropped first, also what is live: until it
-/// is built anew, queries are told so, rather than that which never happened.
-pub(crate) async fn fit<M: ReadModel>(works: &Works) -> Result<Fit, Error> {
-    let mut versions = versions_of(&mut *works.pool.acquire().await?, M::NAME).await?;
+/// How this program's rules relate to the stored versions. Versions of another log are dropped first, also the live
+/// one: until it is rebuilt, queries fail rather than return what never happened.
+pub(crate) async fn fit<M: ReadModel>(context: &RunContext) -> Result<Fit, Error> {
+    let mut versions = versions_of(&mut *context.pool.acquire().await?, M::NAME).await?;
     let mut locks = LockWait::new(M::NAME, "a version that is not of this log waits to be dropped for transactions that hold it");
     while versions.iter().any(|version| !version.of_this_log) {
-        match drop_of_other_logs::<M>(&works.pool).await {
+        match drop_of_other_logs::<M>(&context.pool).await {
             Ok(left) => versions = left,
-            Err(error) => locks.pause_after(works, error).await?,
+            Err(error) => locks.pause_after(context, error).await?,
         }
     }
     Ok(Fit::of(&versions, &shape::<M>(), rules::<M>()))
 }
 
-/// Drops every version whose rows are of another history than that of the log. Gives those that are left.
+/// Drops every version whose rows are of another history than that of the log. Returns those that are left.
 async fn drop_of_other_logs<M: ReadModel>(pool: &PgPool) -> Result<Vec<Version>, Error> {
     let mut tx = pool.begin().await?;
     lock(&mut tx, M::NAME).await?;
-    wait_at_most(&mut tx, QUEUE_PATIENCE_MS).await?;
+    wait_at_most(&mut tx, QUEUE_TIMEOUT_MS).await?;
     let (left, others): (Vec<_>, Vec<_>) = versions_of(&mut tx, M::NAME).await?.into_iter().partition(|version| version.of_this_log);
     for version in &others {
         if change::<M>(&mut tx, version.version, VersionState::Live, VersionState::Old).await? {

@@ -1,4 +1,4 @@
-//! Versions of a read model: built beside the live one, compared with it, switched to, kept, and repaired.
+//! Versions of a read model: built beside the live one, compared with it, made live, retained, and repaired.
 
 pub mod builder;
 pub mod dead_letters;

@@ -11,8 +11,8 @@ use infrastructure::config::Configuration;
 use infrastructure::leases::{Lease, LeaseKeeper, PROGRESS_WITHIN};
 use projections::registry::{Version, VersionState, versions};
 use projections::runner::{Projection, all};
-use projections::running::pulse::Pulse;
-use projections::running::works::{Fence, Works};
+use projections::running::heartbeat::Heartbeat;
+use projections::running::run_context::{Fence, RunContext};
 use projections::versions::builder::{Built, Compared};
 use projections::versions::error::BuildError;
 use serde_json::{Value, json};
@@ -138,10 +138,10 @@ pub(super) fn build_failed(error: BuildError) -> Failure {
         | BuildError::Dropped
         | BuildError::OtherRules { .. }
         | BuildError::OtherLog
-        | BuildError::NothingKept
+        | BuildError::NothingRetained
         | BuildError::NothingLive) => Failure::no(error.to_string()),
         BuildError::Database(error) => Failure::of_database("the build stopped; run it again to resume", &error),
-        error @ (BuildError::Log(_) | BuildError::Poison { .. }) => {
+        error @ (BuildError::Log(_) | BuildError::Failed { .. }) => {
             Failure::not_there(format!("the build stopped: {error}; run it again to resume"))
         }
     }
@@ -149,7 +149,7 @@ pub(super) fn build_failed(error: BuildError) -> Failure {
 
 /// Does something under the lease for building a read model, with what it is to work with. Ctrl-C ends it in order, and so does the
 /// loss of the lease.
-pub(super) async fn alone<T>(core: &Core, name: &str, work: impl AsyncFnOnce(Works) -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) async fn alone<T>(core: &Core, name: &str, work: impl AsyncFnOnce(RunContext) -> Result<T, Failure>) -> Result<T, Failure> {
     let (mut keeper, lease) = (LeaseKeeper::new(&core.database), format!("projection/{name}/build"));
     let Lease { mut held, signs } = keeper.want_by_progress(&lease, PROGRESS_WITHIN);
     let (stop, stopping) = watch::channel(false);
@@ -163,7 +163,7 @@ pub(super) async fn alone<T>(core: &Core, name: &str, work: impl AsyncFnOnce(Wor
                      took it; run the rebuild or rollback again to resume",
                 PROGRESS_WITHIN.as_secs()
             ))),
-            done = work(Works { pulse: Pulse::of(signs), fence: Some(Fence { lease, epoch }), ..core.works.clone() }) => done,
+            done = work(RunContext { heartbeat: Heartbeat::of(signs), fence: Some(Fence { lease, epoch }), ..core.run_context.clone() }) => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::no(format!(
                 "{name}: interrupted; run the rebuild or rollback again to resume, and `milepost projections cancel {name}` cancels it"
             ))),
@@ -190,7 +190,9 @@ async fn rebuild_each(core: &Core, names: &[String], every: bool) -> Result<(), 
 async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure> {
     let name = projection.name();
     let bar = bar(name, *core.log.head().borrow());
-    let rebuilt = alone(core, name, async |works: Works| projection.rebuild(&works, &show(&bar)).await.map_err(build_failed)).await?;
+    let rebuilt =
+        alone(core, name, async |run_context: RunContext| projection.rebuild(&run_context, &show(&bar)).await.map_err(build_failed))
+            .await?;
     bar.finish_and_clear();
     let compared = match &rebuilt.compared {
         Compared::With(same) if same.equal => {
@@ -220,14 +222,16 @@ async fn rebuild(core: &Core, projection: &dyn Projection) -> Result<(), Failure
 async fn rollback(core: &Core, name: &str) -> Result<(), Failure> {
     let projection = named(name)?;
     let bar = bar(name, *core.log.head().borrow());
-    let back = alone(core, name, async |works: Works| projection.go_back(&works, &show(&bar)).await.map_err(build_failed)).await?;
+    let back =
+        alone(core, name, async |run_context: RunContext| projection.roll_back(&run_context, &show(&bar)).await.map_err(build_failed))
+            .await?;
     bar.finish_and_clear();
     say!("{name}: version {} is live again, at position {}; the other one is retained", back.version, thousands(back.position));
     Ok(())
 }
 
 async fn cancel(core: &Core, name: &str) -> Result<(), Failure> {
-    match named(name)?.cancel(&core.works.pool).await.map_err(|error| refused(&error))? {
+    match named(name)?.cancel(&core.run_context.pool).await.map_err(|error| refused(&error))? {
         0 => Err(Failure::no(format!("{name}: no version is being built"))),
         _ => {
             say!("{name}: the version that was being built is dropped; a version that was being restored is retained");
@@ -237,7 +241,7 @@ async fn cancel(core: &Core, name: &str) -> Result<(), Failure> {
 }
 
 async fn drop_old(core: &Core, name: &str) -> Result<(), Failure> {
-    match named(name)?.drop_old(&core.works.pool).await.map_err(|error| refused(&error))? {
+    match named(name)?.drop_old(&core.run_context.pool).await.map_err(|error| refused(&error))? {
         0 => Err(Failure::no(format!("{name}: no version is retained"))),
         _ => {
             say!("{name}: the retained version is dropped");
@@ -255,7 +259,9 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
     for projection in projections {
         let name = projection.name();
         let bar = bar(name, *core.log.head().borrow());
-        let compared = alone(core, name, async |works: Works| projection.verify(&works, &show(&bar)).await.map_err(build_failed)).await?;
+        let compared =
+            alone(core, name, async |run_context: RunContext| projection.verify(&run_context, &show(&bar)).await.map_err(build_failed))
+                .await?;
         bar.finish_and_clear();
         different += usize::from(!compared.equal);
         answers.push(json!({

@@ -141,7 +141,7 @@ async fn a_log_that_loses_its_end_under_a_running_node_is_found_and_read_models_
     app.client.task(&project, "After").await;
     app.settled().await;
     for projection in projections::runner::all() {
-        let compared = projection.verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        let compared = projection.verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(compared.equal && compared.position == 4, "{}: {compared:?}", projection.name());
     }
     app.stop().await;

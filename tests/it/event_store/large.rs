@@ -41,8 +41,8 @@ async fn large_events_are_read_in_pieces_and_all_of_them() {
     assert_eq!((first.len() + rest.len(), end), (TASKS, head));
 
     let list = all().into_iter().find(|projection| projection.name() == "task_list").expect("there is a list of tasks");
-    list.catch_up(&reader.works, head).await.expect("it can be kept");
-    list.rebuild(&reader.works, &|_| {}).await.expect("it can be built");
+    list.catch_up(&reader.run_context, head).await.expect("it can be kept");
+    list.rebuild(&reader.run_context, &|_| {}).await.expect("it can be built");
     for version in [1, 2] {
         assert_eq!(count(&nodes.sql, &format!("milepost.task_list_v{version}")).await, TASKS as i64, "version {version}");
     }

@@ -93,7 +93,7 @@ async fn payloads_show_their_effect_where_read_models_have_seen_nothing() {
         let wish = wish(&app.client, &name).await;
         carried_out(&app.client, &wish).await;
     }
-    assert!(app.core().works.progress.all().iter().all(|(_, position)| *position == Some(0)), "the read models stood still");
+    assert!(app.core().run_context.progress.all().iter().all(|(_, position)| *position == Some(0)), "the read models stood still");
     app.stop().await;
 }
 

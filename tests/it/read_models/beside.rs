@@ -3,7 +3,7 @@
 use super::{content, core, live, plant, projection};
 use projections::registry::{VersionState, versions};
 use projections::runner::all;
-use projections::running::works::Works;
+use projections::running::run_context::RunContext;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ async fn while_every_read_model_is_rebuilt_no_query_fails_or_finds_less() {
     for round in 1..=3 {
         for projection in all() {
             let before = asked.load(Ordering::SeqCst);
-            let rebuilt = projection.rebuild(&app.core().works, &|_| {}).await.expect("a version is built");
+            let rebuilt = projection.rebuild(&app.core().run_context, &|_| {}).await.expect("a version is built");
             assert_eq!(rebuilt.version, round + 1);
             // Somebody writes meanwhile, and somebody asks.
             app.client.task(&project, "Another").await;
@@ -111,7 +111,7 @@ async fn while_every_read_model_is_rebuilt_no_query_fails_or_finds_less() {
     }
     app.settled().await;
     for projection in all() {
-        let compared = projection.verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        let compared = projection.verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(compared.equal, "{} is wrong after its rebuild", projection.name());
         assert_eq!(live(&pool, projection.name()).await.0, 4);
     }
@@ -150,10 +150,10 @@ async fn verify_finds_a_wrong_row_a_missing_one_and_one_too_many_and_a_rebuild_m
         ),
     ];
     for (name, wrong) in wrongs {
-        let compared = projection(name).verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        let compared = projection(name).verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(compared.equal, "{name} is wrong by itself");
         plant(&pool, wrong).await;
-        let compared = projection(name).verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        let compared = projection(name).verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(!compared.equal, "the wrong row of {name} was not found");
     }
     let program = env!("CARGO_BIN_EXE_milepost-under-test");
@@ -164,8 +164,8 @@ async fn verify_finds_a_wrong_row_a_missing_one_and_one_too_many_and_a_rebuild_m
     let answers: Value = serde_json::from_str(&out.stdout).expect("JSON");
     assert!(answers.as_array().is_some_and(|all| all.len() == 6 && all.iter().all(|one| one["equal"] == json!(false))), "{answers:#}");
     for (name, _) in wrongs {
-        projection(name).rebuild(&app.core().works, &|_| {}).await.expect("a version is built");
-        let compared = projection(name).verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        projection(name).rebuild(&app.core().run_context, &|_| {}).await.expect("a version is built");
+        let compared = projection(name).verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(compared.equal, "{name} is wrong after its rebuild");
     }
     app.stop().await;
@@ -182,25 +182,29 @@ async fn a_build_that_was_interrupted_goes_on_and_misleads_no_comparison() {
     }
     let tasks = projection("task_list");
     // The live version is behind, so a build that stops comes to lie ahead of it.
-    tasks.catch_up(&Works { batch: 2, ..core.works.clone() }, 1).await.expect("a batch is taken in");
-    let works = core.works.clone();
+    tasks.catch_up(&RunContext { batch: 2, ..core.run_context.clone() }, 1).await.expect("a batch is taken in");
+    let run_context = core.run_context.clone();
     let interrupted =
-        tokio::spawn(async move { projection("task_list").rebuild(&works, &|built| assert!(built.position < 5, "interrupted")).await });
+        tokio::spawn(
+            async move { projection("task_list").rebuild(&run_context, &|built| assert!(built.position < 5, "interrupted")).await },
+        );
     assert!(interrupted.await.is_err(), "it went on to its end");
     let state = |version: i32| versions_of(&pool, version);
     assert_eq!((state(1).await, state(2).await), (Some((VersionState::Live, 2)), Some((VersionState::Building, 5))));
 
-    let begun = tasks.rebuild(&core.works, &|_| {}).await.expect("it goes on");
+    let begun = tasks.rebuild(&core.run_context, &|_| {}).await.expect("it goes on");
     assert_eq!((begun.version, begun.position), (2, 5));
-    let works = core.works.clone();
+    let run_context = core.run_context.clone();
     for _ in 0..2 {
         builders::task(&core.application, caller, project, "Another").await;
     }
     let interrupted =
-        tokio::spawn(async move { projection("task_list").rebuild(&works, &|built| assert!(built.position < 7, "interrupted")).await });
+        tokio::spawn(
+            async move { projection("task_list").rebuild(&run_context, &|built| assert!(built.position < 7, "interrupted")).await },
+        );
     assert!(interrupted.await.is_err(), "it went on to its end");
     assert_eq!((state(2).await, state(3).await), (Some((VersionState::Live, 5)), Some((VersionState::Building, 7))));
-    let compared = tasks.verify(&core.works, &|_| {}).await.expect("it can be compared");
+    let compared = tasks.verify(&core.run_context, &|_| {}).await.expect("it can be compared");
     assert_eq!((compared.position, compared.live_rows, compared.built_rows, compared.equal), (5, 4, 4, true));
     core.close().await;
 }

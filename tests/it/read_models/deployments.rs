@@ -195,7 +195,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_while_pages_stay_whole() 
     stop.store(true, Ordering::SeqCst);
     asker.await.expect("every page was whole");
     assert_eq!(content(&pool, "task_list").await.0, COPIES + 1);
-    let compared = projection("task_list").verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+    let compared = projection("task_list").verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
     assert!(compared.equal);
     app.stop().await;
 }

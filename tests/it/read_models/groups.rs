@@ -3,7 +3,7 @@
 use super::{core, live, plant, projection};
 use application::command::Command;
 use application::inputs::ProjectInput;
-use projections::running::works::Works;
+use projections::running::run_context::RunContext;
 use tests::builders::{project, send, somebody, task};
 use tests::database::TestDatabase;
 
@@ -19,8 +19,8 @@ async fn the_tasks_of_a_deleted_project_are_hidden_some_at_a_time() {
     for number in 0..TASKS {
         task(&core.application, caller, project, &format!("Task {number}")).await;
     }
-    let works = Works { group_rows: ROWS_AT_ONCE as usize, ..core.works.clone() };
-    tasks.catch_up(&works, works.log.head_now()).await.expect("a batch is taken in");
+    let run_context = RunContext { group_rows: ROWS_AT_ONCE as usize, ..core.run_context.clone() };
+    tasks.catch_up(&run_context, run_context.log.head_now()).await.expect("a batch is taken in");
     let (version, _) = live(&pool, "task_list").await;
     plant(
         &pool,
@@ -35,7 +35,7 @@ async fn the_tasks_of_a_deleted_project_are_hidden_some_at_a_time() {
     .await;
     let delete = ProjectInput { command_id: None, id: project, expected_version: None };
     send(&core.application, caller, Command::ProjectDelete(delete)).await.expect("the project is deleted");
-    tasks.catch_up(&works, works.log.head_now()).await.expect("a batch is taken in");
+    tasks.catch_up(&run_context, run_context.log.head_now()).await.expect("a batch is taken in");
 
     let hidden: i64 = sqlx::query_scalar("SELECT count(*) FROM milepost.task_list WHERE hidden").fetch_one(&pool).await.expect("rows");
     assert_eq!(hidden, TASKS);

@@ -144,7 +144,7 @@ async fn an_event_that_the_log_does_not_hold_any_more_becomes_no_row() {
     })
     .await;
     for projection in projections::runner::all() {
-        let compared = projection.verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        let compared = projection.verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(compared.equal, "{}: {compared:?}", projection.name());
     }
     app.stop().await;

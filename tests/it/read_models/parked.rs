@@ -70,17 +70,17 @@ async fn rows_that_the_database_refuses_park_their_aggregate_and_a_retry_takes_t
     assert_eq!(positions(&letters(&pool, "task_list").await), [(poison, true), (later, false), (last, false)]);
 
     let sick_id: Uuid = sick.parse().expect("an id");
-    let works = &app.core().works;
-    match projection("task_list").retry(works, sick_id, None, &|_| {}).await {
+    let run_context = &app.core().run_context;
+    match projection("task_list").retry(run_context, sick_id, None, &|_| {}).await {
         // Only the last of the aggregate's rows is written, and the constraint does not mind that one.
         Ok(taken) => assert_eq!(taken, Retried { applied: 3, parked: 0 }),
         Err(error) => panic!("{error}"),
     }
     assert_eq!(letters(&pool, "task_list").await, []);
     assert_eq!(titles(&app).await, ["well again", "very well", "still third"]);
-    let again = projection("task_list").retry(works, sick_id, None, &|_| {}).await;
+    let again = projection("task_list").retry(run_context, sick_id, None, &|_| {}).await;
     assert!(matches!(again, Err(RetryError::NothingParked)), "{again:?}");
-    let compared = projection("task_list").verify(works, &|_| {}).await.expect("it can be compared");
+    let compared = projection("task_list").verify(run_context, &|_| {}).await.expect("it can be compared");
     assert!(compared.equal);
     app.stop().await;
 }
@@ -127,10 +127,10 @@ async fn a_stored_row_that_cannot_be_read_parks_its_aggregate_until_a_rebuild_ma
         sqlx::query_scalar("SELECT title FROM milepost.task_list ORDER BY number").fetch_all(&pool).await.expect("the columns can be read");
     assert_eq!(stored, ["sick", "very well", "third"]);
     // It is read to see whether the events can be taken in now.
-    let (works, sick_id) = (&app.core().works, sick.parse().expect("an id"));
-    let retried = projection("task_list").retry(works, sick_id, None, &|_| {}).await;
-    assert!(matches!(&retried, Err(RetryError::StillPoison { position, .. }) if *position == first), "{retried:?}");
-    projection("task_list").rebuild(works, &|_| {}).await.expect("it is rebuilt");
+    let (run_context, sick_id) = (&app.core().run_context, sick.parse().expect("an id"));
+    let retried = projection("task_list").retry(run_context, sick_id, None, &|_| {}).await;
+    assert!(matches!(&retried, Err(RetryError::StillFails { position, .. }) if *position == first), "{retried:?}");
+    projection("task_list").rebuild(run_context, &|_| {}).await.expect("it is rebuilt");
     assert_eq!(
         (titles(&app).await, letters(&pool, "task_list").await),
         (["well again", "very well", "third"].map(str::to_owned).to_vec(), vec![])
@@ -256,7 +256,7 @@ async fn a_retry_puts_events_in_their_place_among_those_of_other_aggregates() {
     assert_eq!(out.status, 0, "{}", out.stderr);
     assert_eq!(letters(&pool, "task_list").await, []);
     assert_eq!(titles(&app).await, Vec::<String>::new(), "a task of a deleted project came back");
-    let compared = projection("task_list").verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+    let compared = projection("task_list").verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
     assert!(compared.equal && compared.live_rows == 1, "{compared:?}");
     app.stop().await;
 }
@@ -296,17 +296,17 @@ async fn an_event_that_cannot_be_read_parks_its_aggregate_wherever_it_matters_un
     assert_eq!(list(&pool, None).await.expect("they can be listed").len(), 4, "read models that are not about it go on");
     assert_eq!(titles(&app).await, ["sick", "very well"]);
 
-    let (works, sick) = (&app.core().works, sick.parse().expect("an id"));
-    let retried = projection("task_list").retry(works, sick, None, &|_| {}).await;
-    assert!(matches!(&retried, Err(RetryError::StillPoison { position, .. }) if *position == unreadable), "{retried:?}");
+    let (run_context, sick) = (&app.core().run_context, sick.parse().expect("an id"));
+    let retried = projection("task_list").retry(run_context, sick, None, &|_| {}).await;
+    assert!(matches!(&retried, Err(RetryError::StillFails { position, .. }) if *position == unreadable), "{retried:?}");
     // A rebuild meets the same event, and parks it as well.
-    let rebuilt = projection("task_list").rebuild(works, &|_| {}).await.expect("it is rebuilt all the same");
+    let rebuilt = projection("task_list").rebuild(run_context, &|_| {}).await.expect("it is rebuilt all the same");
     assert_eq!(live(&pool, "task_list").await.0, rebuilt.version);
     assert_eq!(titles(&app).await, ["sick", "very well"]);
     for name in ["task_list", "activity"] {
         let skip = || async {
             let why = Skip { reason: "of another program", by: "a test" };
-            projection(name).retry(works, sick, Some(why), &|_| {}).await.expect("it is skipped")
+            projection(name).retry(run_context, sick, Some(why), &|_| {}).await.expect("it is skipped")
         };
         // The next one cannot be applied either. It is the first then, with an error of its own.
         assert_eq!(skip().await, Retried { applied: 0, parked: 1 }, "{name}");

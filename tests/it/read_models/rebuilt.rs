@@ -16,7 +16,7 @@ use projections::querying::page::Window;
 use projections::runner::{GROUP_ROWS_MAX, all};
 use projections::running::in_memory::InMemory;
 use projections::running::rows::save;
-use projections::running::works::Works;
+use projections::running::run_context::RunContext;
 use server::wire::Core;
 use sqlx::PgPool;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ async fn written(dice: &mut Dice) -> Written {
     app.stop().await;
     let core = core(&database).await;
     let pool = database.pool().await;
-    let facts = core.works.log.after(0, usize::MAX >> 1).await.expect("the log reads");
+    let facts = core.run_context.log.after(0, usize::MAX >> 1).await.expect("the log reads");
     assert!(facts.len() > BATCH_MAX);
     Written { database, core, pool, facts, workspaces, now }
 }
@@ -96,7 +96,7 @@ async fn live_contents(pool: &PgPool) -> Contents {
 /// Everything taken in at once, in memory.
 fn whole<M: ReadModel>(facts: &[Arc<Fact>]) -> InMemory<M> {
     let mut model = InMemory::<M>::default();
-    model.take_in(facts).expect("every event can be taken in");
+    model.apply_batch(facts).expect("every event can be taken in");
     model
 }
 
@@ -118,7 +118,7 @@ fn assert_same_in_every_batch_size<M: ReadModel>(facts: &[Arc<Fact>]) {
     for size in 1..=BATCH_MAX as i64 {
         let mut model = InMemory::<M>::default();
         let batches = facts.chunk_by(|before, after| (before.position - 1) / size == (after.position - 1) / size);
-        batches.for_each(|batch| model.take_in(batch).expect("every event can be taken in"));
+        batches.for_each(|batch| model.apply_batch(batch).expect("every event can be taken in"));
         assert!(model.rows() == whole.rows(), "{} differs in batches of {size}", M::NAME);
     }
 }
@@ -141,15 +141,15 @@ async fn forget(pool: &PgPool) {
 
 /// Keeps all read models up to date from the beginning, in batches of these sizes, with so many rows of groups in memory.
 async fn keep_up(core: &Core, group_rows: usize, sizes: impl Fn() -> Box<dyn FnMut() -> usize + Send>) {
-    let head = core.works.log.head_now();
+    let head = core.run_context.log.head_now();
     join_all(all().into_iter().map(|projection| {
-        let (mut works, mut size) = (Works { group_rows, ..core.works.clone() }, sizes());
+        let (mut run_context, mut size) = (RunContext { group_rows, ..core.run_context.clone() }, sizes());
         async move {
             let mut position = 0;
             while position < head {
-                works = Works { batch: size(), ..works };
-                projection.catch_up(&works, position + 1).await.expect("a batch is taken in");
-                position = works.progress.watch(projection.name()).and_then(|position| *position.borrow()).expect("it is known");
+                run_context = RunContext { batch: size(), ..run_context };
+                projection.catch_up(&run_context, position + 1).await.expect("a batch is taken in");
+                position = run_context.progress.watch(projection.name()).and_then(|position| *position.borrow()).expect("it is known");
             }
         }
     }))
@@ -187,9 +187,9 @@ async fn live_and_rebuilt_and_in_memory_are_the_same_in_batches_of_any_size() {
 
 async fn assert_rebuilt(written: &Written, expected: &Contents) {
     for projection in all() {
-        let compared = projection.verify(&written.core.works, &|_| {}).await.expect("a version is built");
+        let compared = projection.verify(&written.core.run_context, &|_| {}).await.expect("a version is built");
         assert!(compared.equal, "{} differs from its rebuild", projection.name());
-        projection.rebuild(&written.core.works, &|_| {}).await.expect("a version is built");
+        projection.rebuild(&written.core.run_context, &|_| {}).await.expect("a version is built");
     }
     assert_eq!(live_contents(&written.pool).await, *expected, "rebuilt");
 }

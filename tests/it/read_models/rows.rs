@@ -55,7 +55,7 @@ impl List {
         let database = TestDatabase::new().await;
         let core = core(&database).await;
         for name in ["task_list", "project_overview", "schedules"] {
-            projection(name).prepare(&core.works).await.expect("it can be prepared");
+            projection(name).prepare(&core.run_context).await.expect("it can be prepared");
         }
         let names = Names {
             workspace: WorkspaceId(dice.uuid()),
@@ -109,7 +109,7 @@ impl List {
 
     /// Writes rows as a batch would.
     pub(super) async fn write(&mut self, rows: Vec<TaskRow>) {
-        let mut connection = self.core.works.pool.acquire().await.expect("a connection");
+        let mut connection = self.core.run_context.pool.acquire().await.expect("a connection");
         let keyed: Vec<_> = rows.into_iter().map(|row| (row.id, row)).collect();
         save::<TaskList>(&mut connection, 1, &keyed).await.expect("rows are stored");
         self.rows.extend(keyed);

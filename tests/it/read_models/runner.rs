@@ -152,12 +152,12 @@ async fn who_lost_the_lease_cannot_write_any_more() {
     let database = TestDatabase::new().await;
     let (pool, core) = (database.pool().await, core(&database).await);
     let name = "project_overview";
-    projection(name).prepare(&core.works).await.expect("it can be prepared");
+    projection(name).prepare(&core.run_context).await.expect("it can be prepared");
     grant(&pool, name, 1).await;
     // It is never told that it lost its lease.
     let (_believes, lease) = watch::channel(Some(1));
-    let works = core.works.clone();
-    let zombie = tokio::spawn(async move { projection(name).run(&works, lease).await });
+    let run_context = core.run_context.clone();
+    let zombie = tokio::spawn(async move { projection(name).run(&run_context, lease).await });
     a_project(&core).await;
     reached(&pool, name, 1).await;
 
@@ -184,8 +184,8 @@ async fn who_lost_the_lease_cannot_write_any_more() {
     assert_eq!(content(&pool, "project_overview_v1").await.0, 1, "the old holder wrote rows");
 
     let (_holds, lease) = watch::channel(Some(2));
-    let works = core.works.clone();
-    let holder = tokio::spawn(async move { projection(name).run(&works, lease).await });
+    let run_context = core.run_context.clone();
+    let holder = tokio::spawn(async move { projection(name).run(&run_context, lease).await });
     reached(&pool, name, 2).await;
     assert_eq!(content(&pool, "project_overview_v1").await.0, 2);
     for task in [zombie, holder] {

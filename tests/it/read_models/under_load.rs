@@ -195,7 +195,7 @@ async fn rebuilds_of_every_read_model_die_and_go_on_while_people_ask_and_write()
     people.end().await;
     app.settled().await;
     for one in all() {
-        let compared = one.verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        let compared = one.verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(compared.equal && compared.live_rows > 0, "{} is wrong after its rebuilds: {compared:?}", one.name());
     }
     app.stop().await;
@@ -208,7 +208,7 @@ async fn a_rebuild_gives_way_while_the_live_version_is_behind_and_kept_and_only_
     let caller = somebody();
     let project = builders::project(&before.application, caller).await;
     builders::task(&before.application, caller, project, "A task").await;
-    projection("task_list").catch_up(&before.works, 2).await.expect("a batch is taken in");
+    projection("task_list").catch_up(&before.run_context, 2).await.expect("a batch is taken in");
     before.close().await;
     copies(&pool, 2 * BUILD_BATCH_EVENTS_MAX as i64).await;
     let core = core(&database).await;
@@ -225,7 +225,7 @@ async fn a_rebuild_gives_way_while_the_live_version_is_behind_and_kept_and_only_
         }
         let told = Mutex::new(vec![]);
         let tell = |built: Built| told.lock().expect("nobody panicked").push(built);
-        projection("task_list").rebuild(&core.works, &tell).await.expect("a version is built");
+        projection("task_list").rebuild(&core.run_context, &tell).await.expect("a version is built");
         let told = told.into_inner().expect("nobody panicked");
         assert!(told.len() > 2, "{told:?}");
         gave_way.push(told.iter().any(|built| built.gives_way));
@@ -243,7 +243,7 @@ async fn what_the_live_version_has_seen_is_in_the_new_one_from_its_first_moment(
     let another = async || {
         builders::task(&core.application, caller, project, "Another").await;
         let head = *core.log.head().borrow();
-        tasks.catch_up(&core.works, head).await.expect("the live version follows");
+        tasks.catch_up(&core.run_context, head).await.expect("the live version follows");
     };
     another().await;
     // At the end of each part of the build the live version gets ahead: of the comparison, of what follows it, of the last
@@ -256,7 +256,7 @@ async fn what_the_live_version_has_seen_is_in_the_new_one_from_its_first_moment(
             std::thread::scope(|scope| scope.spawn(|| runtime.block_on(another())).join().expect("the live version gets ahead"));
         }
     };
-    tasks.rebuild(&core.works, &tell).await.expect("a version is built");
+    tasks.rebuild(&core.run_context, &tell).await.expect("a version is built");
     assert!(parts.load(Ordering::SeqCst) > 3, "the live version was never ahead");
     assert_eq!((live(&pool, "task_list").await, content(&pool, "task_list").await.0), ((2, 5), 4));
     core.close().await;

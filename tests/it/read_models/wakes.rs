@@ -5,7 +5,7 @@ use super::{core, live, plant, projection};
 use domain::event::Fact;
 use projections::runner::BATCH_GAP;
 use projections::running::log::{Log, ReadError, Stretch};
-use projections::running::works::Works;
+use projections::running::run_context::RunContext;
 use server::wire::Core;
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -57,12 +57,12 @@ struct Scene {
 impl Scene {
     async fn of(database: &TestDatabase, name: &'static str) -> Self {
         let core = core(database).await;
-        projection(name).prepare(&core.works).await.expect("it can be prepared");
+        projection(name).prepare(&core.run_context).await.expect("it can be prepared");
         grant(&database.pool().await, name, 1).await;
-        let log = Arc::new(QuietLog { log: Arc::clone(&core.works.log), head: watch::Sender::new(0), reads: AtomicUsize::new(0) });
-        let works = Works { log: log.clone(), ..core.works.clone() };
+        let log = Arc::new(QuietLog { log: Arc::clone(&core.run_context.log), head: watch::Sender::new(0), reads: AtomicUsize::new(0) });
+        let run_context = RunContext { log: log.clone(), ..core.run_context.clone() };
         let (_lease, held) = watch::channel(Some(1));
-        let running = tokio::spawn(async move { projection(name).run(&works, held).await });
+        let running = tokio::spawn(async move { projection(name).run(&run_context, held).await });
         until_true("it looked once", || log.reads.load(Ordering::SeqCst) == 1).await;
         Self { core, log, running, _lease }
     }
@@ -98,7 +98,7 @@ async fn batches_begin_a_moment_apart_while_nobody_waits() {
     for _ in 0..BATCHES {
         a_project(&scene.core).await;
     }
-    let mut position = scene.core.works.progress.watch("activity").expect("it is there");
+    let mut position = scene.core.run_context.progress.watch("activity").expect("it is there");
     let begun = Instant::now();
     for next in 1..=i64::from(BATCHES) {
         scene.log.head.send_replace(next);
@@ -116,7 +116,7 @@ async fn events_of_other_read_models_are_passed_at_once_and_noted_a_moment_later
     for position in 1..=20 {
         a_project(&scene.core).await;
         scene.log.head.send_replace(position);
-        scene.core.works.progress.reached(&[name], position, PATIENCE).await.expect("nothing is to be done, so it is done");
+        scene.core.run_context.progress.reached(&[name], position, PATIENCE).await.expect("nothing is to be done, so it is done");
     }
     reached(&pool, name, 20).await;
     let notes: i64 = sqlx::query_scalar(noted).fetch_one(&pool).await.expect("they can be counted");

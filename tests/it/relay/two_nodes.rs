@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// How soon the one that waited must be at work.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(10);
 
-fn works(node: &Process) -> bool {
+fn is_working(node: &Process) -> bool {
     node.log().contains(GOES_ON)
 }
 
@@ -24,11 +24,11 @@ async fn one_of_two_relays_works_and_the_other_takes_over_within_ten_seconds_of_
     let (mut one, mut other) = (scene.node(""), scene.node(""));
     one.said("milepost serves").await;
     other.said("milepost serves").await;
-    until_true("one of them works", || works(&one) || works(&other)).await;
-    let (working, mut waiting) = if works(&one) { (one, other) } else { (other, one) };
+    until_true("one of them works", || is_working(&one) || is_working(&other)).await;
+    let (working, mut waiting) = if is_working(&one) { (one, other) } else { (other, one) };
     scene.write(50, &AtomicUsize::new(0)).await;
     scene.relayed().await;
-    assert!(!works(&waiting), "both work:\n{}\n{}", working.log(), waiting.log());
+    assert!(!is_working(&waiting), "both work:\n{}\n{}", working.log(), waiting.log());
 
     let killed = Instant::now();
     working.kill().await;

@@ -24,7 +24,7 @@ use uuid::Uuid;
 /// A scheduler that ticks whether or not another one does, as a node would that slept through the end of its lease.
 fn tick_without_asking(workers: &mut JoinSet<()>, app: &TestApp) {
     let application = Arc::clone(&app.core().application);
-    let deadlines = ScheduleDeadlines { pool: app.core().database.worker.clone(), progress: Arc::clone(&app.core().works.progress) };
+    let deadlines = ScheduleDeadlines { pool: app.core().database.worker.clone(), progress: Arc::clone(&app.core().run_context.progress) };
     workers.spawn(async move {
         let (_held, lease) = watch::channel(Some(1));
         deadline_scheduler::run(&application, &deadlines, lease, &watch::Sender::new(())).await;

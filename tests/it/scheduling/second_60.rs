@@ -61,7 +61,7 @@ async fn a_deadline_with_a_second_60_fires_once_and_is_not_looked_at_again() {
     })
     .await;
     for projection in runner::all() {
-        let compared = projection.verify(&app.core().works, &|_| {}).await.expect("it can be compared");
+        let compared = projection.verify(&app.core().run_context, &|_| {}).await.expect("it can be compared");
         assert!(compared.equal, "{}", projection.name());
     }
     app.stop().await;
@@ -111,7 +111,7 @@ async fn what_a_rebuilt_read_model_lists_as_due_fires_although_nothing_else_happ
     })
     .await;
     let schedules = runner::all().into_iter().find(|projection| projection.name() == "schedules").expect("it is there");
-    schedules.rebuild(&app.core().works, &|_| {}).await.expect("it is built anew");
+    schedules.rebuild(&app.core().run_context, &|_| {}).await.expect("it is built anew");
     until("it fires", || async {
         let fired = "SELECT EXISTS (SELECT FROM milepost.events WHERE event_type = 'deadline_overdue')";
         sqlx::query_scalar::<_, bool>(fired).fetch_one(&scene.pool).await.expect("the log can be read").then_some(())

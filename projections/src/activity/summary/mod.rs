@@ -1,4 +1,4 @@
-//! An event in a sentence without a subject: whoever shows it knows who did it and to what.
+//! Describes an event in a sentence without a subject: the caller that shows it knows the user and the object.
 
 mod project;
 mod schedule;
@@ -10,7 +10,7 @@ use domain::event::Event;
 /// What the sentences of all aggregates are in: as one of them changes, this does.
 pub(super) const VERSION: u32 = project::VERSION + task::VERSION + schedule::VERSION;
 
-/// What happened, such as `moved it from todo to in_progress`.
+/// A description of the event, such as `moved it from todo to in_progress`.
 pub fn summary(event: &Event) -> String {
     match event {
         Event::Project(event) => project::summary(event),

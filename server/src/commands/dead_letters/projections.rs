@@ -8,7 +8,7 @@ use crate::wire::Core;
 use application::ports::EventLog;
 use async_trait::async_trait;
 use projections::runner::all;
-use projections::running::works::Works;
+use projections::running::run_context::RunContext;
 use projections::versions::dead_letters::{DeadLetter, Retried, RetryError, Skip, list};
 use uuid::Uuid;
 
@@ -61,7 +61,8 @@ pub(super) async fn retry(core: &Core, name: &str, aggregate: Uuid, why: Option<
     let bar = bar(name, *core.log.head().borrow());
     let by = why.map(Why::by).unwrap_or_default();
     let skip = why.map(|why| Skip { reason: &why.reason, by: &by });
-    let retried = alone(core, name, async |works: Works| Ok(projection.retry(&works, aggregate, skip, &show(&bar)).await)).await?;
+    let retried =
+        alone(core, name, async |run_context: RunContext| Ok(projection.retry(&run_context, aggregate, skip, &show(&bar)).await)).await?;
     bar.finish_and_clear();
     match retried {
         Ok(Retried { applied, parked }) => {
@@ -71,7 +72,7 @@ pub(super) async fn retry(core: &Core, name: &str, aggregate: Uuid, why: Option<
             }
             Ok(())
         }
-        Err(error @ (RetryError::NothingParked | RetryError::StillPoison { .. })) => Err(Failure::no(error.to_string())),
+        Err(error @ (RetryError::NothingParked | RetryError::StillFails { .. })) => Err(Failure::no(error.to_string())),
         Err(RetryError::Build(error)) => Err(build_failed(error)),
         Err(RetryError::Database(error)) => Err(refused(&error)),
         Err(error @ RetryError::Log(_)) => Err(Failure::not_there(error.to_string())),
