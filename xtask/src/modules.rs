@@ -66,8 +66,8 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
 
 /// Modules that use one which comes later in the order of their crate, and modules that are not in it.
 fn arrows_up(modules: &BTreeMap<Name, Module>, order: &[&str]) -> Vec<String> {
-    let place =
-        |name: &Name| name.first().map(|top| (top.clone(), order.iter().position(|known| known.split(' ').any(|name| name == top))));
+    let place_of = |top: &str| order.iter().position(|known| *known == top).or_else(|| order.iter().position(|known| *known == "*"));
+    let place = |name: &Name| name.first().map(|top| (top.clone(), place_of(top)));
     let mut found = vec![];
     for (name, module) in modules {
         let Some((top, from)) = place(name).filter(|(top, _)| top != FOR_TESTS) else { continue };
