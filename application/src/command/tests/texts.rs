@@ -17,7 +17,7 @@ enum Kind {
 use Kind::{Line, Long, Word};
 
 /// The command, where the text is in its input, and what it may be.
-const TEXTS: [(&str, &str, Kind); 23] = [
+const TEXTS: &[(&str, &str, Kind)] = &[
     ("projectCreate", "key", Word),
     ("projectCreate", "name", Line),
     ("projectCreate", "description", Long { may_be_blank: true }),
@@ -105,7 +105,7 @@ fn refusal(command: &str, place: &str, text: &str) -> Option<(&'static str, Stri
 fn every_text_is_refused_by_the_same_rules_and_the_refusal_names_the_field_and_the_character() {
     let all = ['\0', '\u{7}', '\u{1b}', '\u{7f}', '\u{84}', '\u{9f}'];
     let in_lines = ['\n', '\t', '\u{85}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'];
-    for (command, place, kind) in TEXTS {
+    for &(command, place, kind) in TEXTS {
         let refused = |text: &str| {
             let (code, path, message) = refusal(command, place, text).unwrap_or_else(|| panic!("{command} {place} took {text:?}"));
             assert_eq!((code, path.as_str()), ("INVALID_VALUE", place), "{command} {text:?}");
