@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 /// Written by people who looked.
 const WHERE_TIME_GOES: &str = include_str!("where_time_goes.md");
+const LINE_CHARS_MAX: usize = 120;
 
 /// Figures of full size, kept until a later run replaces them.
 #[derive(Serialize, Deserialize)]
@@ -45,21 +46,56 @@ pub(crate) fn write(stand: &Stand) -> Result<()> {
 
 fn document(kept: &[Kept]) -> String {
     let rows: Vec<Row> = kept.iter().flat_map(|kept| kept.rows.clone()).collect();
-    let mut text = String::from(
-        "# Benchmarks\n\nMade by `scripts/bench --write`; do not edit. Both sides of a row ran on the same server in the same run, in turn; figures are \
-         medians of the pairs. Compare ratios: absolutes belong to the machine.\n\n",
-    );
+    let mut text = String::from("# Benchmarks\n\n");
+    text.push_str(&wrapped(
+        "Made by `scripts/bench --write`; do not edit. Both sides of a row ran on the same server in the same run, in turn; the values are \
+         medians of the pairs. Compare ratios: absolute values depend on the machine.",
+    ));
+    text.push('\n');
     let mut machines: Vec<(&str, NaiveDate)> = kept.iter().map(|kept| (kept.machine.as_str(), kept.on)).collect();
     machines.sort_unstable();
     machines.dedup();
     for (machine, on) in machines {
-        let _ = writeln!(text, "Measured on {on}: {machine}.\n");
+        let _ = writeln!(text, "{}", wrapped(&format!("Measured on {on}: {machine}.")));
     }
     text.push_str(&table(&rows));
     text.push_str("\n## How it was measured\n\n");
     for row in rows.iter().filter(|row| !row.note.is_empty()) {
-        let _ = writeln!(text, "- **{}**: {}.", row.work, row.note);
+        text.push_str(&wrapped(&format!("- **{}**: {}.", row.work, row.note)));
     }
     let _ = write!(text, "\n{WHERE_TIME_GOES}");
     text
+}
+
+/// A paragraph or an item of a list in lines of at most `LINE_CHARS_MAX` characters, as `cargo xtask tidy` requires.
+fn wrapped(text: &str) -> String {
+    let indent = if text.starts_with("- ") { "  " } else { "" };
+    let (mut lines, mut line) = (String::new(), String::new());
+    for word in text.split(' ') {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > LINE_CHARS_MAX {
+            let _ = writeln!(lines, "{line}");
+            line = format!("{indent}{word}");
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    let _ = writeln!(lines, "{line}");
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_longer_than_documents_may_have() {
+        assert_eq!(wrapped("- **row**: a note."), "- **row**: a note.\n");
+        let long = wrapped(&format!("- {}", vec!["word"; 60].join(" ")));
+        assert!(long.lines().all(|line| line.chars().count() <= LINE_CHARS_MAX), "{long}");
+        assert!(long.lines().skip(1).all(|line| line.starts_with("  word")), "{long}");
+        assert_eq!(long.split_whitespace().count(), 61);
+    }
 }

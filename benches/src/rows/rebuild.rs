@@ -42,7 +42,7 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Row>> {
     stand.drop_database("rebuild").await?;
     let (ratio, rate) = (pairs.ratio(), median(&pairs.ours));
     let row = pairs.row(&format!("rebuild of `task_list` from {} events", thousands(events)), "events/s");
-    let note = "five events a task, 2,000 tasks under way at the same time; the peer streams the rows and decodes nothing";
+    let note = "five events a task, 2,000 tasks in progress at the same time; the peer streams the rows and decodes nothing";
     Ok(vec![row.target("≥ 0.3 x", ratio >= 0.3).target("≥ 60,000/s", rate >= 60_000.0).note(note)])
 }
 
