@@ -204,7 +204,7 @@ impl NodeHealth {
             let stands = self.standstills.at(&format!("reaction {name}"), position, head);
             if stands >= STANDSTILL {
                 let message = format!(
-                    "the reaction {name} has stood at position {position} for {} s, {} events behind the log; see the log of the node \
+                    "the reaction {name} has been at position {position} for {} s, {} events behind the log; see the log of the node \
                          that runs it",
                     stands.as_secs(),
                     head - position
@@ -234,7 +234,7 @@ impl Health for NodeHealth {
                         let stands = self.standstills.at(&live.name, live.position, head);
                         if stands >= STANDSTILL {
                             let message = format!(
-                                "the read model {} has stood at position {} for {} s, {} events behind the log; see the log of the node \
+                                "the read model {} has been at position {} for {} s, {} events behind the log; see the log of the node \
                                     that maintains it",
                                 live.name,
                                 live.position,

@@ -1,7 +1,7 @@
 //! Plain English: words of `xtask/words.txt` that user-facing texts must not use, each with what to write instead.
 //!
-//! Read are the GraphQL schema, the other schemas, README and docs, and in our crates the string literals and the help of the
-//! command line.
+//! The check reads the GraphQL schema, the other schemas, README, docs, examples and the page of migrations, and in our
+//! crates the string literals and the help of the command line.
 
 use crate::read;
 use anyhow::{Context, Result};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 const WORDS: &str = "xtask/words.txt";
 /// Generated or written for users as a whole; decisions and the changelog keep the words of their time.
-const TEXTS: [&str; 3] = ["README.md", "docs", "schemas"];
+const TEXTS: [&str; 5] = ["README.md", "docs", "examples", "migrations", "schemas"];
 const KEPT: [&str; 1] = ["docs/adr"];
 const CRATES: [&str; 7] = ["domain", "application", "messages", "infrastructure", "projections", "api", "server"];
 /// Its doc comments are the help.

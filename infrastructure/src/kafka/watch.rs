@@ -15,7 +15,7 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is said of a topic that brokers tell nothing of at the moment.
-const UNKNOWN: &str = "as it was when brokers last told; they do not answer now";
+const UNKNOWN: &str = "as last reported by the brokers; they do not answer now";
 
 /// Sends what an admin should know of the topics, while this node holds the relay's lease. Returns once nobody holds or
 /// wants the lease any more.

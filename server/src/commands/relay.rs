@@ -80,7 +80,7 @@ fn open_sentence(open: &[OpenRecords], missing: &[i64], last: i64, confirmed: i6
     let (lowest, highest) = (positions.iter().min()?, positions.iter().max()?);
     Some(format!(
         "{count} events are on no topic as consumers see it, the first at position {first}, and {place} holds open records (positions {lowest} to \
-         {highest}), so that the topics do not tell yet what was sent; end them with {abort}, then run `milepost relay adopt` again"
+         {highest}), so it is not known yet what was sent; end them with {abort}, then run `milepost relay adopt` again"
     ))
 }
 

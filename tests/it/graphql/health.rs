@@ -118,7 +118,7 @@ async fn a_read_model_that_cannot_go_on_makes_a_node_unready() {
     lock.execute("LOCK TABLE milepost.task_list_v1 IN EXCLUSIVE MODE").await.expect("a table can be locked");
     app.client.task(&project, "Stuck").await;
     let problem = standstill(&app).await;
-    let expected = "the read model task_list has stood at position 1 for ";
+    let expected = "the read model task_list has been at position 1 for ";
     assert!(problem.starts_with(expected) && problem.contains("1 events behind the log"), "{problem}");
     // Queries still answer, and the node is ready as soon as it goes on.
     assert_eq!(app.client.data("{ projects { totalCount } }", json!({})).await, json!({ "projects": { "totalCount": 1 } }));
@@ -131,7 +131,7 @@ async fn a_read_model_that_cannot_go_on_makes_a_node_unready() {
 async fn a_read_model_that_nobody_keeps_makes_a_node_unready() {
     let app = app_that_leaves_schedules_alone().await;
     app.client.project().await;
-    assert!(standstill(&app).await.starts_with("the read model schedules has stood at position 0 for "));
+    assert!(standstill(&app).await.starts_with("the read model schedules has been at position 0 for "));
     app.stop().await;
 }
 

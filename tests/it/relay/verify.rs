@@ -143,7 +143,7 @@ async fn records_of_no_event_are_found() {
     forger.put(topic, &records[1].key, &beyond.to_string());
     let verdict = verify(&scene).await;
     assert_eq!((verdict.status, verdict.total), (1, 2), "{}", verdict.text);
-    assert!(verdict.text.contains("the value is no event of ours"), "{}", verdict.text);
+    assert!(verdict.text.contains("the value is not an event of Milepost"), "{}", verdict.text);
     assert!(verdict.text.contains("position 1000 is not in the log"), "{}", verdict.text);
 }
 

@@ -66,7 +66,7 @@ impl Relay {
             && teller.is_news(POLICY, format!("{epoch} {reason}"))
         {
             let ((name, wanted), topic) = (CLEANUP_POLICY, self.catalogue.relay_topic());
-            tracing::warn!(reason, "whether {name} of {topic} is {wanted} could not be checked; allow the login DESCRIBE_CONFIGS on it");
+            tracing::warn!(reason, "cannot check whether {name} of {topic} is {wanted}; allow the login DESCRIBE_CONFIGS on it");
         }
         match examined.verdict {
             // Of these nothing changes by fencing.

@@ -52,8 +52,8 @@ pub enum NoProof {
     )]
     Missing { missing: Vec<i64>, first: i64, last: i64 },
     #[error(
-        "{count} records are of events that this log does not have, the first at {place} with position {position}, though this log is there up to position {last}: \
-         another log was sent to these topics too; `milepost relay resume --from {last}` continues this one all the same"
+        "{count} records are of events that this log does not have, the first at {place} with position {position}, although this log is on the topics up to position {last}: \
+         another log was sent to these topics too; `milepost relay resume --from {last}` continues this log nevertheless"
     )]
     OtherLog { count: u64, position: i64, place: String, last: i64 },
 }

@@ -89,12 +89,12 @@ impl Reader {
         let value: Value = match serde_json::from_slice(payload) {
             Ok(value) => value,
             Err(error) => {
-                self.report.fault(stranger(format!("the value is no event of ours: {error}")));
+                self.report.fault(stranger(format!("the value is not an event of Milepost: {error}")));
                 return None;
             }
         };
         let Ok(position) = value.position.parse::<i64>() else {
-            self.report.fault(stranger(format!("the position {:?} is no number", value.position)));
+            self.report.fault(stranger(format!("the position {:?} is not a number", value.position)));
             return None;
         };
         let (version, aggregate_id) = (value.aggregate_version, value.aggregate_id);

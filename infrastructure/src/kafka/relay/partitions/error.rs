@@ -11,7 +11,7 @@ pub enum PartitionsError {
     #[error("the topic {0} does not exist; run `milepost topics apply`")]
     TopicMissing(String),
     #[error(
-        "the topic {topic} has {partitions} partitions and the catalogue says {wanted}, so there is no place for the events of some keys: \
+        "the topic {topic} has {partitions} partitions and the catalogue says {wanted}, so the events of some keys have no partition: \
          set the catalogue's number to {partitions}, or run `milepost topics apply --reorder-keys`"
     )]
     TooFew { topic: String, partitions: i32, wanted: i32 },
