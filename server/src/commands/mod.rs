@@ -14,4 +14,5 @@ pub mod token;
 pub mod topics;
 pub mod verify;
 
+mod builds;
 mod table;

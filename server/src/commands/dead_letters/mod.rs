@@ -1,60 +1,23 @@
 //! `milepost dead-letters`: events that were parked anywhere, since something could not deal with them.
 //!
-//! Another source is a variant of [`Source`], a [`Parking`] in a file of its own, and a line in [`parking`].
+//! Another source is a variant of [`Source`], a [`Parking`] in a file of its own, and a line in [`parking_of`].
 
+mod parking;
 mod projections;
 mod reactions;
 mod relay;
 
+use self::parking::{Letter, Parking};
 use super::table;
 use crate::cli::{DeadLetters, DeadLettersCommand, OfReadModelsCommand, Source, WhichLetter, Why};
 use crate::exit::Failure;
 use crate::wire::Core;
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use infrastructure::config::Configuration;
 use serde_json::{Value, json};
-use uuid::Uuid;
-
-/// A parked event.
-#[derive(Debug, Clone, PartialEq)]
-struct Letter {
-    source: Source,
-    /// The read model or reaction that has parked it.
-    name: String,
-    /// The version of a read model.
-    version: Option<i32>,
-    position: i64,
-    aggregate_id: Uuid,
-    event_type: String,
-    /// Why it could not be dealt with; `None` for one that waits behind another.
-    error: Option<String>,
-    /// How often it was tried, where that is counted.
-    tries: Option<i32>,
-    parked_at: DateTime<Utc>,
-    /// When it is tried again by itself, where it is.
-    next_try_at: Option<DateTime<Utc>>,
-}
-
-/// What parks events.
-#[async_trait]
-trait Parking: Sync {
-    /// The names of all that may park an event.
-    fn names(&self) -> Vec<&'static str>;
-
-    /// Everything that is parked, by name and in order.
-    async fn letters(&self, core: &Core) -> Result<Vec<Letter>, Failure>;
-
-    /// Tries what is parked of an aggregate; `first` is the first of it. Says what came of it.
-    async fn retry(&self, core: &Core, first: &Letter) -> Result<(), Failure>;
-
-    /// Skips the first event that is parked of an aggregate, on the record, and goes on with the rest. Says what came of it.
-    async fn skip(&self, core: &Core, first: &Letter, why: &Why) -> Result<(), Failure>;
-}
 
 /// What parks the events of a source.
-fn parking(source: Source) -> &'static dyn Parking {
+fn parking_of(source: Source) -> &'static dyn Parking {
     match source {
         Source::Projections => &projections::ReadModels,
         Source::Reactions => &reactions::Reactions,
@@ -101,7 +64,7 @@ async fn list(core: &Core, source: Option<Source>, name: Option<&str>, json: boo
     }
     let mut letters = vec![];
     for source in sources {
-        letters.extend(parking(source).letters(core).await?);
+        letters.extend(parking_of(source).letters(core).await?);
     }
     letters.retain(|letter| name.is_none_or(|name| letter.name == name));
     if json {
@@ -124,7 +87,7 @@ async fn list(core: &Core, source: Option<Source>, name: Option<&str>, json: boo
 }
 
 fn known(sources: &[Source], name: &str) -> Result<(), Failure> {
-    let names: Vec<_> = sources.iter().flat_map(|source| parking(*source).names()).collect();
+    let names: Vec<_> = sources.iter().flat_map(|source| parking_of(*source).names()).collect();
     match names.contains(&name) {
         true => Ok(()),
         false => {
@@ -154,7 +117,7 @@ async fn find(core: &Core, which: &WhichLetter) -> Result<(Letter, Vec<Letter>),
     if let Some(name) = name {
         known(&[*source], name)?;
     }
-    let mut letters = parking(*source).letters(core).await?;
+    let mut letters = parking_of(*source).letters(core).await?;
     letters.retain(|letter| name.as_ref().is_none_or(|name| letter.name == *name));
     let found: Vec<_> = letters.iter().filter(|letter| letter.position == *position).cloned().collect();
     let Some(letter) = found.first().cloned() else {
@@ -205,7 +168,7 @@ async fn show(core: &Core, which: &WhichLetter, json: bool) -> Result<(), Failur
 
 async fn retry(core: &Core, which: &WhichLetter) -> Result<(), Failure> {
     let (letter, of_aggregate) = find(core, which).await?;
-    parking(which.source).retry(core, of_aggregate.first().unwrap_or(&letter)).await
+    parking_of(which.source).retry(core, of_aggregate.first().unwrap_or(&letter)).await
 }
 
 async fn skip(core: &Core, which: &WhichLetter, why: &Why) -> Result<(), Failure> {
@@ -215,6 +178,6 @@ async fn skip(core: &Core, which: &WhichLetter, why: &Why) -> Result<(), Failure
             let (position, first) = (letter.position, first.position);
             Err(Failure::no(format!("event {position} waits behind event {first} of its aggregate: retry or skip that one first")))
         }
-        None => parking(which.source).skip(core, &letter, why).await,
+        None => parking_of(which.source).skip(core, &letter, why).await,
     }
 }

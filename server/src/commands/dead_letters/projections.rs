@@ -1,8 +1,8 @@
 //! Events that a read model could not take in.
 
-use super::{Letter, Parking};
+use super::parking::{Letter, Parking};
 use crate::cli::{Source, Why};
-use crate::commands::projections::{alone, bar, build_failed, named, refused, show};
+use crate::commands::builds::{alone, bar, build_failed, named, refused, show};
 use crate::exit::Failure;
 use crate::wire::Core;
 use application::ports::EventLog;

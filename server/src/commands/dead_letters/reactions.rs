@@ -1,6 +1,6 @@
 //! Events that a reaction could not answer. The node that reacts tries them; here it is only told to.
 
-use super::{Letter, Parking};
+use super::parking::{Letter, Parking};
 use crate::cli::{Source, Why};
 use crate::exit::Failure;
 use crate::wire::Core;

@@ -1,6 +1,6 @@
 //! The event before which the relay stands because it cannot send it. Every later event waits behind it.
 
-use super::{Letter, Parking};
+use super::parking::{Letter, Parking};
 use crate::cli::{Source, Why};
 use crate::exit::Failure;
 use crate::wire::Core;
