@@ -1,5 +1,4 @@
-//! What one request may ask for, and all of them together. Each limit has a name, and an answer that goes beyond one names
-//! it.
+//! Limits of one request and of all together. Each limit has a name, which the error for exceeding it contains.
 
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ pub struct Limits {
     pub root_fields: usize,
     /// Most directives on one field.
     pub directives: usize,
-    /// Highest cost: fields, times the rows they may be asked for.
+    /// Highest cost: fields, times the rows they may return.
     pub cost: usize,
     /// Highest `first` and `last`.
     pub page_rows: usize,
@@ -134,15 +133,15 @@ pub const SORT_LEVELS_MAX: usize = 6;
 pub const FILTER_PARTS_MAX: usize = 200;
 /// Most values in the lists of one filter, together.
 pub const FILTER_ITEMS_MAX: usize = 1_000;
-/// Longest query that is kept parsed.
+/// Longest query that is cached.
 pub const PARSED_QUERY_BYTES_MAX: usize = 8 * 1024;
 /// Most bytes that a byte of a query takes when it is parsed: one letter is a field.
 pub(crate) const PARSED_FACTOR: usize = 100;
-/// Most bytes of all parsed queries that are kept.
+/// Most bytes of all cached queries.
 pub const PARSED_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// How long one is kept that nobody sends.
+/// How long an unused query is cached.
 pub(crate) const PARSED_FOR: Duration = Duration::from_secs(600);
-/// Rows of a page whose size is not said.
+/// Rows of a page if its size is omitted.
 pub const PAGE_ROWS_DEFAULT: usize = 50;
 /// Longest access token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;

@@ -1,6 +1,5 @@
-//! What is under way: requests, and the bytes of bodies and answers that are in memory for them. Of each principal (an
-//! actor in a workspace) no more than its share, so that one client leaves room for the others, and of the node no more
-//! than it has memory for.
+//! Limits on concurrent work: requests, and the bytes of their bodies and answers in memory. Each principal (an actor
+//! in a workspace) has its share, so that one client leaves room for the others, and the node has a limit in total.
 
 use crate::limits::Limits;
 use application::caller::Caller;
@@ -14,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Large answers that are made at a time for one principal. They take turns on the processors with everybody else's.
 pub(crate) const LARGE_ANSWERS: usize = 8;
-/// After how long it is worth trying again.
+/// The time after which a client should retry.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 type Principal = (UserId, WorkspaceId);
@@ -32,7 +31,7 @@ struct Shares {
     principals: HashMap<Principal, Share>,
     /// The metrics of the node.
     requests: metrics::Gauge,
-    held: metrics::Gauge,
+    reserved: metrics::Gauge,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +45,7 @@ struct Share {
     turns: Turns,
 }
 
-/// What one principal does at a time.
+/// The concurrent work of one principal.
 #[derive(Clone)]
 struct Turns {
     /// Statements that read lists.
@@ -55,23 +54,23 @@ struct Turns {
     making: Arc<Semaphore>,
 }
 
-/// Too much is under way, so that a request is turned away.
+/// A limit on concurrent work is reached, so a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Overload {
     /// The limit that is reached, and what it allows.
     pub(crate) limit: &'static str,
     pub(crate) allowed: usize,
-    /// Whether it is one of the whole node, rather than of who asks.
+    /// Whether it is a limit of the node rather than of the principal.
     pub(crate) of_node: bool,
 }
 
-/// Why bytes are not held for a request.
+/// Why bytes are not reserved for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotHeld {
-    /// There are too many already. Once others are gone there may be room.
+pub(crate) enum NotReserved {
+    /// The limit is reached now. There may be room once others are released.
     Now(Overload),
-    /// The request alone would have more than its principal may ever have, so that waiting does not help: the limit, what the
-    /// request would come to, and what is allowed.
+    /// The request alone exceeds the limit, so waiting does not help: the limit, the bytes of the request, and the
+    /// allowed bytes.
     Never(&'static str, usize, usize),
 }
 
@@ -84,15 +83,15 @@ impl fmt::Display for Overload {
 }
 
 impl Load {
-    /// Nothing is under way yet. A principal may use half of the connections to the database.
+    /// Starts empty. A principal may use half of the connections to the database.
     pub(crate) fn new(limits: Limits, connections: u32) -> Arc<Self> {
         let reading = usize::try_from(connections / 2).unwrap_or(1).max(1);
-        let (requests, held) = (metrics::gauge!("milepost_api_requests"), metrics::gauge!("milepost_api_held_bytes"));
-        let shares = Shares { node: Amount::default(), principals: HashMap::new(), requests, held };
+        let (requests, reserved) = (metrics::gauge!("milepost_api_requests"), metrics::gauge!("milepost_api_held_bytes"));
+        let shares = Shares { node: Amount::default(), principals: HashMap::new(), requests, reserved };
         Arc::new(Self { limits, reading, shares: Mutex::new(shares) })
     }
 
-    /// A request begins.
+    /// Admits a request.
     pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Result<Arc<Underway>, Overload> {
         let principal = (caller.actor, caller.workspace);
         let mut shares = self.shares();
@@ -124,7 +123,7 @@ impl Load {
 impl Shares {
     fn show(&self) {
         self.requests.set(self.node.requests as f64);
-        self.held.set(self.node.bytes as f64);
+        self.reserved.set(self.node.bytes as f64);
     }
 }
 
@@ -137,22 +136,22 @@ pub(crate) struct Underway {
 }
 
 impl Underway {
-    /// Has so many bytes more in memory, or must not.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<(), NotHeld> {
+    /// Reserves more bytes, unless a limit is reached.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<(), NotReserved> {
         self.change(|before| before.saturating_add(bytes))
     }
 
-    /// Has so many bytes in memory instead of what it had, or must not; then it has none.
-    pub(crate) fn hold_instead(&self, bytes: usize) -> Result<(), NotHeld> {
-        self.change(|_| bytes).inspect_err(|_| self.hold_anyway(0))
+    /// Replaces the reservation by another size, unless a limit is reached; then nothing is reserved.
+    pub(crate) fn replace_reserved(&self, bytes: usize) -> Result<(), NotReserved> {
+        self.change(|_| bytes).inspect_err(|_| self.reserve_beyond_limits(0))
     }
 
-    /// Has so many bytes in memory instead of what it had, even if that is more than it may.
-    pub(crate) fn hold_anyway(&self, bytes: usize) {
+    /// Replaces the reservation by another size, also beyond the limits.
+    pub(crate) fn reserve_beyond_limits(&self, bytes: usize) {
         self.set(&mut self.load.shares(), bytes);
     }
 
-    fn change(&self, change: impl FnOnce(usize) -> usize) -> Result<(), NotHeld> {
+    fn change(&self, change: impl FnOnce(usize) -> usize) -> Result<(), NotReserved> {
         let limits = &self.load.limits;
         let mut shares = self.load.shares();
         let before = self.bytes.load(Ordering::Relaxed);
@@ -163,10 +162,10 @@ impl Underway {
             [("principalBytes", of_principal, limits.principal_bytes, false), ("nodeBytes", after(shares.node), limits.node_bytes, true)]
         {
             if bytes > before && bytes > allowed {
-                return Err(NotHeld::Never(limit, bytes, allowed));
+                return Err(NotReserved::Never(limit, bytes, allowed));
             }
             if bytes > before && all > allowed {
-                return Err(NotHeld::Now(Overload { limit, allowed, of_node }));
+                return Err(NotReserved::Now(Overload { limit, allowed, of_node }));
             }
         }
         self.set(&mut shares, bytes);
@@ -183,12 +182,12 @@ impl Underway {
         shares.show();
     }
 
-    /// Waits until it may read a list. The turn lasts until what is given is dropped.
+    /// Waits for a permit to read a list. It is held until it is dropped.
     pub(crate) async fn reading(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.turns.reading).acquire_owned().await.ok()
     }
 
-    /// Waits until it may go on with a large answer.
+    /// Waits for a permit to continue a large answer.
     pub(crate) async fn making(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.turns.making).acquire_owned().await.ok()
     }
@@ -246,13 +245,13 @@ mod tests {
         let load = load();
         let enter = |number| load.enter(&somebody(number)).expect("room");
         let (one, other, two) = (enter(1), enter(1), enter(2));
-        assert_eq!((one.hold(99), other.hold(1)), (Ok(()), Ok(())));
-        assert_eq!(other.hold(1), Err(NotHeld::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false })));
-        assert_eq!(two.hold(51), Err(NotHeld::Now(Overload { limit: "nodeBytes", allowed: 150, of_node: true })));
-        assert_eq!(one.hold_instead(40), Ok(()));
-        assert_eq!(two.hold(51), Ok(()));
+        assert_eq!((one.reserve(99), other.reserve(1)), (Ok(()), Ok(())));
+        assert_eq!(other.reserve(1), Err(NotReserved::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false })));
+        assert_eq!(two.reserve(51), Err(NotReserved::Now(Overload { limit: "nodeBytes", allowed: 150, of_node: true })));
+        assert_eq!(one.replace_reserved(40), Ok(()));
+        assert_eq!(two.reserve(51), Ok(()));
         drop((one, other));
-        assert_eq!(two.hold(49), Ok(()));
+        assert_eq!(two.reserve(49), Ok(()));
         drop(two);
         let shares = load.shares();
         assert_eq!((shares.node, shares.principals.len()), (Amount::default(), 0), "nobody is remembered who has nothing under way");
@@ -262,25 +261,25 @@ mod tests {
     fn an_answer_is_held_instead_of_what_it_was_made_of() {
         let load = load();
         let (one, other) = (load.enter(&somebody(1)).expect("room"), load.enter(&somebody(1)).expect("room"));
-        assert_eq!((other.hold(1), one.hold(80), one.hold_instead(90)), (Ok(()), Ok(()), Ok(())));
-        let expected = Err(NotHeld::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false }));
-        assert_eq!(one.hold_instead(100), expected);
-        assert_eq!(one.hold(99), Ok(()), "what did not fit is not in memory");
-        one.hold_anyway(120);
-        assert_eq!((other.hold(1), one.hold_instead(110)), (expected, Ok(())), "less is never refused");
+        assert_eq!((other.reserve(1), one.reserve(80), one.replace_reserved(90)), (Ok(()), Ok(()), Ok(())));
+        let expected = Err(NotReserved::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false }));
+        assert_eq!(one.replace_reserved(100), expected);
+        assert_eq!(one.reserve(99), Ok(()), "what did not fit is not in memory");
+        one.reserve_beyond_limits(120);
+        assert_eq!((other.reserve(1), one.replace_reserved(110)), (expected, Ok(())), "less is never refused");
     }
 
     #[test]
     fn what_one_request_can_never_hold_is_no_reason_to_wait() {
         let load = load();
         let one = load.enter(&somebody(1)).expect("room");
-        assert_eq!(one.hold(101), Err(NotHeld::Never("principalBytes", 101, 100)));
-        assert_eq!(one.hold(100), Ok(()));
-        // Others have nothing to do with it, whether they hold anything or not.
+        assert_eq!(one.reserve(101), Err(NotReserved::Never("principalBytes", 101, 100)));
+        assert_eq!(one.reserve(100), Ok(()));
+        // Other principals are not affected, with or without reservations.
         let other = load.enter(&somebody(1)).expect("room");
-        let waits = Err(NotHeld::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false }));
-        assert_eq!((other.hold(100), other.hold(101)), (waits, Err(NotHeld::Never("principalBytes", 101, 100))));
-        assert_eq!(one.hold(1), Err(NotHeld::Never("principalBytes", 101, 100)));
-        assert_eq!((one.hold_instead(101), one.hold(100)), (Err(NotHeld::Never("principalBytes", 101, 100)), Ok(())));
+        let waits = Err(NotReserved::Now(Overload { limit: "principalBytes", allowed: 100, of_node: false }));
+        assert_eq!((other.reserve(100), other.reserve(101)), (waits, Err(NotReserved::Never("principalBytes", 101, 100))));
+        assert_eq!(one.reserve(1), Err(NotReserved::Never("principalBytes", 101, 100)));
+        assert_eq!((one.replace_reserved(101), one.reserve(100)), (Err(NotReserved::Never("principalBytes", 101, 100)), Ok(())));
     }
 }

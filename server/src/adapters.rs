@@ -58,11 +58,11 @@ pub struct ScheduleDeadlines {
     pub progress: Arc<Progress>,
 }
 
-/// Longest wait for what the read model of schedules says.
+/// Timeout of queries of the read model of schedules.
 const DEADLINES_WITHIN: Duration = STATEMENT_WITHIN;
 
-/// What the read model says. Where it is still being built it has nothing to say yet; its position moves once it has.
-async fn said<T: Default>(answer: impl Future<Output = Result<T, QueryError>>) -> Result<T, LogError> {
+/// The answer of the read model. While it is being built the answer is empty; its position moves once it is live.
+async fn answer_of<T: Default>(answer: impl Future<Output = Result<T, QueryError>>) -> Result<T, LogError> {
     let late = || LogError::Unreachable(Arc::new(std::io::Error::from(std::io::ErrorKind::TimedOut)));
     match tokio::time::timeout(DEADLINES_WITHIN, answer).await.map_err(|_| late())? {
         Err(QueryError::Building(_)) => Ok(T::default()),
@@ -73,12 +73,12 @@ async fn said<T: Default>(answer: impl Future<Output = Result<T, QueryError>>) -
 #[async_trait]
 impl Deadlines for ScheduleDeadlines {
     async fn next_fire_after(&self, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, LogError> {
-        said(next_fire_after(&self.pool, moment)).await
+        answer_of(next_fire_after(&self.pool, moment)).await
     }
 
     async fn due(&self, until: DateTime<Utc>, after: Option<DueSchedule>, limit: i64) -> Result<Vec<DueSchedule>, LogError> {
         let after = after.map(|after| (after.fire_at, ScheduleId(after.id)));
-        let due = said(due_now(&self.pool, until, after, limit)).await?;
+        let due = answer_of(due_now(&self.pool, until, after, limit)).await?;
         let schedule = |due: projections::schedules::DueNow| DueSchedule {
             id: due.id.0,
             workspace: due.workspace_id,
@@ -94,7 +94,7 @@ impl Deadlines for ScheduleDeadlines {
     }
 }
 
-/// How far the relay is, on whatever node it runs: it leaves word in the database.
+/// The progress of the relay, on any node: it stores its position in the database.
 pub struct RelayProgress {
     pub pool: Pool,
     pub configured: bool,
@@ -111,7 +111,7 @@ impl RelayWatch for RelayProgress {
                 return Relayed::default();
             }
             match known(&self.pool).await {
-                // Before the relay has ever reached Kafka, everything is still to be sent.
+                // Before the relay has reached Kafka for the first time, every event is unsent.
                 Ok(None) => Relayed { position: Some(0), refusal: None },
                 Ok(Some(known)) if known.refusal.is_none() => Relayed { position: Some(known.position), refusal: None },
                 Ok(Some(known)) => Relayed { position: None, refusal: known.refusal },
@@ -121,27 +121,27 @@ impl RelayWatch for RelayProgress {
     }
 }
 
-/// How this node is doing.
+/// The health of this node.
 pub struct NodeHealth {
     pub pool: Pool,
     pub log: Arc<PostgresEventLog>,
-    pub figures: &'static PrometheusHandle,
+    pub metrics: &'static PrometheusHandle,
     pub relay: Option<watch::Receiver<RelayState>>,
-    /// What holds each reaction up on this node.
+    /// The problem that blocks each reaction on this node.
     pub reactions: Vec<(&'static str, watch::Receiver<reactions::Problem>)>,
-    /// What the scheduler of this node has to say.
+    /// The notice of the scheduler of this node.
     pub scheduler: watch::Receiver<Option<Notice>>,
-    /// What the node that relays knows of the topics.
+    /// The notices about topics of the node that relays.
     pub topics: watch::Receiver<Vec<Notice>>,
     pub standstills: Standstills,
     /// Whether the database accepts writes, which this node tries every second.
     pub writes_refused: watch::Receiver<Option<WritesRefused>>,
-    /// True once the node is shutting down: whoever sends it work should stop.
+    /// True once the node is shutting down: load balancers should stop sending requests.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// Longest wait for the database before it counts as not there.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout after which the database counts as unavailable.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a node on a database that can be read, and accepts no writes, is of no use.
 fn no_writes(refused: &WritesRefused) -> Option<Notice> {
@@ -154,7 +154,7 @@ fn no_writes(refused: &WritesRefused) -> Option<Notice> {
         RefusalCause::ReadOnly => Some(read_only(
             "default_transaction_read_only is on; turn it off where it was set: for the server, the database, or the login of DATABASE_URL",
         )),
-        // One that is not answered in time may be by the next; this node holds its leases until then.
+        // A write that timed out may succeed next time; this node holds its leases until then.
         RefusalCause::Other(_) if refused.since.elapsed() < LEASE_LASTS => None,
         RefusalCause::Other(why) => Some(Notice::new(
             NoticeName::LeasesNotRenewed,
@@ -166,7 +166,7 @@ fn no_writes(refused: &WritesRefused) -> Option<Notice> {
     }
 }
 
-/// Read models that this node's program builds before it is of use: whoever sends it work should wait.
+/// Read models that this node's program must build before it can serve: load balancers should wait.
 fn to_build(versions: &[registry::Version], head: i64) -> Vec<Notice> {
     let waits = |projection: &Arc<dyn Projection>| matches!(projection.fit(versions), Fit::ToBuild);
     let sentence = |projection: Arc<dyn Projection>| {
@@ -182,31 +182,31 @@ fn to_build(versions: &[registry::Version], head: i64) -> Vec<Notice> {
 }
 
 impl NodeHealth {
-    /// Why the database is of no use at the moment.
+    /// The notice that the database is unusable.
     fn unreachable(&self, why: &str) -> Notice {
         let place = place(&self.pool.connect_options());
         let fix = "start it, or correct DATABASE_URL or the network; this node continues when it answers";
         Notice::new(NoticeName::DatabaseUnreachable, format!("PostgreSQL at {place} {why}; {fix}"))
     }
 
-    /// Reactions that wait on this node, and those that do not advance on whichever node.
+    /// Reactions that wait on this node, and those that are stuck on any node.
     async fn stuck_reactions(&self) -> Vec<Notice> {
         let mut stuck = vec![];
-        for (name, trouble) in &self.reactions {
-            if let Some(trouble) = trouble.borrow().clone() {
-                let message = format!("the reaction {name} is waiting and continues when this is over: {trouble}");
+        for (name, problem) in &self.reactions {
+            if let Some(problem) = problem.borrow().clone() {
+                let message = format!("the reaction {name} is waiting and continues when this is over: {problem}");
                 stuck.push(Notice::new(NoticeName::ReactionStuck, message));
                 continue;
             }
-            let position = tokio::time::timeout(DATABASE_PATIENCE, registry::checkpoint(&self.pool, name)).await;
+            let position = tokio::time::timeout(DATABASE_TIMEOUT, registry::checkpoint(&self.pool, name)).await;
             let Ok(Ok(position)) = position else { continue };
             let (position, head) = (position.unwrap_or(0), *EventLog::head(&*self.log).borrow());
-            let stands = self.standstills.at(&format!("reaction {name}"), position, head);
-            if stands >= STANDSTILL {
+            let stuck_for = self.standstills.at(&format!("reaction {name}"), position, head);
+            if stuck_for >= STANDSTILL {
                 let message = format!(
                     "the reaction {name} has been at position {position} for {} s, {} events behind the log; see the log of the node \
                          that runs it",
-                    stands.as_secs(),
+                    stuck_for.as_secs(),
                     head - position
                 );
                 stuck.push(Notice::new(NoticeName::ReactionStuck, message));
@@ -223,22 +223,22 @@ impl Health for NodeHealth {
             if *self.stopping.borrow() {
                 problems.push(Notice::new(NoticeName::Stopping, "this node is shutting down"));
             }
-            match tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool)).await {
-                Err(_) => problems.push(self.unreachable(&format!("does not answer within {} s", DATABASE_PATIENCE.as_secs()))),
+            match tokio::time::timeout(DATABASE_TIMEOUT, registry::versions(&self.pool)).await {
+                Err(_) => problems.push(self.unreachable(&format!("does not answer within {} s", DATABASE_TIMEOUT.as_secs()))),
                 Ok(Err(error)) => problems.push(self.unreachable(&format!("cannot be read: {error}"))),
                 Ok(Ok(versions)) => {
                     let head = *EventLog::head(&*self.log).borrow();
                     problems.extend(self.writes_refused.borrow().as_ref().and_then(no_writes));
                     problems.extend(to_build(&versions, head));
                     for live in versions.iter().filter(|version| version.state == VersionState::Live) {
-                        let stands = self.standstills.at(&live.name, live.position, head);
-                        if stands >= STANDSTILL {
+                        let stuck_for = self.standstills.at(&live.name, live.position, head);
+                        if stuck_for >= STANDSTILL {
                             let message = format!(
                                 "the read model {} has been at position {} for {} s, {} events behind the log; see the log of the node \
                                     that maintains it",
                                 live.name,
                                 live.position,
-                                stands.as_secs(),
+                                stuck_for.as_secs(),
                                 head - live.position
                             );
                             problems.push(Notice::new(NoticeName::ReadModelStuck, message));
@@ -254,7 +254,7 @@ impl Health for NodeHealth {
         Box::pin(async {
             let mut notices = vec![];
             // Each has its limit of time; one after the other, they would take as long as all limits together.
-            let versions = tokio::time::timeout(DATABASE_PATIENCE, registry::versions(&self.pool));
+            let versions = tokio::time::timeout(DATABASE_TIMEOUT, registry::versions(&self.pool));
             let (trouble, stuck_reactions, versions) = tokio::join!(self.log.trouble(), self.stuck_reactions(), versions);
             if let Some(trouble) = trouble {
                 notices.push(Notice::new(NoticeName::AppendsRefused, format!("the database does not accept events: {trouble}")));
@@ -291,14 +291,14 @@ impl Health for NodeHealth {
                         notices.push(Notice::new(NoticeName::ReadModelOfOtherRules, message));
                     }
                 }
-                if let Ok(Ok(parked)) = tokio::time::timeout(DATABASE_PATIENCE, checkpoints::parked_counts(&self.pool)).await {
+                if let Ok(Ok(parked)) = tokio::time::timeout(DATABASE_TIMEOUT, checkpoints::parked_counts(&self.pool)).await {
                     notices.extend(parked.into_iter().map(|(name, events)| {
                         let see = "`milepost dead-letters list --source reactions` shows why";
                         Notice::new(NoticeName::ReactionEventsParked, format!("{events} events of the reaction {name} are parked; {see}"))
                     }));
                 }
-                let kept = |version: &&registry::Version| version.state != VersionState::Old && version.dead_letters > 0;
-                for version in versions.iter().filter(kept) {
+                let parked = |version: &&registry::Version| version.state != VersionState::Old && version.dead_letters > 0;
+                for version in versions.iter().filter(parked) {
                     let see = "`milepost dead-letters list --source projections` shows why";
                     let message = format!("{} events of the read model {} are parked; {see}", version.dead_letters, version.name);
                     notices.push(Notice::new(NoticeName::ReadModelEventsParked, message));
@@ -310,11 +310,11 @@ impl Health for NodeHealth {
 
     fn metrics(&self) -> String {
         metrics::gauge!("milepost_log_position_events").set(*EventLog::head(&*self.log).borrow() as f64);
-        self.figures.render()
+        self.metrics.render()
     }
 }
 
-/// Shows in the metrics which notices there are at the moment.
+/// Exports the current notices as metrics.
 pub async fn show_notices(health: &dyn Health) {
     let mut there = health.problems().await;
     there.extend(health.notices().await);

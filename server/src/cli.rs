@@ -432,10 +432,7 @@ const TTL_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
 fn ttl(text: &str) -> Result<Duration, String> {
     let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    match (1..=TTL_MAX.as_secs()).contains(&ttl.as_secs()) {
-        true => Ok(ttl),
-        false => Err("must be between 1 second and 10 years".to_owned()),
-    }
+    if (1..=TTL_MAX.as_secs()).contains(&ttl.as_secs()) { Ok(ttl) } else { Err("must be between 1 second and 10 years".to_owned()) }
 }
 
 #[derive(Debug, Args)]

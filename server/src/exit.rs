@@ -1,4 +1,4 @@
-//! How the binary ends.
+//! Exit codes of the binary.
 
 use application::ports::LogError;
 use infrastructure::postgres::{DatabaseError, refused_for_good};
@@ -8,7 +8,7 @@ use std::error::Error;
 pub const NO: u8 = 1;
 /// Wrong use, or wrong settings.
 pub const WRONG_USE: u8 = 2;
-/// A server that is needed is not there.
+/// A required server is unavailable.
 pub const NOT_THERE: u8 = 3;
 
 /// Why the binary ends with something else than 0.
@@ -30,18 +30,18 @@ impl Failure {
         Self { code: WRONG_USE, message: message.into() }
     }
 
-    /// A server that is needed is not there.
+    /// A required server is unavailable.
     pub fn not_there(message: impl Into<String>) -> Self {
         Self { code: NOT_THERE, message: message.into() }
     }
 }
 
 impl Failure {
-    /// The database did not do what it was asked for: it is not there, or it does not let us.
-    pub fn of_database(said: &str, error: &(dyn Error + 'static)) -> Self {
+    /// The database failed: it is unavailable, or it denies access.
+    pub fn of_database(message: &str, error: &(dyn Error + 'static)) -> Self {
         match refused_for_good(error) {
-            Some(reason) => Self::wrong_use(format!("{said}: {reason}")),
-            None => Self::not_there(format!("{said}: {error}")),
+            Some(reason) => Self::wrong_use(format!("{message}: {reason}")),
+            None => Self::not_there(format!("{message}: {error}")),
         }
     }
 }

@@ -19,13 +19,13 @@ use exit::Failure;
 use infrastructure::config::Configuration;
 use std::process::ExitCode;
 
-/// Runs what the command line asks for.
+/// Runs the command of the command line.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(help) => {
             let _ = help.print();
-            // Help that was asked for is no mistake.
+            // Requested help is not an error.
             return if help.use_stderr() { ExitCode::from(exit::WRONG_USE) } else { ExitCode::SUCCESS };
         }
     };

@@ -1,14 +1,14 @@
-//! Open files: every connection is one, and a process may have only so many.
+//! Open files: every connection is one, and their number per process is limited.
 
 use infrastructure::config::Settings;
 use infrastructure::postgres::CONNECTIONS_BESIDE_POOLS;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Files that a node has open beside connections: its own to Kafka, logs, and what the runtime needs.
+/// Files that a node has open in addition to connections: Kafka, logs, and the runtime.
 const OTHERS: u64 = 256;
 
-/// Takes as many files as the connections of the settings need, if the system allows it; otherwise says so.
-pub fn make_room(settings: &Settings) {
+/// Raises the limit of open files to what the settings need, or warns if the system does not allow it.
+pub fn raise_limit(settings: &Settings) {
     let pools = u64::from(settings.pools.worker) + u64::from(settings.pools.service) + u64::from(CONNECTIONS_BESIDE_POOLS);
     let wanted = settings.limits.connections as u64 + pools + OTHERS;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };

@@ -1,5 +1,5 @@
-//! What the commands print. A reader that has gone is no fault: it has what it wanted. Anything else that keeps an answer
-//! from being written is, for whoever asked would take silence for an answer.
+//! Output of the commands. A closed pipe is not an error: the reader has what it needs. Any other write error is, since
+//! the user would take missing output for an answer.
 
 use serde::Serialize;
 use std::fmt::Arguments;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 static LOST: OnceLock<String> = OnceLock::new();
 
-/// Prints a line. False if nobody reads any more.
+/// Prints a line. False if the reader has closed the pipe.
 pub(crate) fn line(text: Arguments<'_>) -> bool {
     match writeln!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush()) {
         Ok(()) => true,
@@ -29,12 +29,12 @@ pub(crate) fn json(answer: &impl Serialize) {
     }
 }
 
-/// Why something was not printed that somebody still waits for.
+/// The error that prevented output, unless the reader has closed the pipe.
 pub(crate) fn lost() -> Option<&'static str> {
     LOST.get().map(String::as_str)
 }
 
-/// Tells people on standard error. There is nobody left to tell if that fails.
+/// Prints to standard error. A failure of that cannot be reported.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "milepost: {text}");
 }

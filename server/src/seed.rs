@@ -1,6 +1,6 @@
 //! The demo workspace: three projects in the middle of their work, made of ordinary commands.
 //!
-//! Everything is relative to the moment of seeding, so some things are always overdue and some are near.
+//! All times are relative to the time of seeding, so some tasks are always overdue and some are due soon.
 
 use application::Application;
 use application::caller::{Caller, Circumstances, Role, Source};
@@ -22,12 +22,12 @@ pub const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(0x6d69_6c65_706f_
 /// People of the demo. Names are for readers of this file; events know ids only.
 const PEOPLE: [&str; 6] = ["ada", "bruno", "chen", "dilara", "emeka", "freja"];
 
-/// Somebody of the demo.
+/// A user of the demo.
 pub fn person(name: &str) -> UserId {
     UserId(derived(&["demo", "person", name]))
 }
 
-/// A project of the demo: key, name, what it is about, zone, and its tasks.
+/// A project of the demo: key, name, description, zone, and tasks.
 struct Project {
     key: &'static str,
     name: &'static str,
@@ -132,21 +132,21 @@ const PROJECTS: [Project; 3] = [
     },
 ];
 
-/// When the projects of the demo began.
-const PROJECTS_BEGUN_DAYS_AGO: f64 = 40.0;
+/// When the projects of the demo were created.
+const PROJECTS_CREATED_DAYS_AGO: f64 = 40.0;
 
 fn days(days: f64) -> TimeDelta {
     TimeDelta::minutes((days * 24.0 * 60.0) as i64)
 }
 
-/// Sends commands as somebody, at a moment of the past.
+/// Sends commands as a user, at a time in the past.
 struct Story<'a> {
     application: &'a Application,
     now: DateTime<Utc>,
 }
 
 impl Story<'_> {
-    async fn tell(&self, who: usize, days_ago: f64, mut command: Command, words: &[&str]) -> Result<(), CommandError> {
+    async fn send(&self, who: usize, days_ago: f64, mut command: Command, words: &[&str]) -> Result<(), CommandError> {
         command.set_command_id(Some(derived(&[&["demo", command.name()], words].concat())));
         let caller = Caller { actor: person(PEOPLE[who % PEOPLE.len()]), workspace: WORKSPACE, role: Role::Owner };
         let how = Circumstances {
@@ -173,12 +173,12 @@ impl Story<'_> {
             time_zone: Some(project.zone.to_owned()),
             command_id: None,
         };
-        self.tell(index, PROJECTS_BEGUN_DAYS_AGO, Command::ProjectCreate(begin), &[project.key]).await?;
+        self.send(index, PROJECTS_CREATED_DAYS_AGO, Command::ProjectCreate(begin), &[project.key]).await?;
         for step in 1..4 {
             let (user_id, expected_version) = (person(PEOPLE[(index + step) % PEOPLE.len()]).0, None);
             let role = Wire([CollaboratorRole::Manager, CollaboratorRole::Editor, CollaboratorRole::Viewer][step - 1]);
             let join = ProjectCollaboratorInput { command_id: None, expected_version, id, user_id, role };
-            self.tell(index, 39.5, Command::ProjectCollaboratorAdd(join), &[project.key, &step.to_string()]).await?;
+            self.send(index, 39.5, Command::ProjectCollaboratorAdd(join), &[project.key, &step.to_string()]).await?;
         }
         for (number, task) in project.tasks.iter().enumerate() {
             self.task(index + number, project, id, number, task).await?;
@@ -190,8 +190,8 @@ impl Story<'_> {
         let (title, tag, priority, status, due_in_days) = *task;
         let words = [project.key, title];
         let id = derived(&["demo", "task", project.key, title]);
-        let begun = 38.0 - number as f64 * 1.3;
-        // Half of the due moments are days, half are instants, some only minutes away.
+        let created_days_ago = 38.0 - number as f64 * 1.3;
+        // Half of the due times are days, half are instants, some only minutes away.
         let due = due_in_days.map(|days| match number % 2 {
             0 => DueInput { date: Some((self.now + TimeDelta::days(days)).date_naive()), at: None, time_zone: None },
             _ => DueInput { date: None, at: Some((self.now + TimeDelta::days(days) + TimeDelta::minutes(7)).into()), time_zone: None },
@@ -208,15 +208,16 @@ impl Story<'_> {
             estimate_minutes: Some(60 * (1 + number as i64 % 8)),
             ..TaskCreateInput::default()
         };
-        self.tell(who, begun, Command::TaskCreate(create), &words).await?;
+        self.send(who, created_days_ago, Command::TaskCreate(create), &words).await?;
         if number % 4 == 1 {
             let body = "Started looking into it; the notes are in the shared folder.".to_owned();
-            self.tell(who + 2, begun - 0.4, Command::TaskComment(TaskCommentInput { command_id: None, id, body }), &words).await?;
+            self.send(who + 2, created_days_ago - 0.4, Command::TaskComment(TaskCommentInput { command_id: None, id, body }), &words)
+                .await?;
         }
         if number % 5 == 3 && status != Done {
             let assign =
                 TaskAssigneeInput { command_id: None, expected_version: None, id, user_id: person(PEOPLE[(who + 3) % PEOPLE.len()]).0 };
-            self.tell(who, begun - 0.6, Command::TaskAssign(assign), &words).await?;
+            self.send(who, created_days_ago - 0.6, Command::TaskAssign(assign), &words).await?;
         }
         let change = |to, reason: Option<&str>| {
             let blocked_reason = reason.map(str::to_owned);
@@ -231,12 +232,14 @@ impl Story<'_> {
         match status {
             Todo => Ok(()),
             Done => {
-                self.tell(who + 1, begun - 1.0, change(InProgress, None), &words).await?;
+                self.send(who + 1, created_days_ago - 1.0, change(InProgress, None), &words).await?;
                 let complete = Command::TaskComplete(TaskInput { command_id: None, expected_version: None, id });
-                self.tell(who + 1, begun - 3.5, complete, &words).await
+                self.send(who + 1, created_days_ago - 3.5, complete, &words).await
             }
-            Blocked => self.tell(who + 1, begun - 2.0, change(Blocked, Some("waiting for an answer from outside")), &words).await,
-            other => self.tell(who + 1, begun - 1.5, change(other, None), &words).await,
+            Blocked => {
+                self.send(who + 1, created_days_ago - 2.0, change(Blocked, Some("waiting for an answer from outside")), &words).await
+            }
+            other => self.send(who + 1, created_days_ago - 1.5, change(other, None), &words).await,
         }
     }
 
@@ -255,21 +258,21 @@ impl Story<'_> {
                 due: DueInput { date: None, at: Some((self.now + TimeDelta::minutes(minutes)).into()), time_zone: None },
                 thresholds: (title == "The last day").then(|| near.to_vec()),
             };
-            self.tell(who, 37.0, Command::ScheduleCreate(create), &[project.key, title]).await?;
+            self.send(who, 37.0, Command::ScheduleCreate(create), &[project.key, title]).await?;
         }
         Ok(())
     }
 }
 
-/// The moment that the story was first told by, if it was: told by another, its commands would be other commands.
-async fn first_told(application: &Application) -> Result<Option<DateTime<Utc>>, CommandError> {
-    let begun = application.log().stream_after(derived(&["demo", "project", PROJECTS[0].key]), 0).await?;
-    Ok(begun.first().map(|created| created.metadata.occurred_at.utc() + days(PROJECTS_BEGUN_DAYS_AGO)))
+/// The time of the first seeding, if any: with another time, its commands would be other commands.
+async fn first_seeded(application: &Application) -> Result<Option<DateTime<Utc>>, CommandError> {
+    let created = application.log().stream_after(derived(&["demo", "project", PROJECTS[0].key]), 0).await?;
+    Ok(created.first().map(|created| created.metadata.occurred_at.utc() + days(PROJECTS_CREATED_DAYS_AGO)))
 }
 
-/// Makes the demo workspace. Done again, it goes on where it was interrupted, or changes nothing.
+/// Creates the demo workspace. A second run continues after an interruption, or changes nothing.
 pub async fn seed(application: &Application) -> Result<(), CommandError> {
-    let story = Story { application, now: first_told(application).await?.unwrap_or_else(|| application.clock().now()) };
+    let story = Story { application, now: first_seeded(application).await?.unwrap_or_else(|| application.clock().now()) };
     for (index, project) in PROJECTS.iter().enumerate() {
         story.project(index, project).await?;
     }

@@ -1,10 +1,10 @@
-//! Read models that do not get on, told by time alone: whatever holds them up, and on whichever node.
+//! Detects stuck read models by time alone, for any cause and on any node.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A read model that has not moved for so long while the log was further does not get on. Handing it to another node
+/// A read model that has not advanced for this time while it was behind the log is stuck. Moving it to another node
 /// takes half of it.
 pub const STANDSTILL: Duration = Duration::from_secs(10);
 
@@ -15,7 +15,7 @@ pub struct Standstills {
 }
 
 impl Standstills {
-    /// How long a read model is known to have stood at a position.
+    /// How long a read model is known to have been at a position.
     pub fn at(&self, name: &str, position: i64, head: i64) -> Duration {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if position >= head {

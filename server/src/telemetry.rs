@@ -1,4 +1,4 @@
-//! Logs and figures.
+//! Logs and metrics.
 
 use crate::exit::Failure;
 use infrastructure::config::Log;
@@ -12,7 +12,7 @@ const SECONDS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
 /// Upper bounds of batch sizes.
 const UNITS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-/// A figure: its name, what kind it is, its labels, and what it says.
+/// A metric: its name, type, labels, and description.
 pub struct Metric {
     pub name: &'static str,
     pub kind: &'static str,
@@ -24,7 +24,7 @@ const fn metric(name: &'static str, kind: &'static str, labels: &'static str, he
     Metric { name, kind, labels, help }
 }
 
-/// Every figure. `docs/METRICS.md` is made from this list, and a check compares it with the code.
+/// Every metric. `docs/METRICS.md` is made from this list, and a check compares it with the code.
 pub const METRICS: &[Metric] = &[
     metric("milepost_api_connections", "gauge", "", "Client connections."),
     metric("milepost_api_held_bytes", "gauge", "", "Memory in bytes for bodies, rows and responses of requests."),
@@ -125,7 +125,7 @@ pub fn start_log(log: &Log) -> Result<(), Failure> {
         Failure::wrong_use(format!("MILEPOST_LOG is {filter:?}: expected levels by place, such as info,sqlx=warn: {error}"))
     };
     EnvFilter::try_new(&log.filter).map_err(unreadable)?;
-    // librdkafka speaks of its own retries; what they mean is said by the relay.
+    // librdkafka logs its own retries; the relay reports their consequences.
     let filter = format!("{},rdkafka=error,librdkafka=error", log.filter);
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -136,10 +136,10 @@ pub fn start_log(log: &Log) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The figures of this process.
-pub fn figures() -> &'static PrometheusHandle {
-    static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
-    FIGURES.get_or_init(|| {
+/// The metrics of this process.
+pub fn metrics() -> &'static PrometheusHandle {
+    static METRICS_HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    METRICS_HANDLE.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_units".to_owned()), &UNITS))

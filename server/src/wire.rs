@@ -6,7 +6,7 @@ use crate::standstill::Standstills;
 use crate::telemetry;
 use api::graphql::{Limits, Services};
 use api::http::auth::Tokens;
-use api::http::{Doors, serve};
+use api::http::{Endpoints, serve};
 use application::deadline_scheduler::TICK_WITHIN;
 use application::ports::{Checkpoints, Clock, EventLog};
 use application::reactions::SETTLE_WITHIN;
@@ -35,21 +35,21 @@ use tokio::time::Instant;
 
 /// Longest time for requests that are being served when a node stops.
 pub const FINISH_WITHIN: Duration = Duration::from_secs(6);
-/// Longest time from the same moment for the transaction that the relay is in.
+/// Timeout, from the same time, for the open transaction of the relay.
 pub const RELAYED_WITHIN: Duration = Duration::from_secs(7);
-/// How often it is looked whether read models are built.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Longest time without progress until a reaction's lease is released: longer than one event is tried before it is parked, and
-/// than the statement that reads what follows it.
+/// How often the command checks whether read models are built.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
+/// Longest time without progress until a reaction's lease is released: longer than the attempts of one event before it
+/// is parked and the statement that reads the next ones.
 const REACTION_PROGRESS_WITHIN: Duration = SETTLE_WITHIN.saturating_add(STATEMENT_WITHIN);
 /// The same of the scheduler: longer than one tick is tried before its schedule is left alone.
 const SCHEDULER_PROGRESS_WITHIN: Duration = TICK_WITHIN.saturating_mul(2).saturating_add(Duration::from_secs(1));
 /// The same of the relay: longer than brokers may take for one answer.
 const RELAY_PROGRESS_WITHIN: Duration = BROKERS_TIMEOUT.saturating_add(Duration::from_secs(10));
-/// How often figures are tidied.
+/// Interval of the upkeep of metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The service without its doors and workers: what the admin commands need.
+/// The service without HTTP and workers: what the admin commands need.
 pub struct Core {
     pub database: Database,
     pub log: Arc<PostgresEventLog>,
@@ -65,8 +65,8 @@ impl Core {
 
     /// The same with a clock of one's own.
     pub async fn open_with(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
-        // First of all: a figure that somebody takes hold of before there is a place for it is lost for good.
-        telemetry::figures();
+        // Must be first: a metric that is registered before the recorder exists is lost permanently.
+        telemetry::metrics();
         if settings.database_url.is_empty() {
             return Err(Failure::wrong_use(
                 "DATABASE_URL is not set: name the PostgreSQL to use, such as postgres://user:password@host:5432/name",
@@ -93,7 +93,7 @@ impl Core {
         Ok(Self { database, log, application, run_context })
     }
 
-    /// Makes the read models of a log that holds nothing yet. Those of a longer one are built once a node serves.
+    /// Creates the read models of an empty log. Those of a log with events are built once a node serves.
     pub async fn prepare(&self) -> Result<(), Failure> {
         for projection in runner::all() {
             projection.prepare(&self.run_context).await.map_err(|error| Failure::of_database("failed to prepare a read model", &error))?;
@@ -101,7 +101,7 @@ impl Core {
         Ok(())
     }
 
-    /// Answers what was accepted, then ends all connections.
+    /// Answers accepted requests, then closes all connections.
     pub async fn close(self) {
         self.log.close().await;
         self.database.close().await;
@@ -119,16 +119,16 @@ pub struct Node {
     workers: JoinSet<()>,
 }
 
-/// What is told to stop, in this order: requests wait for read models, and whoever relays or projects must hold its lease.
+/// Stop signals in their order: requests wait for read models, and the relay and projections must hold their leases.
 #[derive(Default)]
 struct Stops {
-    doors: watch::Sender<bool>,
+    endpoints: watch::Sender<bool>,
     relay: watch::Sender<bool>,
     leases: watch::Sender<bool>,
 }
 
 impl Node {
-    /// Starts workers and doors.
+    /// Starts workers and HTTP.
     pub async fn start(core: Core, settings: &Settings, catalogue: Catalogue, listener: TcpListener) -> Result<Self, Failure> {
         core.prepare().await?;
         let stops = Stops::default();
@@ -139,29 +139,28 @@ impl Node {
         start_scheduler(&core, &mut leases, &mut workers);
         let configured = !settings.kafka.bootstrap_servers.is_empty();
         let (topics, topic_notices) = watch::channel(vec![]);
-        let relay = match configured {
-            true => {
-                let catalogue = Arc::new(catalogue);
-                workers.spawn(watch_topics(settings.kafka.clone(), Arc::clone(&catalogue), leases.want(relay::LEASE), topics));
-                Some(start_relay(&core, settings, catalogue, &mut leases, stops.relay.subscribe())?)
-            }
-            false => None,
+        let relay = if configured {
+            let catalogue = Arc::new(catalogue);
+            workers.spawn(watch_topics(settings.kafka.clone(), Arc::clone(&catalogue), leases.want(relay::LEASE), topics));
+            Some(start_relay(&core, settings, catalogue, &mut leases, stops.relay.subscribe())?)
+        } else {
+            None
         };
         let health = Arc::new(NodeHealth {
             pool: core.database.health.clone(),
             log: Arc::clone(&core.log),
-            figures: telemetry::figures(),
+            metrics: telemetry::metrics(),
             relay: relay.as_ref().map(|relay| relay.state.clone()),
             reactions,
             scheduler: core.application.scheduler_notice(),
             topics: topic_notices,
             standstills: Standstills::default(),
             writes_refused: leases.refused(),
-            stopping: stops.doors.subscribe(),
+            stopping: stops.endpoints.subscribe(),
         });
         workers.spawn(upkeep(Arc::clone(&health)));
         let leases = tokio::spawn(leases.run(stops.leases.subscribe()));
-        let doors = Doors {
+        let endpoints = Endpoints {
             services: Arc::new(Services {
                 application: Arc::clone(&core.application),
                 pool: core.database.service.clone(),
@@ -173,11 +172,11 @@ impl Node {
             health,
         };
         let address = listener.local_addr().map_err(|error| Failure::wrong_use(format!("the address cannot be read: {error}")))?;
-        let http = tokio::spawn(serve(listener, doors, stops.doors.subscribe()));
+        let http = tokio::spawn(serve(listener, endpoints, stops.endpoints.subscribe()));
         Ok(Self { address, core, stops, http, leases, relay, workers })
     }
 
-    /// The parts without doors.
+    /// The parts without HTTP.
     pub fn core(&self) -> &Core {
         &self.core
     }
@@ -186,21 +185,21 @@ impl Node {
     pub async fn built(&self) {
         let to_build = |versions: &[registry::Version]| runner::all().iter().any(|one| matches!(one.fit(versions), Fit::ToBuild));
         while registry::versions(&self.core.database.service).await.is_ok_and(|versions| to_build(&versions)) {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_EVERY).await;
         }
     }
 
-    /// Finishes what was accepted, hands the leases back, and ends.
+    /// Finishes accepted requests, releases the leases, and ends.
     pub async fn stop(mut self) {
-        let told = Instant::now();
-        self.stops.doors.send_replace(true);
-        if tokio::time::timeout_at(told + FINISH_WITHIN, &mut self.http).await.is_err() {
+        let stop_requested_at = Instant::now();
+        self.stops.endpoints.send_replace(true);
+        if tokio::time::timeout_at(stop_requested_at + FINISH_WITHIN, &mut self.http).await.is_err() {
             tracing::warn!("requests that took too long were cancelled");
             self.http.abort();
         }
         self.stops.relay.send_replace(true);
         if let Some(relay) = self.relay.take() {
-            let _ = tokio::time::timeout_at(told + RELAYED_WITHIN, relay.stopped()).await;
+            let _ = tokio::time::timeout_at(stop_requested_at + RELAYED_WITHIN, relay.stopped()).await;
         }
         self.stops.leases.send_replace(true);
         let _ = self.leases.await;
@@ -209,12 +208,12 @@ impl Node {
     }
 }
 
-/// Tidies metrics and shows the notices in them, every now and then. Never returns.
+/// Runs the upkeep of metrics and exports the notices, periodically. Never returns.
 async fn upkeep(health: Arc<NodeHealth>) {
     loop {
         show_notices(&*health).await;
         tokio::time::sleep(UPKEEP).await;
-        telemetry::figures().run_upkeep();
+        telemetry::metrics().run_upkeep();
     }
 }
 
@@ -228,23 +227,23 @@ fn start_projections(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSe
     workers.spawn(async move { progress.follow(&pool).await });
 }
 
-/// Starts the reactions, and gives what holds each of them up.
+/// Starts the reactions. Returns the problem of each.
 fn start_reactions(
     core: &Core,
     leases: &mut LeaseKeeper,
     workers: &mut JoinSet<()>,
 ) -> Vec<(&'static str, watch::Receiver<reactions::Problem>)> {
     let checkpoints: Arc<dyn Checkpoints> = Arc::new(PostgresCheckpoints::new(core.database.worker.clone()));
-    let mut troubles = vec![];
+    let mut problems = vec![];
     for reaction in reactions::all() {
         let lease = leases.want_by_checkpoint(reactions::lease_name(reaction.name()), reaction.name(), REACTION_PROGRESS_WITHIN);
         let (application, checkpoints) = (Arc::clone(&core.application), Arc::clone(&checkpoints));
         let (problem, seen) = watch::channel(None);
-        troubles.push((reaction.name(), seen));
+        problems.push((reaction.name(), seen));
         let reports = reactions::Reports { problem, progress: lease.signs };
         workers.spawn(async move { reactions::run(&application, &*checkpoints, &*reaction, lease.held, &reports).await });
     }
-    troubles
+    problems
 }
 
 fn start_scheduler(core: &Core, leases: &mut LeaseKeeper, workers: &mut JoinSet<()>) {
@@ -279,7 +278,7 @@ pub fn tokens(settings: &Settings) -> Tokens {
     Tokens::new(settings.auth.hs256_secret.as_bytes(), &settings.auth.issuer, &settings.auth.audience)
 }
 
-/// What one request may ask for, by the settings.
+/// The limits of one request, from the settings.
 pub fn limits(settings: &Settings) -> Limits {
     let limits = settings.limits;
     Limits {

@@ -1,4 +1,4 @@
-//! What resolvers work with.
+//! The context of resolvers.
 
 use super::error::{bad_input, internal, limit_exceeded, not_reached};
 use super::loaders::Loaders;
@@ -20,12 +20,12 @@ use projections::querying::page::Window;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Short ways to what resolvers need.
+/// Shortcuts to what resolvers need.
 pub(crate) trait ContextExt<'a> {
     fn services(&self) -> &'a Arc<Services>;
     fn asked(&self) -> &'a Asked;
     fn loaders(&self) -> &'a DataLoader<Loaders>;
-    /// For reading lists: what is read is counted.
+    /// Reads lists, with rows counted.
     fn reader(&self) -> Reader;
 
     fn workspace(&self) -> WorkspaceId {
@@ -99,7 +99,7 @@ pub(crate) fn optional_uuid(path: &str, id: Option<&ID>) -> Result<Option<Uuid>>
     id.map(|id| uuid(path, id)).transpose()
 }
 
-/// How much a filter is.
+/// The size of a filter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct FilterSize {
     /// Filters in it and itself, and words that they search for.
@@ -109,7 +109,7 @@ pub(crate) struct FilterSize {
 }
 
 impl FilterSize {
-    /// A filter without others in it.
+    /// A filter without nested ones.
     pub(crate) fn flat(words: usize, items: impl IntoIterator<Item = usize>) -> Self {
         Self { parts: 1 + words, items: items.into_iter().sum() }
     }
@@ -139,7 +139,7 @@ pub(crate) fn words(text: Option<&String>) -> usize {
     text.map_or(0, |text| text.split_whitespace().count())
 }
 
-/// Which part of a list is asked for.
+/// The requested page of a list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Paging {
     pub(crate) first: Option<i32>,
@@ -172,7 +172,7 @@ pub(crate) fn any_node<T>(look: &Lookahead<'_>, mut asks: impl FnMut(Lookahead<'
     or(nodes, edges)
 }
 
-/// Something that cannot be, said as an error rather than a panic.
+/// An impossible state, as an error rather than a panic.
 pub(crate) fn missing(what: &str) -> Error {
     internal(&std::io::Error::other(format!("{what} is missing")))
 }

@@ -1,4 +1,4 @@
-//! Objects in the text of a query that give a field twice. The specification refuses them; async-graphql keeps the last.
+//! Duplicate fields in object values of a query. The specification refuses them; async-graphql keeps the last.
 
 use super::guard::end_of_string;
 use std::collections::BTreeSet;

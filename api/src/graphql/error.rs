@@ -59,7 +59,7 @@ pub(crate) fn limit_exceeded(limit: &'static str, value: usize, allowed: usize) 
     })
 }
 
-/// A request is refused because a limit on what is under way is reached.
+/// A request is refused because a limit on concurrent work is reached.
 pub(crate) fn overloaded(overload: Overload) -> Error {
     let Overload { limit, allowed, .. } = overload;
     failure("OVERLOADED", overload.to_string()).extend_with(|_, extensions| {
@@ -69,7 +69,7 @@ pub(crate) fn overloaded(overload: Overload) -> Error {
     })
 }
 
-/// A failure of ours. The caller gets an id by which it is found in the log, and nothing else.
+/// An internal failure. The caller gets only an id, by which it is found in the log.
 pub(crate) fn internal(error: &dyn std::error::Error) -> Error {
     let id = Uuid::now_v7();
     tracing::error!(error.id = %id, error = chain(error), "internal error while handling a request");
@@ -128,7 +128,7 @@ pub(crate) fn answer(error: CommandError) -> Result<Vec<UserError>, Error> {
     let message = error.to_string();
     Err(match error {
         CommandError::Refused(refusals) => return Ok(refusals.into_iter().map(UserError::from).collect()),
-        // Only of imports, but what was refused is refused.
+        // Only imports have these.
         CommandError::RefusedLine { refusal: RefusedLine { code, message, path }, .. } => {
             return Ok(vec![UserError { code, message, path }]);
         }

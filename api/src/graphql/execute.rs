@@ -36,14 +36,14 @@ pub struct GraphQLRequest {
     pub extensions: Option<std::collections::HashMap<String, Value>>,
 }
 
-/// What became of a request.
+/// The result of a request.
 pub struct Executed {
     pub response: Response,
-    /// Whether execution began. If it did not, the request as a whole was wrong.
+    /// Whether execution started. If it did not, the request as a whole was wrong.
     pub began: bool,
-    /// Whether commands were carried out, so that there is something to say even where the answer is too large.
+    /// Whether commands were executed, so that their outcome is returned even if the answer is too large.
     pub(crate) carried_out: bool,
-    /// The limit on what is under way that was reached.
+    /// The limit on concurrent work that was reached.
     pub(crate) overload: Option<Overload>,
     stored: Arc<Stored>,
     /// A large answer has its place until it is written.
@@ -78,7 +78,7 @@ impl GraphQL {
         &self.services
     }
 
-    /// What is under way.
+    /// The concurrent work.
     pub(crate) fn load(&self) -> &Arc<Load> {
         &self.load
     }
@@ -111,7 +111,7 @@ impl GraphQL {
             }
         });
         let mut response = match ended.await {
-            // What was read for it may have been too much as well.
+            // Its reads may have exceeded a limit as well.
             Ok(Ok(response)) => match meter.stopped().filter(|_| !carries_out) {
                 Some(stopped) => Response::from_errors(vec![of_the_whole(stopped.error())]),
                 None => response,
@@ -130,13 +130,14 @@ impl GraphQL {
                 Response::from_errors(vec![of_the_whole(stored.told_by(failure("UNAVAILABLE", message)))])
             }
         };
-        // How far the read models were was known of the database as it was before. What a mutation says holds all the same.
+        // The positions of read models were those of the database before a failover. The result of a mutation stays
+        // valid.
         if !carries_out && generation.has_changed().unwrap_or(false) {
             let message = "the database was restarted or replaced while the query was answered; try again";
             response = Response::from_errors(vec![of_the_whole(failure("UNAVAILABLE", message))]);
         }
         metrics::histogram!("milepost_api_request_duration_seconds").record(started.elapsed());
-        // Where nothing was executed there is no data at all, and errors say that validation failed.
+        // If nothing was executed there is no data, and errors say that validation failed.
         let began = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
         self.shapes.put_nulls(&query, name.as_deref(), &mut response);
         order.apply(&mut response.data);
@@ -148,7 +149,7 @@ impl GraphQL {
     }
 }
 
-/// How a request is executed.
+/// The options of execution.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct How {
     /// Mutations are refused.
@@ -182,8 +183,8 @@ impl Parsed {
         Self { documents, sizes }
     }
 
-    /// The document of a query that is not too much, and what it tells of its answer. With other variables that may be
-    /// otherwise, so it is looked at each time.
+    /// The parsed and checked query, and an estimate of its answer. The estimate depends on variables, so it is made
+    /// each time.
     fn document(&self, query: &str, variables: &Variables, limits: &Limits) -> Result<(ExecutableDocument, Known), Box<ServerError>> {
         let refuse = |error: async_graphql::Error| Box::new(of_the_whole(error));
         if let Some(document) = self.documents.get(query) {

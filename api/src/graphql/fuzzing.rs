@@ -1,4 +1,4 @@
-//! What a fuzzer drives: filters and whole requests. `fuzz/` holds the fuzzers, and says how they are run.
+//! Entry points for fuzzers: filters and whole requests. The fuzzers, and how to run them, are in `fuzz/`.
 
 use super::event::EventFilter;
 use super::execute::{GraphQLRequest, Parsed, prepare};
@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 
 static PARSED: LazyLock<Parsed> = LazyLock::new(|| Parsed::of(Sizes::of(&super::sdl())));
 
-/// A filter in JSON becomes a statement that holds nothing of it other than as a value, or is refused in words. It is tried
-/// as the filter of every list; how many took it.
+/// A filter in JSON enters a statement only as bound values, or is refused with an error. It is tried as the filter of
+/// every list. Returns how many accepted it.
 pub fn filter(json: &[u8]) -> usize {
     let Ok(value) = serde_json::from_slice::<Value>(json) else { return 0 };
     let taken = [
@@ -37,7 +37,7 @@ fn takes<I: InputType, F>(value: &Value, check: fn(I) -> Result<F>, of: fn(F) ->
     filter.is_some()
 }
 
-/// A request in JSON is small enough and can be executed, or is refused in words.
+/// A request in JSON is within the limits and can be executed, or is refused with an error.
 pub fn request(json: &[u8]) {
     let Ok(sent) = serde_json::from_slice::<GraphQLRequest>(json) else { return };
     if let Err(refused) = prepare(sent, false, &LIMITS, &PARSED) {

@@ -1,7 +1,7 @@
-//! Looks at a query before anything else does, so that a small text cannot cost much.
+//! Checks a query before anything else, so that a small text cannot cause large work.
 //!
-//! Fragments that spread one another multiply: a kilobyte can stand for billions of fields. Everything here is counted
-//! on the parsed document with each fragment looked at once, and additions that stop at the top.
+//! Fragments that spread one another multiply: a kilobyte can expand to billions of fields. Everything here is counted
+//! on the parsed document, each fragment once, with saturating additions.
 
 use super::error::{bad_input, limit_exceeded};
 use super::meter::TypeNames;
@@ -36,7 +36,7 @@ pub(crate) fn check_text(query: &str, limits: &Limits) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a text comes to before it is parsed.
+/// The measures of a text before it is parsed.
 struct Scanned {
     /// Lexical tokens.
     tokens: usize,
@@ -102,7 +102,7 @@ pub(super) fn end_of_string(text: &[u8], begin: usize) -> usize {
     (at + 1).min(text.len())
 }
 
-/// The operation that is to be executed, if the request says clearly which.
+/// The operation to execute, if the request is unambiguous.
 pub(crate) fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Some(&operation.node),
@@ -114,7 +114,7 @@ pub(crate) fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>
     }
 }
 
-/// What is known of an answer from its query.
+/// The estimate of an answer from its query.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Known {
     /// Whether it can be large.
@@ -122,7 +122,7 @@ pub(crate) struct Known {
     pub(crate) type_names: TypeNames,
 }
 
-/// Checks a parsed query. Says what it tells of its answer.
+/// Checks a parsed query. Returns the estimate of its answer.
 pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits, sizes: &Sizes) -> Result<Known, Error> {
     let operations = document.operations.iter().count();
     if operations > OPERATIONS_MAX {
@@ -141,7 +141,7 @@ pub(crate) fn check(document: &ExecutableDocument, variables: &Variables, limits
         known.large |= weight.is_large(limits);
         known.type_names = known.type_names.most(weight.inner_type_names);
     }
-    // As are fragments that nobody spreads.
+    // Unused fragments are checked as well.
     for (name, fragment) in &document.fragments {
         let introspection = fragment.node.type_condition.node.on.node.starts_with("__");
         counter.fragment(name, introspection)?.check(limits)?;
@@ -164,7 +164,7 @@ impl TypeNames {
     }
 }
 
-/// What a selection comes to.
+/// The weight of a selection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Weight {
     /// Fields of this level alone, with fragments expanded.
@@ -308,7 +308,7 @@ impl<'a> Counter<'a> {
         })
     }
 
-    /// How many rows a field may be asked for.
+    /// How many rows a field may return.
     fn rows(&self, field: &Field) -> Result<usize, Error> {
         match field.name.node.as_str() {
             // The one list without a page that is read for each row.
@@ -346,7 +346,7 @@ impl<'a> Counter<'a> {
             }
             None => {}
         }
-        // One that is not there is found by validation.
+        // A missing one is found by validation.
         let Some(fragment) = self.document.fragments.get(name) else { return Ok(Weight::default()) };
         if self.open_fragments == FRAGMENTS_INSIDE_MAX {
             return Err(limit_exceeded("fragmentDepth", FRAGMENTS_INSIDE_MAX + 1, FRAGMENTS_INSIDE_MAX));

@@ -1,6 +1,6 @@
-//! Things that are asked for one by one, read together.
+//! Batches single reads into one statement.
 //!
-//! Pages read what is beside them in their own statement; these serve what is nested deeper.
+//! Pages join related rows in their own statement; these loaders serve deeper nesting.
 
 use super::error::unanswered;
 use super::meter::Reader;
@@ -40,7 +40,7 @@ pub(crate) struct CommentsOf {
     pub(crate) total: bool,
 }
 
-/// What was found, or why not: one error for all that were read together, so that each of them tells the same.
+/// The rows found, or one error for the whole batch, so that each field reports the same.
 type Loaded<K, V> = Result<HashMap<K, V>, Error>;
 
 impl Loader<ProjectId> for Loaders {

@@ -1,13 +1,13 @@
 //! Counts an answer while it is made, so that none takes more memory or time than it may.
 //!
-//! What an answer takes is not in its query: lists differ in length, texts in size. So every value of an answer that could
-//! be large is counted as it is resolved, and every row as it is read. Beyond a limit a query ends at once. And after some
-//! values the others who use the same thread have their turn, so that the time limit ends a query as well.
+//! What an answer takes is not in its query: lists differ in length, texts in size. So every value of an answer that
+//! could be large is counted as it is resolved, and every row as it is read. Beyond a limit a query ends at once. And
+//! after some values it yields to other tasks of the same thread, so that the time limit ends a query as well.
 
 use super::error::{limit_exceeded, overloaded};
 use super::services::Services;
 use crate::limits::{Limits, OUTCOME_BYTES_MAX};
-use crate::load::{NotHeld, Overload, Underway};
+use crate::load::{NotReserved, Overload, Underway};
 use application::json::VALUE_BYTES;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
 use async_graphql::{Error, PathSegment, Pos, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit};
 
-/// Values that are resolved before others have their turn: some milliseconds.
+/// Values that are resolved before it yields: some milliseconds.
 const SLICE_VALUES: usize = 2_048;
-/// Bytes are held in steps of this size, so that small answers take no part in it.
-const HELD_STEP_BYTES: usize = 256 * 1024;
-/// About what a number takes.
+/// Bytes are reserved in steps of this size, so that small answers reserve nothing.
+const RESERVE_STEP_BYTES: usize = 256 * 1024;
+/// Approximate size of a number.
 const NUMBER_BYTES: usize = 8;
 
 /// What was counted of one answer.
@@ -36,12 +36,13 @@ struct Counted {
     made: usize,
     /// Of rows.
     read: usize,
-    held: usize,
-    /// Bytes that were answered beyond the limits, since they say what became of a command.
+    reserved: usize,
+    /// Bytes beyond the limits that contain the outcome of a command.
     outcome: usize,
     /// Values since the answer was last polled, and what texts take as so many values.
     slice: usize,
-    /// The same since it began: an answer that is made in many short polls is as much work as one that is made at once.
+    /// The same since its start: an answer that is made in many short polls is as much work as one that is made at
+    /// once.
     work: usize,
     stopped: Option<Stopped>,
 }
@@ -49,9 +50,9 @@ struct Counted {
 /// Why an answer is not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopped {
-    /// It goes beyond a limit: its name, what it came to, and what is allowed.
+    /// A limit is exceeded: its name, the actual value, and what is allowed.
     TooMuch(&'static str, usize, usize),
-    /// A limit on what is under way is reached.
+    /// A limit on concurrent work is reached.
     Overload(Overload),
 }
 
@@ -64,11 +65,11 @@ impl Stopped {
     }
 }
 
-impl From<NotHeld> for Stopped {
-    fn from(not_held: NotHeld) -> Self {
-        match not_held {
-            NotHeld::Now(overload) => Self::Overload(overload),
-            NotHeld::Never(limit, value, allowed) => Self::TooMuch(limit, value, allowed),
+impl From<NotReserved> for Stopped {
+    fn from(not_reserved: NotReserved) -> Self {
+        match not_reserved {
+            NotReserved::Now(overload) => Self::Overload(overload),
+            NotReserved::Never(limit, value, allowed) => Self::TooMuch(limit, value, allowed),
         }
     }
 }
@@ -94,7 +95,7 @@ pub(crate) struct Meter {
     answer_bytes: usize,
     answer_values: usize,
     type_names: TypeNames,
-    /// Commands are not given up half-way.
+    /// Commands are not cancelled half-way.
     carries_out: bool,
     underway: Arc<Underway>,
     /// The place among the large answers of a principal, once this has turned out to be one.
@@ -133,7 +134,7 @@ impl Meter {
         }
     }
 
-    /// Lets something go on in slices, between which others have their turn.
+    /// Runs work in slices, and yields between them.
     pub(crate) async fn in_slices<F: Future + Unpin>(&self, mut work: F) -> F::Output {
         poll_fn(|cx| {
             self.counted().slice = 0;
@@ -163,7 +164,7 @@ impl Meter {
         .await;
     }
 
-    /// Counts a part of what says what became of a command. It is answered beyond the limits as well, up to one of its own.
+    /// Counts a part of a command's outcome. It is returned beyond the limits as well, up to a separate limit.
     fn count_outcome(&self, values: usize, made: usize) -> Result<(), Stopped> {
         self.count(values, made, 0).or_else(|stopped| {
             let mut counted = self.counted();
@@ -172,7 +173,7 @@ impl Meter {
         })
     }
 
-    /// Counts what is about to be in memory.
+    /// Counts bytes before they are in memory.
     fn count(&self, values: usize, made: usize, read: usize) -> Result<(), Stopped> {
         let mut counted = self.counted();
         // A long text takes as much time as many values.
@@ -192,16 +193,16 @@ impl Meter {
             Stopped::TooMuch("answerBytes", bytes, self.answer_bytes)
         } else {
             let bytes = counted.made + counted.read + counted.values * VALUE_BYTES;
-            if bytes <= counted.held.max(HELD_STEP_BYTES) {
+            if bytes <= counted.reserved.max(RESERVE_STEP_BYTES) {
                 return Ok(());
             }
-            let more = (bytes - counted.held).div_ceil(HELD_STEP_BYTES) * HELD_STEP_BYTES;
-            match self.underway.hold(more) {
+            let more = (bytes - counted.reserved).div_ceil(RESERVE_STEP_BYTES) * RESERVE_STEP_BYTES;
+            match self.underway.reserve(more) {
                 Ok(()) => {
-                    counted.held += more;
+                    counted.reserved += more;
                     return Ok(());
                 }
-                Err(not_held) => Stopped::from(not_held),
+                Err(not_reserved) => Stopped::from(not_reserved),
             }
         };
         counted.stopped = Some(stopped);
@@ -324,7 +325,7 @@ fn inner_bytes(value: &Value) -> usize {
     }
 }
 
-/// How long a text is in JSON.
+/// The length of a text in JSON.
 fn text_bytes(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 1,
@@ -483,21 +484,21 @@ mod tests {
 
     #[test]
     fn what_is_large_is_held_and_what_there_is_no_room_for_stops_the_answer() {
-        let all = 2 * HELD_STEP_BYTES;
+        let all = 2 * RESERVE_STEP_BYTES;
         let of_principal = |allowed| Limits { principal_bytes: allowed, ..LIMITS };
         for (values, made, read) in [(0, all, 0), (0, 0, all), (all / VALUE_BYTES, 0, 0), (1, all / 2, all / 2 - VALUE_BYTES)] {
-            let said = format!("after {values} values of {made} bytes, and rows of {read}");
+            let message = format!("after {values} values of {made} bytes, and rows of {read}");
             // Alone it would never fit, however long one waits.
             let alone = meter(of_principal(all), false);
             assert_eq!(alone.count(values, made, read), Ok(()));
-            assert_eq!(alone.count(0, 1, 0), Err(Stopped::TooMuch("principalBytes", all + HELD_STEP_BYTES, all)), "{said}");
+            assert_eq!(alone.count(0, 1, 0), Err(Stopped::TooMuch("principalBytes", all + RESERVE_STEP_BYTES, all)), "{message}");
             // Beside another, it may fit later.
-            let allowed = all + HELD_STEP_BYTES;
+            let allowed = all + RESERVE_STEP_BYTES;
             let (beside, other) = beside_another(of_principal(allowed));
-            other.hold(1).expect("there is room");
+            other.reserve(1).expect("there is room");
             assert_eq!(beside.count(values, made, read), Ok(()));
             let overload = Overload { limit: "principalBytes", allowed, of_node: false };
-            assert_eq!(beside.count(0, 1, 0), Err(Stopped::Overload(overload)), "{said}");
+            assert_eq!(beside.count(0, 1, 0), Err(Stopped::Overload(overload)), "{message}");
         }
     }
 

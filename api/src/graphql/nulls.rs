@@ -1,4 +1,4 @@
-//! What stands where a field failed: null, or, where null may not stand, null in the nearest place above that may be.
+//! The value of a failed field: null, or, if it is not nullable, null in the nearest nullable parent.
 //!
 //! async-graphql leaves such a field out of its object instead, and an object without fields becomes null.
 
@@ -8,7 +8,7 @@ use async_graphql::parser::{parse_query, parse_schema};
 use async_graphql::{Name, PathSegment, Response, Value};
 use std::collections::HashMap;
 
-/// What a field may be.
+/// The type of a field.
 #[derive(Debug, Clone)]
 struct Shape {
     nullable: bool,
@@ -118,7 +118,7 @@ fn find<'d>(
     }
 }
 
-/// Puts null at the end of a path. What is null on the way was an object of which all fields failed.
+/// Puts null at the end of a path. A null on the way was an object of which all fields failed.
 fn mark(data: &mut Value, path: Place<'_>) {
     let Some((segment, rest)) = path.split_first() else { return };
     match (segment, data) {
@@ -139,7 +139,7 @@ fn mark(data: &mut Value, path: Place<'_>) {
     }
 }
 
-/// Makes null what is at the end of a path, if it is still there.
+/// Sets the value at the end of a path to null, if it still exists.
 fn clear(data: &mut Value, path: Place<'_>) {
     let Some((segment, rest)) = path.split_first() else {
         *data = Value::Null;

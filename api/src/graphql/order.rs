@@ -12,7 +12,7 @@ use async_graphql_value::Value;
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Order(IndexMap<Name, Order>);
 
-struct Asked<'a> {
+struct Source<'a> {
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
     variables: &'a Variables,
@@ -22,21 +22,21 @@ impl Order {
     /// Of an operation whose size was checked.
     pub(crate) fn of(document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> Self {
         let mut order = Self::default();
-        order.add(&operation.selection_set.node, &Asked { document, operation, variables });
+        order.add(&operation.selection_set.node, &Source { document, operation, variables });
         order
     }
 
-    fn add(&mut self, set: &SelectionSet, asked: &Asked<'_>) {
-        for item in set.items.iter().map(|item| &item.node).filter(|item| asked.includes(item.directives())) {
+    fn add(&mut self, set: &SelectionSet, source: &Source<'_>) {
+        for item in set.items.iter().map(|item| &item.node).filter(|item| source.includes(item.directives())) {
             match item {
                 Selection::Field(field) => {
                     let inner = self.0.entry(field.node.response_key().node.clone()).or_default();
-                    inner.add(&field.node.selection_set.node, asked);
+                    inner.add(&field.node.selection_set.node, source);
                 }
-                Selection::InlineFragment(inline) => self.add(&inline.node.selection_set.node, asked),
+                Selection::InlineFragment(inline) => self.add(&inline.node.selection_set.node, source),
                 Selection::FragmentSpread(spread) => {
-                    if let Some(fragment) = asked.document.fragments.get(&spread.node.fragment_name.node) {
-                        self.add(&fragment.node.selection_set.node, asked);
+                    if let Some(fragment) = source.document.fragments.get(&spread.node.fragment_name.node) {
+                        self.add(&fragment.node.selection_set.node, source);
                     }
                 }
             }
@@ -64,7 +64,7 @@ impl Order {
     }
 }
 
-impl Asked<'_> {
+impl Source<'_> {
     /// Whether `@skip` and `@include` leave something in.
     fn includes(&self, directives: &[Positioned<Directive>]) -> bool {
         directives.iter().map(|directive| &directive.node).all(|directive| {

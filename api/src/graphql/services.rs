@@ -1,4 +1,4 @@
-//! What a request works with: the parts of the service, and who sends it.
+//! The context of a request: the parts of the service, and the caller.
 
 use crate::limits::Limits;
 use application::Application;
@@ -19,21 +19,21 @@ pub struct Services {
     pub relay: Arc<dyn RelayWatch>,
 }
 
-/// How the relay to Kafka is doing, on whatever node it runs.
+/// The status of the relay to Kafka, on any node.
 pub trait RelayWatch: Send + Sync {
     /// `exactly_once`, or `off` if Kafka is not configured.
     fn mode(&self) -> &'static str;
 
-    /// How far it is.
+    /// Its position.
     fn relayed(&self) -> BoxFuture<'_, Relayed>;
 }
 
-/// How far the relay is.
+/// The position of the relay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relayed {
     /// The position up to which everything is on Kafka, if it is known.
     pub position: Option<i64>,
-    /// Why nothing is sent, where the relay refuses to.
+    /// Why nothing is sent, if the relay refuses to.
     pub refusal: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! How much a field can answer at most. From this and the query it is known beforehand which answers are small, so that
-//! only the others have to be counted value by value.
+//! The maximal size of a field's answer. From this and the query, small answers are known beforehand, so that only the
+//! others are counted value by value.
 
 use application::inputs::REFUSALS_MAX;
 use async_graphql::parser::parse_schema;
@@ -57,7 +57,7 @@ const TEXTS: [(&str, usize); 18] = [
 const CHAR_BYTES: usize = 6;
 /// A title as JSON, in hexadecimal digits.
 const CURSOR_BYTES: usize = 2 * (TITLE_CHARS_MAX * CHAR_BYTES + 200);
-/// Most bytes of a text without a bound of its own. Greater ones are counted all the same.
+/// Assumed bytes of a text without its own bound. Larger ones are counted too.
 const TEXT_BYTES: usize = 1024 * 1024;
 /// Most bytes of a number, an id, a moment or a word of an enum.
 const SMALL_BYTES: usize = 64;
@@ -85,7 +85,7 @@ impl Sizes {
         Self(sizes)
     }
 
-    /// Of a field of the schema. What is none is refused by validation.
+    /// The size of a field of the schema. Unknown fields are refused by validation.
     pub(super) fn get(&self, name: &str) -> Size {
         self.0.get(name).copied().unwrap_or(Size { rows: 1, bytes: SMALL_BYTES })
     }

@@ -130,9 +130,9 @@ impl StatusQueries {
     async fn service_status(&self, ctx: &Context<'_>) -> Result<ServiceStatus> {
         let services = ctx.services();
         let versions = registry::versions(&services.pool).await.map_err(unanswered)?;
-        // Read after the database has answered, so that it is known by the same database.
+        // Read after the database has answered, so that both are of the same database.
         let head = *services.application.log().head().borrow();
-        // What another node has taken in may be ahead of what this one has heard of the log.
+        // Another node may have applied more than this one knows of the log.
         let lag = |position: i64| Long((head - position).max(0));
         // One that is not of this log answers no query, and how far it is behind this log is unknown.
         let answers = |version: &registry::Version| version.state == registry::VersionState::Live && version.of_this_log;

@@ -1,4 +1,4 @@
-//! The commands of a request that are stored, whatever becomes of its answer.
+//! The commands of a request that are stored, independent of its answer.
 
 use super::scalars::{Position, version};
 use application::executor::Outcome;

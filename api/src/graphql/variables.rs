@@ -1,15 +1,15 @@
 //! Variables that are declared and left out.
 //!
 //! Where one is needed, the request is refused. Of the others, the specification says that an argument or input field
-//! given by such a variable counts as not given. async-graphql gives null instead, which would clear fields that an
-//! ordinary client did not mean to touch. So what uses them is taken out of the query before it is executed.
+//! given by such a variable counts as omitted. async-graphql passes null instead, which would clear fields that a
+//! client did not mean to change. So uses of them are removed from the query before it is executed.
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 use async_graphql_value::Value;
 use std::collections::HashSet;
 
-/// Takes out the uses of variables that are nullable, without default, and not given.
+/// Removes the uses of variables that are nullable, without default, and not given.
 pub(crate) fn drop_absent(document: &mut ExecutableDocument, name: Option<&str>, variables: &Variables) {
     keep_only(document, name);
     let DocumentOperations::Single(operation) = &mut document.operations else { return };
@@ -50,7 +50,7 @@ pub(crate) fn wrong(document: &ExecutableDocument, operation: &OperationDefiniti
     })
 }
 
-/// Leaves only the operation that is executed: others may use the same fragments with other variables.
+/// Keeps only the operation that is executed: others may use the same fragments with other variables.
 fn keep_only(document: &mut ExecutableDocument, name: Option<&str>) {
     if let DocumentOperations::Multiple(operations) = &mut document.operations {
         let chosen = match name {

@@ -1,4 +1,4 @@
-//! Who is asking: bearer tokens, verified strictly.
+//! Authentication by bearer tokens, verified strictly.
 //!
 //! A token is a JWT, HS256 with the configured key. Everything else about it is required or refused: algorithm, issuer,
 //! audience, expiry, not-before, and our own claims. What its header says about keys is ignored; an extension that its
@@ -16,15 +16,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// How far clocks may differ, in seconds.
+/// Allowed clock skew, in seconds.
 pub const LEEWAY_S: u64 = 5;
 /// Most verified tokens that are remembered.
 pub const VERIFIED_MAX: u64 = 10_000;
 /// Longest time a verified token is remembered.
 const VERIFIED_FOR: Duration = Duration::from_secs(60);
 
-/// What a token says beside what [`Validation`] looks at. Times are a `NumericDate` of RFC 7519: seconds since 1970,
-/// which may have a fraction; `aud` is a text or a list of texts.
+/// The claims of a token in addition to those that [`Validation`] checks. Times are a `NumericDate` of RFC 7519:
+/// seconds since 1970, which may have a fraction; `aud` is a text or a list of texts.
 #[derive(Debug, Deserialize)]
 struct Claims {
     /// The actor.
@@ -89,7 +89,7 @@ impl Tokens {
         }
     }
 
-    /// Makes a token for somebody.
+    /// Issues a token for a caller.
     pub fn issue(&self, caller: &Caller, lasts: Duration) -> Result<String, jsonwebtoken::errors::Error> {
         let now = now();
         let claims = json!({
@@ -123,7 +123,7 @@ impl Tokens {
         }
         let TokenData { header, claims } =
             decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| refusal(error.kind()))?;
-        // What it names there must be understood, and none of it is (RFC 7515, 4.1.11).
+        // Critical extensions must be understood, and none is (RFC 7515, 4.1.11).
         if header.crit.is_some() {
             return Err(Refused::Invalid("its header has crit, but no JWS extension is supported"));
         }

@@ -1,4 +1,4 @@
-//! What a fuzzer drives: access tokens. `fuzz/` holds the fuzzers, and says how they are run.
+//! Entry points for fuzzers: access tokens. The fuzzers, and how to run them, are in `fuzz/`.
 
 use super::auth::Tokens;
 use base64::Engine;
@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 const SECRET: &[u8] = b"a key for the tokens of fuzzers, 48 bytes ......";
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| Tokens::new(SECRET, "milepost", "milepost"));
 
-/// Whatever is sent as a token is refused, and what is signed with our key must be a token in every other respect. The
-/// first line is its header, what follows are its claims.
+/// Any unsigned input is refused, and input signed with our key must be valid in every other respect. The first line is
+/// the header, the rest are the claims.
 pub fn token(bytes: &[u8]) {
     assert!(TOKENS.caller(Some(&[b"Bearer ", bytes].concat())).is_err(), "nobody signed this");
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };

@@ -1,4 +1,4 @@
-//! GraphiQL, bundled: no other server is asked for anything.
+//! GraphiQL, bundled: it loads nothing from other servers.
 
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -12,11 +12,11 @@ const SCRIPT: &str = include_str!("../../graphiql/dist/graphiql.js");
 const STYLE: &str = include_str!("../../graphiql/dist/graphiql.css");
 const LICENSES: &str = include_str!("../../graphiql/dist/LICENSES.txt");
 
-/// Nothing from elsewhere, nothing inline but styles, in no frame.
+/// No foreign sources, nothing inline but styles, no frames.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
                       base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'none'";
 
-/// The page and what it loads.
+/// The page and its assets.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let file = |text: &'static str, kind: &'static str| {
         let tag = etag(text);
@@ -25,7 +25,7 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(|| async { Redirect::temporary("/graphiql") }))
         .route("/graphiql", file(PAGE, "text/html; charset=utf-8"))
-        // The addresses in the page are relative, so it stands at one place.
+        // The addresses in the page are relative, so it has one path.
         .route("/graphiql/", get(|| async { Redirect::permanent("/graphiql") }))
         .route("/graphiql/graphiql.js", file(SCRIPT, "text/javascript; charset=utf-8"))
         .route("/graphiql/graphiql.css", file(STYLE, "text/css; charset=utf-8"))

@@ -1,10 +1,10 @@
 //! GraphQL over HTTP, as the specification of the GraphQL foundation wants it.
 
 use super::auth::{Refused, Tokens};
-use super::held::{Held, written};
 use super::negotiate::{Answer, answer, is_json};
+use super::reserved_answer::{ReservedAnswer, written};
 use crate::graphql::{Asked, GraphQL, GraphQLRequest, How, Limits, OUTCOME_BYTES_MAX, limit_exceeded, overloaded};
-use crate::load::{NotHeld, Overload, RETRY_AFTER, Underway};
+use crate::load::{NotReserved, Overload, RETRY_AFTER, Underway};
 use application::json;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
@@ -20,14 +20,14 @@ use uuid::Uuid;
 
 /// The header that every read of a request waits for.
 pub(super) const MIN_POSITION: &str = "x-milepost-min-position";
-/// The header by which a client names what belongs together.
+/// The header by which a client correlates requests.
 pub(super) const CORRELATION_ID: &str = "x-correlation-id";
 
 /// Most bytes of a body that are read though it is refused.
 const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What the handler works with.
-pub(super) struct GraphQLDoor {
+/// The dependencies of the handler.
+pub(super) struct GraphQLEndpoint {
     pub(super) graphql: GraphQL,
     pub(super) tokens: Arc<Tokens>,
 }
@@ -36,9 +36,9 @@ pub(super) struct GraphQLDoor {
 struct Unfit {
     status: StatusCode,
     message: String,
-    /// With the code, and what belongs to it.
+    /// The code, and its details.
     extensions: Value,
-    /// Whether it is about how the body is encoded.
+    /// Whether it concerns the encoding of the body.
     of_coding: bool,
 }
 
@@ -50,17 +50,17 @@ fn of_error(status: StatusCode, error: async_graphql::Error) -> Unfit {
     Unfit { status, message: error.message, extensions: serde_json::json!(error.extensions), of_coding: false }
 }
 
-/// The refusal of a request because a limit on what is under way is reached.
-fn turned_away(overload: Overload) -> Unfit {
+/// The refusal of a request because a limit on concurrent work is reached.
+fn overloaded_request(overload: Overload) -> Unfit {
     count(overload);
     of_error(status_of(overload), overloaded(overload))
 }
 
-/// The refusal of a request that has no room in memory for what was sent.
-fn too_large_to_hold(not_held: NotHeld) -> Unfit {
-    match not_held {
-        NotHeld::Now(overload) => turned_away(overload),
-        NotHeld::Never(limit, value, allowed) => {
+/// The refusal of a request whose body exceeds the memory limits.
+fn too_large_to_reserve(not_reserved: NotReserved) -> Unfit {
+    match not_reserved {
+        NotReserved::Now(overload) => overloaded_request(overload),
+        NotReserved::Never(limit, value, allowed) => {
             let each = json::VALUE_BYTES;
             let message = format!(
                 "{limit} is {value}, and {allowed} is allowed: this request alone needs that much memory ({each} bytes for each JSON \
@@ -80,8 +80,8 @@ fn status_of(overload: Overload) -> StatusCode {
     if overload.of_node { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::TOO_MANY_REQUESTS }
 }
 
-pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Request<Body>) -> Response<Body> {
-    let limits = door.graphql.services().limits;
+pub(super) async fn handle(State(endpoint): State<Arc<GraphQLEndpoint>>, request: Request<Body>) -> Response<Body> {
+    let limits = endpoint.graphql.services().limits;
     let until = Instant::now() + limits.timeout;
     let (parts, body) = request.into_parts();
     let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -89,16 +89,16 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
         let message = "responses are application/graphql-response+json or application/json; accept one of them";
         return refuse(Answer::Json, &unfit(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", message));
     };
-    let asked = match asked(&parts.headers, &door.tokens) {
+    let asked = match asked(&parts.headers, &endpoint.tokens) {
         Ok(asked) => asked,
         Err(unfit) => return refuse(format, &unfit),
     };
     let correlation_id = asked.correlation_id;
-    let mut response = match door.graphql.load().enter(&asked.caller) {
-        Ok(underway) => answered(&door, Sent { parts: &parts, body, asked, format, until }, &underway).await,
+    let mut response = match endpoint.graphql.load().enter(&asked.caller) {
+        Ok(underway) => answered(&endpoint, Sent { parts: &parts, body, asked, format, until }, &underway).await,
         Err(overload) => {
             take_in(body).await;
-            refuse(format, &turned_away(overload))
+            refuse(format, &overloaded_request(overload))
         }
     };
     if let Ok(value) = HeaderValue::from_str(&correlation_id.to_string()) {
@@ -107,10 +107,10 @@ pub(super) async fn handle(State(door): State<Arc<GraphQLDoor>>, request: Reques
     response
 }
 
-/// Refuses any request because a limit on what is under way is reached.
-pub(super) async fn turn_away(body: Body, overload: Overload) -> Response<Body> {
+/// Refuses any request because a limit on concurrent work is reached.
+pub(super) async fn refuse_overloaded(body: Body, overload: Overload) -> Response<Body> {
     take_in(body).await;
-    refuse(Answer::Json, &turned_away(overload))
+    refuse(Answer::Json, &overloaded_request(overload))
 }
 
 /// Reads a body that is not looked at: most clients look for an answer only when they have sent everything.
@@ -118,7 +118,7 @@ async fn take_in(body: Body) {
     let _ = tokio::time::timeout(RETRY_AFTER, discard(&mut body.into_data_stream())).await;
 }
 
-/// A request of somebody.
+/// A request of an authenticated caller.
 struct Sent<'a> {
     parts: &'a Parts,
     body: Body,
@@ -127,9 +127,9 @@ struct Sent<'a> {
     until: Instant,
 }
 
-async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) -> Response<Body> {
+async fn answered(endpoint: &GraphQLEndpoint, sent: Sent<'_>, underway: &Arc<Underway>) -> Response<Body> {
     let Sent { parts, body, asked, format, until } = sent;
-    let limits = door.graphql.services().limits;
+    let limits = endpoint.graphql.services().limits;
     let is_json = || is_json(parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()));
     let (sent, only_read) = match parts.method {
         Method::GET => (from_query(parts.uri.query().unwrap_or_default(), underway), true),
@@ -144,25 +144,27 @@ async fn answered(door: &GraphQLDoor, sent: Sent<'_>, underway: &Arc<Underway>) 
         Err(unfit) => return refuse(format, &unfit),
         Ok(sent) => sent,
     };
-    let executed = door.graphql.execute(sent, asked, underway, How { only_read, until }).await;
+    let executed = endpoint.graphql.execute(sent, asked, underway, How { only_read, until }).await;
     let status = executed.overload.map_or_else(|| status(format, &executed.response, executed.began), status_of);
-    // If execution did not begin, the answer has no `data` member, not even null.
+    // If execution did not start, the answer has no `data` member, not even null.
     let data = executed.began.then_some(&executed.response.data);
     let allowed = limits.answer_bytes + if executed.carried_out { OUTCOME_BYTES_MAX } else { 0 };
     match written(&Answered { data, errors: &executed.response.errors }, allowed) {
-        Ok(bytes) => match Held::new(bytes, underway, executed.carried_out) {
-            Ok(held) => {
+        Ok(bytes) => match ReservedAnswer::new(bytes, underway, executed.carried_out) {
+            Ok(reserved) => {
                 executed.overload.into_iter().for_each(count);
-                respond(format, status, Bytes::from_owner(held))
+                respond(format, status, Bytes::from_owner(reserved))
             }
-            Err(NotHeld::Now(overload)) => refuse(format, &turned_away(overload)),
-            Err(NotHeld::Never(limit, value, allowed)) => refuse(format, &of_error(StatusCode::OK, limit_exceeded(limit, value, allowed))),
+            Err(NotReserved::Now(overload)) => refuse(format, &overloaded_request(overload)),
+            Err(NotReserved::Never(limit, value, allowed)) => {
+                refuse(format, &of_error(StatusCode::OK, limit_exceeded(limit, value, allowed)))
+            }
         },
         Err(bytes) => refuse(format, &of_error(StatusCode::OK, executed.too_large(bytes, allowed))),
     }
 }
 
-/// What is written. Not by way of a map, since fields are to be in the order of the query.
+/// The response. Not a map, since fields must be in the order of the query.
 #[derive(Serialize)]
 struct Answered<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +182,7 @@ fn status(format: Answer, response: &async_graphql::Response, began: bool) -> St
     }
 }
 
-/// Who asks, and under what circumstances.
+/// The caller and the context of a request.
 fn asked(headers: &HeaderMap, tokens: &Tokens) -> Result<Asked, Unfit> {
     let caller = tokens
         .caller(headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes))
@@ -196,7 +198,7 @@ fn asked(headers: &HeaderMap, tokens: &Tokens) -> Result<Asked, Unfit> {
         .map(|text| Uuid::parse_str(text).map_err(|_| bad(CORRELATION_ID, "a UUID")))
         .transpose()?
         .unwrap_or_else(Uuid::now_v7);
-    // A trace context that is not one is nobody's loss: it is left out.
+    // An invalid trace context is ignored.
     let traceparent = text("traceparent").filter(|text| is_traceparent(text)).map(str::to_owned);
     Ok(Asked { caller, min_position, correlation_id, traceparent })
 }
@@ -209,7 +211,7 @@ fn is_traceparent(text: &str) -> bool {
     matches!(parts.as_slice(), [version, trace, span, flags] if hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2))
 }
 
-/// Under what circumstances a body is read.
+/// The options for reading a body.
 struct Reading<'a> {
     limits: &'a Limits,
     until: Instant,
@@ -232,7 +234,7 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
     }
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if let Some(length) = announced.filter(|length| *length > limit) {
-        // Who asks first whether to send it has not sent it.
+        // A client that sent `Expect` has not sent the body.
         if !headers.contains_key(header::EXPECT) {
             let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
         }
@@ -240,11 +242,11 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
     }
     let bytes = match tokio::time::timeout_at(until, read_all(&mut pieces, limit, underway)).await {
         Ok(Ok(Some(Ok(bytes)))) => bytes,
-        Ok(Ok(Some(Err(not_held)))) => {
+        Ok(Ok(Some(Err(not_reserved)))) => {
             let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
-            return Err(too_large_to_hold(not_held));
+            return Err(too_large_to_reserve(not_reserved));
         }
-        // Of a body that does not say how long it is, no more is kept than tells that it is too long.
+        // Of a body without a length, only as much is kept as shows that it is too long.
         Ok(Ok(None)) => {
             let _ = tokio::time::timeout_at(until, discard(&mut pieces)).await;
             return Err(too_long(limit + 1));
@@ -262,22 +264,26 @@ async fn from_body(body: Body, headers: &HeaderMap, reading: Reading<'_>) -> Res
     read(value)
 }
 
-/// The whole body, or why it is not held if a limit on held bytes is reached, or nothing if it has more bytes than allowed.
-async fn read_all(pieces: &mut BodyDataStream, limit: usize, underway: &Underway) -> Result<Option<Result<Vec<u8>, NotHeld>>, axum::Error> {
+/// The whole body; an error if a memory limit is reached; `None` if it has more bytes than allowed.
+async fn read_all(
+    pieces: &mut BodyDataStream,
+    limit: usize,
+    underway: &Underway,
+) -> Result<Option<Result<Vec<u8>, NotReserved>>, axum::Error> {
     let mut bytes = vec![];
     while let Some(piece) = pieces.try_next().await? {
         if piece.len() > limit - bytes.len() {
             return Ok(None);
         }
-        if let Err(not_held) = underway.hold(piece.len()) {
-            return Ok(Some(Err(not_held)));
+        if let Err(not_reserved) = underway.reserve(piece.len()) {
+            return Ok(Some(Err(not_reserved)));
         }
         bytes.extend_from_slice(&piece);
     }
     Ok(Some(Ok(bytes)))
 }
 
-/// Reads the rest of a body that is refused: most clients look for an answer only when they have sent everything.
+/// Reads the rest of a refused body: most clients read the answer only when they have sent everything.
 async fn discard(pieces: &mut BodyDataStream) {
     let mut left = DISCARDED_BYTES_MAX;
     while let Ok(Some(piece)) = pieces.try_next().await {
@@ -308,14 +314,17 @@ fn from_query(query: &str, underway: &Underway) -> Result<GraphQLRequest, Unfit>
     read(Value::Object(value))
 }
 
-/// What a text says, if no object in it says two things of one name.
+/// The JSON value of a text, unless an object has a duplicate key.
 ///
 /// Its values are held before they are read: many small ones take far more memory than their text.
 fn json_of(what: &str, text: &[u8], underway: &Underway) -> Result<Value, Unfit> {
-    underway.hold(json::values_max(text) * json::VALUE_BYTES).map_err(too_large_to_hold)?;
-    json::strict(text).map_err(|error| match error.is_data() {
-        true => bad_request(format!("{what} cannot be parsed: {error}")),
-        false => bad_request(format!("{what} is not JSON: {error}")),
+    underway.reserve(json::values_max(text) * json::VALUE_BYTES).map_err(too_large_to_reserve)?;
+    json::strict(text).map_err(|error| {
+        if error.is_data() {
+            bad_request(format!("{what} cannot be parsed: {error}"))
+        } else {
+            bad_request(format!("{what} is not JSON: {error}"))
+        }
     })
 }
 

@@ -1,4 +1,4 @@
-//! Whether the service lives, whether it is ready, and its figures.
+//! Liveness, readiness, and metrics.
 
 use application::notices::Notice;
 use axum::Json;
@@ -9,15 +9,15 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What health is read from.
+/// The source of health and metrics.
 pub trait Health: Send + Sync {
     /// Why the service is not ready; empty if it is.
     fn problems(&self) -> BoxFuture<'_, Vec<Notice>>;
 
-    /// What an admin should know though the service is ready, such as Kafka being down.
+    /// Notices for admins that do not affect readiness, such as Kafka being down.
     fn notices(&self) -> BoxFuture<'_, Vec<Notice>>;
 
-    /// The figures in the format of Prometheus.
+    /// The metrics in the Prometheus format.
     fn metrics(&self) -> String;
 }
 
@@ -26,7 +26,7 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// The service can do its work. Otherwise it says what is wrong.
+/// Whether the service is ready; otherwise the reasons.
 pub(super) async fn readyz(State(health): State<Arc<dyn Health>>) -> Response {
     let (problems, notices) = futures::future::join(health.problems(), health.notices()).await;
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -37,7 +37,7 @@ fn shown(notices: &[Notice]) -> Vec<Value> {
     notices.iter().map(|notice| json!({ "name": notice.name.word(), "message": notice.message })).collect()
 }
 
-/// The figures.
+/// The metrics.
 pub(super) async fn metrics(State(health): State<Arc<dyn Health>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], health.metrics()).into_response()
 }

@@ -7,11 +7,11 @@ pub mod fuzzing;
 mod graphiql;
 mod graphql;
 mod health;
-mod held;
 mod negotiate;
-mod patient;
+mod reserved_answer;
 mod router;
+mod write_timeout;
 
 pub use connections::{HEAD_BYTES_MAX, SPARE_CONNECTIONS, SPARE_HEADERS_TIMEOUT};
 pub use health::Health;
-pub use router::{Doors, serve};
+pub use router::{Endpoints, serve};

@@ -1,9 +1,9 @@
-//! Media types of GraphQL over HTTP: what a request is in, and what its answer may be in.
+//! Media types of GraphQL over HTTP: of requests and of answers.
 
-/// In what an answer is given.
+/// The media type of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// `application/json`: a well-formed request is answered with 200, whatever came of it.
+    /// `application/json`: a well-formed request is answered with 200, also if it fails.
     Json,
     /// `application/graphql-response+json`: the status says whether the request could be executed.
     GraphQLResponse,

@@ -3,7 +3,7 @@
 use super::auth::Tokens;
 use super::connections::{self, Routes};
 use super::graphiql;
-use super::graphql::{GraphQLDoor, handle, turn_away};
+use super::graphql::{GraphQLEndpoint, handle, refuse_overloaded};
 use super::health::{Health, livez, metrics, readyz};
 use crate::graphql::{GraphQL, Services};
 use crate::load::Overload;
@@ -14,37 +14,38 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What the doors lead to.
-pub struct Doors {
+/// The dependencies of the HTTP endpoints.
+pub struct Endpoints {
     pub services: Arc<Services>,
     pub tokens: Arc<Tokens>,
     pub health: Arc<dyn Health>,
 }
 
-/// Serves until told to stop; requests that are being served then are finished.
-pub async fn serve(listener: TcpListener, doors: Doors, stopping: watch::Receiver<bool>) {
-    let limits = doors.services.limits;
-    let routes = Routes { all: router(&doors), crowded: crowded(&doors, limits.connections) };
+/// Serves until stopped; running requests are finished.
+pub async fn serve(listener: TcpListener, endpoints: Endpoints, stopping: watch::Receiver<bool>) {
+    let limits = endpoints.services.limits;
+    let routes = Routes { all: router(&endpoints), crowded: crowded(&endpoints, limits.connections) };
     connections::serve(listener, routes, limits, stopping).await;
 }
 
 /// Every address of the service.
-fn router(doors: &Doors) -> Router {
-    let door = Arc::new(GraphQLDoor { graphql: GraphQL::new(Arc::clone(&doors.services)), tokens: Arc::clone(&doors.tokens) });
-    let graphql = Router::new().route("/graphql", any(handle)).with_state(door);
-    Router::new().merge(graphql).merge(health(doors)).merge(graphiql::routes())
+fn router(endpoints: &Endpoints) -> Router {
+    let endpoint =
+        Arc::new(GraphQLEndpoint { graphql: GraphQL::new(Arc::clone(&endpoints.services)), tokens: Arc::clone(&endpoints.tokens) });
+    let graphql = Router::new().route("/graphql", any(handle)).with_state(endpoint);
+    Router::new().merge(graphql).merge(health(endpoints)).merge(graphiql::routes())
 }
 
-/// What is answered where there are more connections than allowed.
-fn crowded(doors: &Doors, connections: usize) -> Router {
+/// The answer to connections beyond the limit.
+fn crowded(endpoints: &Endpoints, connections: usize) -> Router {
     let overload = Overload { limit: "connections", allowed: connections, of_node: true };
-    health(doors).fallback(move |body: Body| turn_away(body, overload))
+    health(endpoints).fallback(move |body: Body| refuse_overloaded(body, overload))
 }
 
-fn health(doors: &Doors) -> Router {
+fn health(endpoints: &Endpoints) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Arc::clone(&doors.health))
+        .with_state(Arc::clone(&endpoints.health))
 }

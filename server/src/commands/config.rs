@@ -6,11 +6,11 @@ use crate::exit::Failure;
 use infrastructure::config::Configuration;
 use infrastructure::kafka::catalogue::Catalogue;
 
-/// Prints whether the settings can be used, or what they are.
+/// Checks the settings, or prints them.
 pub fn run(arguments: &Config, configuration: &Configuration) -> Result<(), Failure> {
     match arguments.what {
         ConfigCommand::Check => {
-            // Values by themselves were checked when they were read; this is what they lead to.
+            // Single values were checked when they were read; this checks the file that they name.
             Catalogue::read(&configuration.settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
             say!("the settings can be used");
         }

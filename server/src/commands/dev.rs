@@ -1,6 +1,6 @@
 //! `milepost dev`: everything on this machine, for the first minute.
 
-use super::stop::{STOP_WITHIN, stop_signals, unless_told};
+use super::stop::{STOP_WITHIN, stop_signals, unless_stopped};
 use crate::cli::Dev;
 use crate::exit::Failure;
 use crate::seed::{self, WORKSPACE, person};
@@ -24,16 +24,16 @@ use uuid::Uuid;
 
 /// How long the token of a start is valid.
 const TOKEN_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Longest wait for read models before it is said that everything is ready.
+/// Timeout for read models before the command reports that everything is ready.
 const BUILT_WITHIN: Duration = Duration::from_secs(60);
-/// What this command makes in the data folder, and `--fresh` removes.
-const MADE: [&str; 8] =
+/// The files that this command creates in the data folder, and that `--fresh` removes.
+const CREATED_FILES: [&str; 8] =
     ["postgres", "postgres.new", "postgres.log", "postgres.password", "postgres.password.new", "postgres.port", "auth.secret", "dev.json"];
 
 /// Locked while a process uses the folder.
 const LOCK: &str = "milepost-dev.lock";
 
-/// What is written to `dev.json` once everything is ready.
+/// The content of `dev.json`, written once everything is ready.
 #[derive(Debug, Serialize)]
 struct About {
     graphql: String,
@@ -46,22 +46,22 @@ struct About {
     version: &'static str,
 }
 
-/// Starts everything, and ends it when told to.
+/// Starts everything, and stops it on a signal.
 pub async fn run(arguments: Dev, mut configuration: Configuration) -> Result<(), Failure> {
     let mut stop = stop_signals()?;
     let folder = arguments.data_dir.clone().unwrap_or_else(default_folder);
     let lock = lock(&folder)?;
     if arguments.fresh {
         local_postgres::stop_left_over(&folder).await;
-        begin_with_nothing(&folder)?;
+        remove_data(&folder)?;
     }
     let about = folder.join("dev.json");
     remove(&about)?;
     let listener = listen(arguments.listen.as_deref().unwrap_or(&configuration.settings.listen)).await?;
-    // Told to stop before it runs, PostgreSQL ends with this process.
-    let Some(postgres) = unless_told(&mut stop, LocalPostgres::start(&folder)).await else { return Ok(()) };
+    // If stopped before it runs, PostgreSQL ends with this process.
+    let Some(postgres) = unless_stopped(&mut stop, LocalPostgres::start(&folder)).await else { return Ok(()) };
     let postgres = postgres.map_err(no_postgres)?;
-    let started = unless_told(&mut stop, start(&arguments, &mut configuration.settings, &folder, listener, postgres.url())).await;
+    let started = unless_stopped(&mut stop, start(&arguments, &mut configuration.settings, &folder, listener, postgres.url())).await;
     let result = match started {
         None => Ok(()),
         Some(Ok((node, kafka))) => {
@@ -75,7 +75,7 @@ pub async fn run(arguments: Dev, mut configuration: Configuration) -> Result<(),
                 Ok(()) => drop(kafka),
                 Err(_) => {
                     say!("requests that did not finish in time were cancelled");
-                    // It ends with the process, and would wait for whoever still talks to it.
+                    // It ends with the process; dropping it would wait for connected clients.
                     std::mem::forget(kafka);
                 }
             }
@@ -100,16 +100,16 @@ async fn start(
         MockKafka::start(&catalogue).map_err(|error| Failure::not_there(format!("the demo Kafka could not be started: {error}")))?;
     settings.database_url = database_url.to_owned();
     settings.kafka.bootstrap_servers = kafka.bootstrap_servers();
-    // Its topics are made; it could not be asked for them.
+    // Its topics exist; the demo broker cannot create topics on request.
     settings.kafka.create_topics = false;
     if settings.auth.hs256_secret.is_empty() {
         settings.auth.hs256_secret = secret(folder)?;
     }
     postgres::migrate(database_url).await?;
     let core = Core::open(settings).await?;
-    // Nobody else uses this folder, and whoever did before may have been killed.
+    // No other process uses this folder, and the previous one may have been killed.
     leases::end_all(&core.database.worker).await.map_err(|error| Failure::not_there(format!("old leases cannot be ended: {error}")))?;
-    // The demo's broker is new and empty: what an earlier one was sent, this one is sent too.
+    // The demo broker is new and empty: all events are sent again.
     relay::forget(&core.database.worker)
         .await
         .map_err(|error| Failure::not_there(format!("the relay's position cannot be reset: {error}")))?;
@@ -124,7 +124,7 @@ async fn start(
     Ok((node, kafka))
 }
 
-/// `/var/lib/milepost/dev` for root, whose home others may not enter; else a place in the home.
+/// `/var/lib/milepost/dev` for root, whose home other users cannot enter; else a folder in the home.
 fn default_folder() -> PathBuf {
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/milepost/dev");
@@ -150,8 +150,8 @@ fn no_postgres(error: LocalPostgresError) -> Failure {
     }
 }
 
-/// One process for each data folder. The file is also the mark of a folder that is ours: others are left alone, since we
-/// open them to another user, and delete in them.
+/// One process for each data folder. The file also marks a folder as ours: other folders are refused, since the command
+/// opens the folder to another user and deletes files in it.
 fn lock(folder: &Path) -> Result<File, Failure> {
     fs::create_dir_all(folder).map_err(|error| file_failure(folder, &error))?;
     let path = folder.join(LOCK);
@@ -172,8 +172,8 @@ fn lock(folder: &Path) -> Result<File, Failure> {
     }
 }
 
-fn begin_with_nothing(folder: &Path) -> Result<(), Failure> {
-    MADE.iter().try_for_each(|name| remove(&folder.join(name)))
+fn remove_data(folder: &Path) -> Result<(), Failure> {
+    CREATED_FILES.iter().try_for_each(|name| remove(&folder.join(name)))
 }
 
 fn remove(path: &Path) -> Result<(), Failure> {
@@ -184,7 +184,7 @@ fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The address that was asked for, or another port where it is taken.
+/// The requested address, or another port if it is in use.
 async fn listen(address: &str) -> Result<TcpListener, Failure> {
     let unusable = |error: std::io::Error| Failure::wrong_use(format!("cannot listen on {address}: {error}; choose another with --listen"));
     match TcpListener::bind(address).await {
@@ -200,7 +200,7 @@ async fn listen(address: &str) -> Result<TcpListener, Failure> {
     }
 }
 
-/// The key of this folder's tokens, made once, so that tokens outlive a restart.
+/// The key of this folder's tokens, created once, so that tokens stay valid after a restart.
 fn secret(folder: &Path) -> Result<String, Failure> {
     let path = folder.join("auth.secret");
     if let Some(secret) = fs::read_to_string(&path).ok().filter(|secret| !secret.is_empty()) {
@@ -218,7 +218,7 @@ fn secret(folder: &Path) -> Result<String, Failure> {
     Ok(secret)
 }
 
-/// Says what there is, and writes the same to a file.
+/// Prints the addresses, and writes them to a file.
 fn announce(node: &Node, kafka: &MockKafka, settings: &Settings, path: &Path) -> Result<(), Failure> {
     let caller = Caller { actor: person("ada"), workspace: WORKSPACE, role: Role::Owner };
     let token = wire::tokens(settings).issue(&caller, TOKEN_LASTS).map_err(|error| Failure::wrong_use(error.to_string()))?;
@@ -232,7 +232,7 @@ fn announce(node: &Node, kafka: &MockKafka, settings: &Settings, path: &Path) ->
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    // Written beside its place and moved there: whoever waits for the file reads all of it.
+    // Written to a temporary file and renamed: a reader sees the whole file.
     let new = path.with_extension("json.new");
     let text = serde_json::to_string_pretty(&about).map_err(|error| file_failure(path, &error.into()))?;
     let written = OpenOptions::new()

@@ -1,6 +1,6 @@
 //! `milepost events`: read the log.
 
-use super::stop::{stop_signals, unless_told};
+use super::stop::{stop_signals, unless_stopped};
 use crate::cli::{Events, EventsCommand, Tail};
 use crate::exit::Failure;
 use crate::output;
@@ -15,7 +15,7 @@ use projections::model::ReadModel;
 use serde_json::json;
 
 const PAGE: usize = 500;
-/// How many events are shown where no position is given.
+/// How many events are shown if no position is given.
 const LAST: i64 = 20;
 
 /// Prints events.
@@ -24,19 +24,19 @@ pub async fn run(arguments: Events, configuration: &Configuration) -> Result<(),
     tail.types.iter().try_for_each(|name| known_type(name))?;
     let mut stop = stop_signals()?;
     let core = Core::open(&configuration.settings).await?;
-    let result = unless_told(&mut stop, print_events(&core, &tail)).await.unwrap_or(Ok(()));
+    let result = unless_stopped(&mut stop, print_events(&core, &tail)).await.unwrap_or(Ok(()));
     core.close().await;
     result
 }
 
-/// A type that there is not would never come.
+/// An unknown type would never match.
 fn known_type(name: &str) -> Result<(), Failure> {
     let known = Activity::event_types();
     if known.contains(&name) {
         return Ok(());
     }
-    let meant = nearest(name, known.iter().copied()).map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
-    Err(Failure::wrong_use(format!("{name:?} is not an event type{meant}")))
+    let suggestion = nearest(name, known.iter().copied()).map_or_else(String::new, |suggestion| format!("; did you mean {suggestion}?"));
+    Err(Failure::wrong_use(format!("{name:?} is not an event type{suggestion}")))
 }
 
 async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {
@@ -64,7 +64,7 @@ async fn print_events(core: &Core, tail: &Tail) -> Result<(), Failure> {
         }
         let known = *head.borrow_and_update();
         if known > after && page.rows.is_empty() {
-            // What came is not of those asked for.
+            // The new events do not match the filter.
             after = known;
         }
         if head.wait_for(|head| *head > after).await.is_err() {

@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     done: u64,
@@ -51,7 +51,7 @@ pub async fn run(arguments: Import, configuration: &Configuration) -> Result<(),
             thousands(summary.replayed as i64),
             thousands(summary.nothing_to_do as i64),
             thousands(summary.rejected as i64),
-            summary.told_of_before(),
+            summary.rejected_before_message(),
         );
     }
     match summary.rejected {
@@ -61,8 +61,8 @@ pub async fn run(arguments: Import, configuration: &Configuration) -> Result<(),
 }
 
 impl Summary {
-    /// What is said of lines that were rejected before, and how they are decided anew.
-    fn told_of_before(&self) -> String {
+    /// The message about lines that were rejected before, and how to retry them.
+    fn rejected_before_message(&self) -> String {
         match self.rejected_before {
             0 => String::new(),
             before => format!(", {} of them before (--retry-rejected executes them again)", thousands(before as i64)),
@@ -84,9 +84,10 @@ async fn open(file: &PathBuf) -> Result<(Input, Option<u64>), Failure> {
 }
 
 fn rejects_file(arguments: &Import) -> PathBuf {
-    arguments.rejects.clone().unwrap_or_else(|| match arguments.file.as_os_str() == "-" {
-        true => PathBuf::from("import.rejects.ndjson"),
-        false => {
+    arguments.rejects.clone().unwrap_or_else(|| {
+        if arguments.file.as_os_str() == "-" {
+            PathBuf::from("import.rejects.ndjson")
+        } else {
             let mut name = arguments.file.as_os_str().to_owned();
             name.push(".rejects.ndjson");
             name.into()
@@ -94,7 +95,7 @@ fn rejects_file(arguments: &Import) -> PathBuf {
     })
 }
 
-/// What an import before this one rejected says nothing about this one.
+/// Rejects of an earlier import are not part of this one.
 fn forget_old_rejects(arguments: &Import) -> Result<(), Failure> {
     let rejects = rejects_file(arguments);
     if let (Ok(input), Ok(output)) = (arguments.file.canonicalize(), rejects.canonicalize())
@@ -102,16 +103,16 @@ fn forget_old_rejects(arguments: &Import) -> Result<(), Failure> {
     {
         return Err(Failure::wrong_use(format!("--rejects: {} is the file to be imported; choose another", rejects.display())));
     }
-    match rejects.is_file() {
-        true => std::fs::remove_file(&rejects)
-            .map_err(|error| Failure::wrong_use(format!("{} cannot be overwritten: {error}", rejects.display()))),
-        false => Ok(()),
+    if rejects.is_file() {
+        std::fs::remove_file(&rejects).map_err(|error| Failure::wrong_use(format!("{} cannot be overwritten: {error}", rejects.display())))
+    } else {
+        Ok(())
     }
 }
 
 async fn import_lines(core: &Core, arguments: &Import, input: Input, bytes: Option<u64>) -> Result<Summary, Failure> {
     let actor = arguments.actor.map_or(system::IMPORT, UserId);
-    // Who has the database may do everything, whoever a line says that it was.
+    // The user of the command line has all rights, also for lines that name another actor.
     let caller = Caller { actor, workspace: WorkspaceId(arguments.workspace), role: Role::Service };
     let bar = progress_bar(bytes);
     let started = Instant::now();
@@ -154,7 +155,7 @@ fn progress_bar(bytes: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// The lines of a file, and how far it is read.
+/// The lines of a file, with progress.
 fn lines(input: Input, bar: ProgressBar) -> impl Stream<Item = std::io::Result<Vec<u8>>> + Send {
     let reader = BufReader::with_capacity(256 * 1024, input);
     futures::stream::unfold((reader, bar), |(mut reader, bar)| async move {
@@ -170,7 +171,8 @@ fn lines(input: Input, bar: ProgressBar) -> impl Stream<Item = std::io::Result<V
     })
 }
 
-/// Reads a line without its end, and says how many bytes it took. No more is kept than shows that a line is too long.
+/// Reads a line without its end and returns its number of bytes. Of a line that is too long, only as much is kept as
+/// shows that.
 async fn read_line(reader: &mut BufReader<Input>, line: &mut Vec<u8>) -> std::io::Result<usize> {
     let mut taken = 0;
     loop {

@@ -1,4 +1,4 @@
-//! What the command line can ask for.
+//! The commands of the command line.
 
 pub mod config;
 pub mod dead_letters;

@@ -1,4 +1,4 @@
-//! `milepost projections`: look after the read models.
+//! `milepost projections`: manages the read models.
 
 use super::builds::{alone, bar, build_failed, named, refused, show};
 use super::dead_letters;
@@ -57,7 +57,7 @@ async fn list(core: &Core, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a version is there for; of one that is built, how far it is.
+/// The state of a version, and the progress of a build.
 fn state(version: &Version) -> String {
     match (version.state, version.target) {
         (state, _) if !version.of_this_log => format!("{}, of another log", state.word()),
@@ -66,7 +66,8 @@ fn state(version: &Version) -> String {
     }
 }
 
-/// How many events a version is behind the log; `None` where its rows are of another log, so that its position says nothing.
+/// How many events a version is behind the log; `None` if its rows are of another log, so that its position is
+/// meaningless.
 fn lag(version: &Version, head: i64) -> Option<i64> {
     // The log may have grown since its head was read.
     version.of_this_log.then_some((head - version.position).max(0))
@@ -92,11 +93,8 @@ fn as_json(version: &Version, head: i64) -> Value {
 }
 
 async fn rebuild_each(core: &Core, names: &[String], every: bool) -> Result<(), Failure> {
-    // All names first: nothing is built if one of them is wrong.
-    let projections = match every {
-        true => all(),
-        false => names.iter().map(|name| named(name)).collect::<Result<_, _>>()?,
-    };
+    // All names are checked first: nothing is built if one of them is wrong.
+    let projections = if every { all() } else { names.iter().map(|name| named(name)).collect::<Result<_, _>>()? };
     for projection in projections {
         rebuild(core, &*projection).await?;
     }
@@ -195,9 +193,10 @@ async fn verify(core: &Core, name: Option<&str>, json: bool) -> Result<(), Failu
             if compared.equal { "yes" } else { "NO" }.to_owned(),
         ]);
     }
-    match json {
-        true => crate::output::json(&answers),
-        false => table::print(&["NAME", "POSITION", "LIVE ROWS", "BUILT ROWS", "EQUAL"], &rows),
+    if json {
+        crate::output::json(&answers)
+    } else {
+        table::print(&["NAME", "POSITION", "LIVE ROWS", "BUILT ROWS", "EQUAL"], &rows)
     }
     match different {
         0 => Ok(()),

@@ -19,37 +19,37 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What every command here works with.
-struct Desk {
+/// The dependencies of each relay command.
+struct RelayAdmin {
     core: Core,
     kafka: Kafka,
     catalogue: Arc<Catalogue>,
 }
 
-/// What came of adopting.
+/// The result of adopting.
 enum Adopted {
     /// The record is right, at this position.
     Nothing(i64),
     Proved(i64, Proof),
 }
 
-/// How often adopting begins anew because a relay took the transactional id back.
+/// How often adopting is restarted because a relay took the transactional id back.
 const ADOPT_TRIES: usize = 3;
 
-/// Shows where the relay is, or says where it continues.
+/// Shows the position of the relay, or sets where it continues.
 pub async fn run(arguments: Relay, configuration: &Configuration) -> Result<(), Failure> {
     require_kafka(configuration)?;
     let settings = &configuration.settings;
     let catalogue = Catalogue::read(&settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
     Topics::new(&settings.kafka, &catalogue).and_then(|topics| topics.check_reachable()).map_err(failed)?;
     let core = Core::open(settings).await?;
-    let desk = Desk { core, kafka: settings.kafka.clone(), catalogue: Arc::new(catalogue) };
+    let relay_admin = RelayAdmin { core, kafka: settings.kafka.clone(), catalogue: Arc::new(catalogue) };
     let done = match arguments.what {
-        RelayCommand::Status { json } => desk.status(json).await,
-        RelayCommand::Resume { from, from_start: _, json } => desk.resume(from.unwrap_or(0), json).await,
-        RelayCommand::Adopt { json } => desk.adopt(json).await,
+        RelayCommand::Status { json } => relay_admin.status(json).await,
+        RelayCommand::Resume { from, from_start: _, json } => relay_admin.resume(from.unwrap_or(0), json).await,
+        RelayCommand::Adopt { json } => relay_admin.adopt(json).await,
     };
-    desk.core.close().await;
+    relay_admin.core.close().await;
     done
 }
 
@@ -57,13 +57,13 @@ fn printed(json: &Value) {
     crate::output::json(json);
 }
 
-/// Leaves word in the log of this command.
-fn said(position: i64, event_id: Option<Uuid>) {
+/// Logs the command.
+fn log_position_set(position: i64, event_id: Option<Uuid>) {
     tracing::warn!(position, event.id = event_id.map(tracing::field::display), "an admin has set the position of the relay");
 }
 
-/// What to do where events up to the last that is there are missing and records are open, among which they may be. The database
-/// knows that everything up to `confirmed` was sent.
+/// The advice if events before the last published one are missing and records of open transactions may contain them.
+/// The database records that everything up to `confirmed` was sent.
 fn open_sentence(open: &[OpenRecords], missing: &[i64], last: i64, confirmed: i64) -> Option<String> {
     let OpenRecords { topic, partition, positions, abort } = open.first()?;
     let place = format!("partition {partition} of the topic {topic}");
@@ -84,7 +84,7 @@ fn open_sentence(open: &[OpenRecords], missing: &[i64], last: i64, confirmed: i6
     ))
 }
 
-impl Desk {
+impl RelayAdmin {
     fn failed(&self, error: &RelayError) -> Failure {
         match error {
             RelayError::Database(error) => Failure::of_database("the log cannot be read", error),
@@ -140,7 +140,7 @@ impl Desk {
         }
     }
 
-    /// Makes the relay continue after a position of this log, and says what that repeats and leaves out.
+    /// Sets the position after which the relay continues, and prints what that repeats and leaves out.
     async fn resume(&self, position: i64, json: bool) -> Result<(), Failure> {
         let Examined { evidence, verdict, .. } = self.examined().await?;
         let log = LogSide::read(&self.core.database.worker, position).await;
@@ -155,9 +155,9 @@ impl Desk {
             return Err(Failure::no(refusal.to_string()));
         }
         let sent = match verdict {
-            // Of what is being sent again, consumers have seen everything before.
+            // Consumers have already seen all events that are sent again.
             Ok(sent) => sent.position.max(evidence.stored.record().and_then(|record| record.repeats_to).unwrap_or(0)),
-            // What the record and the database know may be less than consumers have seen.
+            // Consumers may have seen more than the record and the database show.
             Err(_) => {
                 let seen = last_of_log_seen(&self.kafka, &self.catalogue, &self.core.database.worker).await;
                 evidence.sent().max(seen.map_err(|error| self.failed(&error))?.unwrap_or(0))
@@ -165,7 +165,7 @@ impl Desk {
         };
         let record = RelayRecord::chosen(log.id, position, log.event_id);
         resume(&self.kafka, &self.catalogue, &self.core.database.worker, record).await.map_err(|error| self.failed(&error))?;
-        said(position, log.event_id);
+        log_position_set(position, log.event_id);
         let (head, again, left_out) = (log.head, (sent - position).max(0), (position - sent).max(0));
         if json {
             printed(&json!({
@@ -186,24 +186,25 @@ impl Desk {
         Ok(())
     }
 
-    /// Makes the relay continue after what the topics prove. No node relays meanwhile.
+    /// Sets the position to what the topics prove. No node relays in the meantime.
     async fn adopt(&self, json: bool) -> Result<(), Failure> {
         let Examined { evidence, verdict, .. } = self.examined().await?;
         if let Err(refusal @ Refusal::CleanupPolicy { .. }) = verdict {
             return Err(Failure::no(refusal.to_string()));
         }
-        let hold = Hold::take(&self.core.database.worker).await;
-        let hold = hold.map_err(|error| Failure::of_database("the relay's lease cannot be taken", &error))?;
+        let lease = Hold::take(&self.core.database.worker).await;
+        let lease = lease.map_err(|error| Failure::of_database("the relay's lease cannot be taken", &error))?;
         let adopted = self.adopt_alone(&evidence, verdict.ok()).await;
-        hold.release().await;
+        lease.release().await;
         let (position, proof) = match adopted? {
             Adopted::Nothing(position) => {
                 let agrees = format!(
                     "the relay's record agrees with the log: it continues after position {position}, and there is nothing to adopt"
                 );
-                match json {
-                    true => printed(&json!({ "position": position.to_string(), "adopted": false })),
-                    false => say!("{agrees}"),
+                if json {
+                    printed(&json!({ "position": position.to_string(), "adopted": false }))
+                } else {
+                    say!("{agrees}")
                 }
                 return Ok(());
             }
@@ -265,7 +266,7 @@ impl Desk {
                 Err(error) if error.is_fenced() && tries < ADOPT_TRIES => tries += 1,
                 Err(error) => return Err(self.failed(&error)),
                 Ok(()) => {
-                    said(position, Some(event_id));
+                    log_position_set(position, Some(event_id));
                     return Ok(Adopted::Proved(position, proof));
                 }
             }

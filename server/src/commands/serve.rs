@@ -1,7 +1,7 @@
 //! `milepost serve`: a node on servers of yours.
 
 use super::migrate::migrate;
-use super::stop::{STOP_WITHIN, stop_signals, unless_told};
+use super::stop::{STOP_WITHIN, stop_signals, unless_stopped};
 use super::token::require_secret;
 use crate::cli::Serve;
 use crate::exit::Failure;
@@ -11,18 +11,18 @@ use infrastructure::config::{Configuration, Settings};
 use infrastructure::kafka::catalogue::Catalogue;
 use tokio::net::TcpListener;
 
-/// Serves until told to stop.
+/// Serves until stopped by a signal.
 pub async fn run(arguments: Serve, configuration: Configuration) -> Result<(), Failure> {
     let settings = &configuration.settings;
     require_secret(&configuration)?;
-    open_files::make_room(settings);
+    open_files::raise_limit(settings);
     let catalogue = Catalogue::read(&settings.topics).map_err(|error| Failure::wrong_use(error.to_string()))?;
     // The port first: a second node on it should find out before it does anything.
     let listener = TcpListener::bind(&settings.listen)
         .await
         .map_err(|error| Failure::wrong_use(format!("MILEPOST_LISTEN: cannot listen on {}: {error}", settings.listen)))?;
     let mut stop = stop_signals()?;
-    let Some(node) = unless_told(&mut stop, start(&arguments, settings, catalogue, listener)).await else {
+    let Some(node) = unless_stopped(&mut stop, start(&arguments, settings, catalogue, listener)).await else {
         tracing::info!("stopped before it served");
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! Being told to stop: once to end in order, twice to end at once.
+//! Stop signals: the first ends the process cleanly, the second at once.
 
 use crate::exit::Failure;
 use crate::output;
@@ -8,27 +8,26 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 
-/// Longest time for a node to stop, whatever hangs: service managers kill after ten seconds.
+/// Timeout for a node to stop: service managers kill after ten seconds.
 pub const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// Hears Ctrl-C and what service managers send. The second time, the process ends where it stands, as the signal would
-/// have ended it.
+/// Receives Ctrl-C and the signals of service managers. The second signal ends the process at once, as by default.
 pub(super) fn stop_signals() -> Result<Receiver<()>, Failure> {
-    let (tell, told) = tokio::sync::mpsc::channel(1);
+    let (send, stop) = tokio::sync::mpsc::channel(1);
     let before = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let mut signals = signal(kind).map_err(|error| Failure::not_there(format!("failed to listen for signals: {error}")))?;
-        let (tell, before) = (tell.clone(), Arc::clone(&before));
+        let (send, before) = (send.clone(), Arc::clone(&before));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
                 if before.swap(true, Ordering::Relaxed) {
                     end_at_once(kind);
                 }
-                let _ = tell.try_send(());
+                let _ = send.try_send(());
             }
         });
     }
-    Ok(told)
+    Ok(stop)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a second signal asks to stop without finishing requests")]
@@ -37,8 +36,8 @@ fn end_at_once(kind: SignalKind) -> ! {
     std::process::exit(128 + kind.as_raw_value())
 }
 
-/// What work comes to, or nothing if it is told to stop before.
-pub(super) async fn unless_told<T>(stop: &mut Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
+/// The result of work, or `None` if a stop signal comes first.
+pub(super) async fn unless_stopped<T>(stop: &mut Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),
         _ = stop.recv() => None,

@@ -16,12 +16,13 @@ pub fn run(arguments: &Token, configuration: &Configuration) -> Result<(), Failu
     Ok(())
 }
 
-/// Without a key nobody could be told apart.
+/// Without a key, callers cannot be authenticated.
 pub(super) fn require_secret(configuration: &Configuration) -> Result<(), Failure> {
-    match configuration.settings.auth.hs256_secret.is_empty() {
-        true => Err(Failure::wrong_use(
+    if configuration.settings.auth.hs256_secret.is_empty() {
+        Err(Failure::wrong_use(
             "MILEPOST_AUTH_HS256_SECRET is not set: give a key of at least 32 bytes, such as the output of `openssl rand -hex 32`, or a file with it in MILEPOST_AUTH_HS256_SECRET_FILE",
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }

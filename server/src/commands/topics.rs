@@ -1,4 +1,4 @@
-//! `milepost topics`: look after the Kafka topics.
+//! `milepost topics`: manages the Kafka topics.
 
 use super::table;
 use crate::cli::{Topics as Arguments, TopicsCommand};
@@ -9,7 +9,7 @@ use infrastructure::kafka::catalogue::Catalogue;
 use infrastructure::kafka::topics::{Difference, TopicFound, TopicState, Topics, TopicsError};
 use serde_json::{Value, json};
 
-/// Lists, compares, or makes topics as the catalogue says.
+/// Lists, compares, or creates topics according to the catalogue.
 pub async fn run(arguments: Arguments, configuration: &Configuration) -> Result<(), Failure> {
     let topics = open(configuration)?;
     match arguments.what {
@@ -48,9 +48,10 @@ fn open(configuration: &Configuration) -> Result<Topics, Failure> {
 
 /// Some commands make no sense without brokers.
 pub(super) fn require_kafka(configuration: &Configuration) -> Result<(), Failure> {
-    match configuration.settings.kafka.bootstrap_servers.is_empty() {
-        true => Err(Failure::wrong_use("KAFKA_BOOTSTRAP_SERVERS is not set: name the brokers, such as host:9092")),
-        false => Ok(()),
+    if configuration.settings.kafka.bootstrap_servers.is_empty() {
+        Err(Failure::wrong_use("KAFKA_BOOTSTRAP_SERVERS is not set: name the brokers, such as host:9092"))
+    } else {
+        Ok(())
     }
 }
 
@@ -73,7 +74,7 @@ fn words(state: &TopicState) -> String {
     format!("{} partitions, {}{retention}", state.partitions, state.cleanup_policy)
 }
 
-fn words_found(found: &TopicFound) -> String {
+fn found_columns(found: &TopicFound) -> String {
     format!("{}, {} {}", words(&found.state), found.copies, if found.copies == 1 { "copy" } else { "copies" })
 }
 
@@ -87,7 +88,7 @@ async fn list(topics: &Topics, json: bool) -> Result<(), Failure> {
     }
     let rows: Vec<Vec<String>> = topics
         .wanted()
-        .map(|(name, wanted)| vec![name.to_owned(), words(wanted), found.get(name).map_or_else(|| "missing".to_owned(), words_found)])
+        .map(|(name, wanted)| vec![name.to_owned(), words(wanted), found.get(name).map_or_else(|| "missing".to_owned(), found_columns)])
         .collect();
     table::print(&["TOPIC", "CATALOGUE", "BROKERS"], &rows);
     Ok(())
@@ -111,7 +112,7 @@ async fn diff(topics: &Topics, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// What differs, and what to do.
+/// The difference, and what to do about it.
 fn sentence(servers: &str, name: &str, difference: &Difference) -> String {
     match difference {
         Difference::Missing => "missing; create it with `milepost topics apply`".to_owned(),

@@ -1,4 +1,4 @@
-//! `milepost verify`: prove that what was published is what happened.
+//! `milepost verify`: proves that the published records match the log.
 
 use super::table::thousands;
 use super::topics::{failed, require_kafka};
@@ -15,10 +15,10 @@ use infrastructure::kafka::verify::{Report, read_topics};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often the relay's position is asked for while it is waited for.
-const ASK_EVERY: Duration = Duration::from_millis(200);
+/// How often the relay's position is queried while the command waits for it.
+const QUERY_EVERY: Duration = Duration::from_millis(200);
 
-/// What one should know of a verdict about the demo broker.
+/// A note for results of the demo broker.
 const DEMO: &str = "this is the demo broker of `milepost dev`: it shows records of aborted transactions, retains 5 MiB per partition, and \
      lets a replaced relay continue to send; faults found here after a kill or a pause are the demo broker's and say nothing about a \
      real Kafka";
@@ -77,7 +77,7 @@ fn unreadable(configuration: &Configuration, error: &dyn std::fmt::Display) -> F
     Failure::not_there(format!("Kafka at {} cannot be read: {error}", configuration.settings.kafka.bootstrap_servers))
 }
 
-/// What was found, up to where the log ended then, and whether the relay's place agrees with it.
+/// The result, the end of the log at that time, and whether the relay's record agrees.
 struct Compared {
     report: Report,
     head: i64,
@@ -87,17 +87,17 @@ struct Compared {
 async fn compare(core: &Core, configuration: &Configuration, catalogue: Arc<Catalogue>, wait: Duration) -> Result<Compared, Failure> {
     let kafka = &configuration.settings.kafka;
     let head = *core.log.head().borrow();
-    let begun = Instant::now();
+    let started = Instant::now();
     let unknown = |error: RelayError| Failure::not_there(error.sentence(kafka));
     let examined = examine(kafka, &catalogue, &core.database.worker).await.map_err(unknown)?;
     let (mut evidence, mut refusal) = (examined.evidence, examined.verdict.err());
     let until = loop {
-        // What a record of another log says is compared as far as this log goes.
+        // A record of another log is compared up to the end of this log.
         let position = evidence.stored.position().unwrap_or(0).min(evidence.log.head);
-        if refusal.is_some() || position >= head || begun.elapsed() >= wait {
+        if refusal.is_some() || position >= head || started.elapsed() >= wait {
             break position;
         }
-        tokio::time::sleep(ASK_EVERY).await;
+        tokio::time::sleep(QUERY_EVERY).await;
         evidence = Evidence::read(kafka, &catalogue, &core.database.worker).await.map_err(unknown)?;
         refusal = evidence.verdict().err();
     };

@@ -6,6 +6,7 @@ mod answer_size;
 mod any_input;
 mod audits;
 mod command_ids;
+mod commands;
 mod conflicts;
 mod doors;
 mod events;
@@ -38,7 +39,6 @@ mod stored;
 mod strange_input;
 mod swapped;
 mod values;
-mod wishes;
 mod workspaces;
 
 use reqwest::Method;

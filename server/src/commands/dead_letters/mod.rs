@@ -1,4 +1,4 @@
-//! `milepost dead-letters`: events that were parked anywhere, since something could not deal with them.
+//! `milepost dead-letters`: events that were parked because a consumer could not apply them.
 //!
 //! Another source is a variant of [`Source`], a [`Parking`] in a file of its own, and a line in [`parking_of`].
 
@@ -88,11 +88,10 @@ async fn list(core: &Core, source: Option<Source>, name: Option<&str>, json: boo
 
 fn known(sources: &[Source], name: &str) -> Result<(), Failure> {
     let names: Vec<_> = sources.iter().flat_map(|source| parking_of(*source).names()).collect();
-    match names.contains(&name) {
-        true => Ok(()),
-        false => {
-            Err(Failure::wrong_use(format!("{name:?} is not the name of a source of dead letters; the names are {}", names.join(", "))))
-        }
+    if names.contains(&name) {
+        Ok(())
+    } else {
+        Err(Failure::wrong_use(format!("{name:?} is not the name of a source of dead letters; the names are {}", names.join(", "))))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Events that a read model could not take in.
+//! Events that a read model could not apply.
 
 use super::parking::{Letter, Parking};
 use crate::cli::{Source, Why};
@@ -55,7 +55,7 @@ fn letter(letter: DeadLetter) -> Result<Letter, Failure> {
     })
 }
 
-/// Takes in what is parked of an aggregate, by a rebuild; where a reason is given, without its first event.
+/// Applies the parked events of an aggregate by a rebuild; if a reason is given, without the first.
 pub(super) async fn retry(core: &Core, name: &str, aggregate: Uuid, why: Option<&Why>) -> Result<(), Failure> {
     let projection = named(name)?;
     let bar = bar(name, *core.log.head().borrow());

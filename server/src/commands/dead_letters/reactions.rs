@@ -1,4 +1,4 @@
-//! Events that a reaction could not answer. The node that reacts tries them; here it is only told to.
+//! Events that a reaction could not handle. The node that runs the reaction retries them on request.
 
 use super::parking::{Letter, Parking};
 use crate::cli::{Source, Why};
@@ -12,11 +12,11 @@ use infrastructure::postgres::STATEMENT_WITHIN;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the node that reacts is waited for, from one event to the next: until it looks, until one of the tries under way
-/// has made place, and for the try itself, each with the statements before and after it.
+/// Timeout from one event to the next: until the node looks for requests, until a running attempt ends, and for the
+/// attempt itself, each with its statements.
 const ANSWER_WITHIN: Duration =
     PARKED_LOOK_EVERY.saturating_add(TRY_WITHIN.saturating_add(STATEMENT_WITHIN.saturating_mul(2)).saturating_mul(2));
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Reactions;
 
@@ -48,15 +48,14 @@ impl Parking for Reactions {
     async fn skip(&self, core: &Core, first: &Letter, why: &Why) -> Result<(), Failure> {
         let (pool, name, position) = (&core.database.worker, &first.name, first.position);
         let skipped = checkpoints::skip(pool, name, position, &why.reason, &why.by()).await.map_err(|error| refused(&error))?;
-        match skipped {
-            true => {
-                say!(
-                    "{name}: event {position} of {} is skipped; events that wait behind it are retried by the node that runs the reaction",
-                    first.aggregate_id
-                );
-                Ok(())
-            }
-            false => Err(Failure::no(format!("event {position} is no longer parked in {name}"))),
+        if skipped {
+            say!(
+                "{name}: event {position} of {} is skipped; events that wait behind it are retried by the node that runs the reaction",
+                first.aggregate_id
+            );
+            Ok(())
+        } else {
+            Err(Failure::no(format!("event {position} is no longer parked in {name}")))
         }
     }
 }
@@ -76,7 +75,7 @@ fn letter(parked: ParkedEvent) -> Letter {
     }
 }
 
-/// Waits until the node that reacts has tried what is parked of an aggregate, and says what came of it.
+/// Waits until the node that runs the reaction has tried the parked events of an aggregate, and prints the result.
 async fn outcome(core: &Core, first: &Letter) -> Result<(), Failure> {
     let (name, aggregate) = (&first.name, first.aggregate_id);
     let (mut position, mut until) = (first.position, Instant::now() + ANSWER_WITHIN);
@@ -99,6 +98,6 @@ async fn outcome(core: &Core, first: &Letter) -> Result<(), Failure> {
             let seconds = ANSWER_WITHIN.as_secs();
             return Err(Failure::no(format!("{name}: no node has tried event {position} within {seconds} s; it is retried when one can")));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_EVERY).await;
     }
 }

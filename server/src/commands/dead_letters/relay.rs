@@ -1,4 +1,4 @@
-//! The event before which the relay stands because it cannot send it. Every later event waits behind it.
+//! The event that the relay cannot send. Every later event waits behind it.
 
 use super::parking::{Letter, Parking};
 use crate::cli::{Source, Why};
@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How long the node that relays is waited for: it tries the event once more.
+/// Timeout for the node that relays: it tries the event once more.
 const ANSWER_WITHIN: Duration = BROKERS_TIMEOUT.saturating_mul(2);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Relay;
 
@@ -68,7 +68,7 @@ impl Parking for Relay {
                 say!("relay: event {position} is skipped for consumers; the relay sends a dead letter in its place and continues");
                 return Ok(());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_EVERY).await;
         }
         say!("relay: event {position} is skipped for consumers when a node runs the relay, unless it can be sent then");
         Ok(())

@@ -1,4 +1,4 @@
-//! A connection that waits for its client, but not for ever: what a client does not take stays in memory.
+//! A connection with a write timeout: data that a client does not read stay in memory.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A stream whose reader must take some bytes in each stretch of time, as long as there are any.
-pub(super) struct Patient {
+pub(super) struct WriteTimeout {
     stream: TcpStream,
     patience: Duration,
     /// Least bytes in each stretch.
@@ -23,16 +23,16 @@ pub(super) struct Patient {
 struct Waiting {
     /// When the stretch ends.
     end: Pin<Box<Sleep>>,
-    /// What was written before it.
+    /// The bytes written before it.
     before: u64,
 }
 
-impl Patient {
+impl WriteTimeout {
     pub(super) fn new(stream: TcpStream, patience: Duration, least: u64) -> Self {
         Self { stream, patience, least, written: 0, waiting: None }
     }
 
-    /// What a write came to: counted, or not waited for any longer.
+    /// Handles the result of a write: counts its bytes, or ends on timeout.
     fn looked_at(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match wrote {
             Poll::Ready(Ok(bytes)) => {
@@ -49,7 +49,7 @@ impl Patient {
         let waiting = self.waiting.get_or_insert_with(|| Waiting { end: Box::pin(sleep(patience)), before: written });
         while waiting.end.as_mut().poll(cx).is_ready() {
             if written - waiting.before < self.least {
-                // Nothing of it stays in the kernel either.
+                // Discards the kernel's buffer as well.
                 let _ = self.stream.set_zero_linger();
                 metrics::counter!("milepost_api_write_timeouts_total").increment(1);
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")));
@@ -61,7 +61,7 @@ impl Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.looked_at(cx, wrote)
@@ -87,7 +87,7 @@ impl AsyncWrite for Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }

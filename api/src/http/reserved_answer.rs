@@ -1,34 +1,35 @@
 //! Answers in memory: of no more bytes than allowed, and counted until they are written.
 
-use crate::load::{NotHeld, Underway};
+use crate::load::{NotReserved, Underway};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// An answer in memory. What is under way of its request ends with it: once it is written, or nobody wants it any more.
-pub(super) struct Held {
+/// An answer in memory. The reservation of its request ends with it: once it is written, or the client is gone.
+pub(super) struct ReservedAnswer {
     bytes: Vec<u8>,
     _underway: Arc<Underway>,
 }
 
-impl Held {
-    /// The outcome of commands is held even beyond the limits.
-    pub(super) fn new(bytes: Vec<u8>, underway: &Arc<Underway>, carried_out: bool) -> Result<Self, NotHeld> {
-        match carried_out {
-            true => underway.hold_anyway(bytes.len()),
-            false => underway.hold_instead(bytes.len())?,
+impl ReservedAnswer {
+    /// The outcome of commands is kept even beyond the limits.
+    pub(super) fn new(bytes: Vec<u8>, underway: &Arc<Underway>, carried_out: bool) -> Result<Self, NotReserved> {
+        if carried_out {
+            underway.reserve_beyond_limits(bytes.len())
+        } else {
+            underway.replace_reserved(bytes.len())?
         }
         Ok(Self { bytes, _underway: Arc::clone(underway) })
     }
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for ReservedAnswer {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// As JSON, unless that is longer than allowed; then how long it is.
+/// As JSON, or its length if that is longer than allowed.
 pub(super) fn written(value: &impl Serialize, allowed: usize) -> Result<Vec<u8>, usize> {
     let mut bounded = Bounded { bytes: vec![], length: 0, allowed };
     // Answers are plain values: writing them to memory does not fail.
@@ -36,7 +37,7 @@ pub(super) fn written(value: &impl Serialize, allowed: usize) -> Result<Vec<u8>,
     if bounded.length > allowed { Err(bounded.length) } else { Ok(bounded.bytes) }
 }
 
-/// Takes what is written up to a length, and counts the rest.
+/// Stores output up to a length, and counts the rest.
 struct Bounded {
     bytes: Vec<u8>,
     length: usize,
