@@ -58,7 +58,7 @@ impl TestApp {
         Self::start_with(How { clock: Some(Arc::new(MovedClock::at(moment))), ..How::default() }).await
     }
 
-    /// As wished.
+    /// As requested.
     pub async fn start_with(how: How) -> Self {
         let database = match how.database {
             Some(database) => database,

@@ -76,15 +76,15 @@ async fn a_demo_shows_everything_there_is_and_ends_without_a_trace() {
     assert_published(&demo).await;
 
     let (pool, client) = (demo.pool().await, demo.client.clone());
-    let wishes = "SELECT count(*) FROM milepost.events WHERE event_type IN ('project_created', 'task_created', 'schedule_created')";
-    let before = number(&pool, wishes).await;
+    let commands = "SELECT count(*) FROM milepost.events WHERE event_type IN ('project_created', 'task_created', 'schedule_created')";
+    let before = number(&pool, commands).await;
     pool.close().await;
     demo.stop(&folder, Signal::SIGINT).await;
     let gone = reqwest::get(format!("{}/livez", client.base)).await;
     assert!(gone.is_err_and(|error| error.is_connect()), "its port is open");
 
     let again = Demo::start(&folder, &["--listen", "127.0.0.1:0"]).await;
-    assert_eq!(number(&again.pool().await, wishes).await, before, "seeding again changes nothing");
+    assert_eq!(number(&again.pool().await, commands).await, before, "seeding again changes nothing");
     // Its broker is new, and gets everything.
     assert_published(&again).await;
     again.stop(&folder, Signal::SIGTERM).await;

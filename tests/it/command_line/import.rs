@@ -62,7 +62,7 @@ async fn lines_come_from_standard_input_with_any_end_of_line() {
 }
 
 #[tokio::test]
-async fn a_wish_that_is_true_already_is_counted_and_appends_nothing() {
+async fn a_command_without_effect_is_counted_and_appends_nothing() {
     let (database, folder) = (TestDatabase::new().await, Folder::new());
     let mut lines = project_with_tasks("TRUE", 0);
     let id = lines[0]["input"]["id"].clone();

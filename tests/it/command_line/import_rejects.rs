@@ -117,7 +117,7 @@ async fn what_is_no_line_of_json_costs_that_line_only() {
 }
 
 #[tokio::test]
-async fn a_command_id_with_another_wish_is_refused() {
+async fn a_command_id_with_another_command_is_refused() {
     let lines = project_with_tasks("REUSE", 1);
     let mut other = lines[1].clone();
     other["input"]["title"] = json!("Another task");

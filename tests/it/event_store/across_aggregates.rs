@@ -15,8 +15,8 @@ async fn two_hundred_creations_race_with_the_archiving_and_none_comes_after_it()
     let mut creations: FuturesUnordered<_> = (0..200)
         .map(|number| {
             let core = &nodes.cores[number % 2];
-            let wish = under(Uuid::now_v7(), Command::TaskCreate(new_task(project, &format!("Task {number}"))));
-            async move { insist(core, &by(owner), &wish).await }
+            let command = under(Uuid::now_v7(), Command::TaskCreate(new_task(project, &format!("Task {number}"))));
+            async move { insist(core, &by(owner), &command).await }
         })
         .collect();
     let mut results = vec![];
@@ -104,8 +104,8 @@ async fn sixty_four_tasks_begun_at_once_get_the_numbers_in_order() {
     let (one, two) = (project(&nodes.cores[0].application, owner).await, project(&nodes.cores[1].application, owner).await);
     let made = join_all((0..64).map(|task| {
         let core = &nodes.cores[task % 2];
-        let wish = under(Uuid::now_v7(), Command::TaskCreate(new_task([one, two][task / 2 % 2], "Numbered")));
-        async move { insist(core, &by(owner), &wish).await.expect("a task") }
+        let command = under(Uuid::now_v7(), Command::TaskCreate(new_task([one, two][task / 2 % 2], "Numbered")));
+        async move { insist(core, &by(owner), &command).await.expect("a task") }
     }))
     .await;
     for project in [one, two] {
@@ -126,8 +126,8 @@ async fn a_number_is_never_used_again() {
     let (owner, application) = (somebody(), &nodes.cores[0].application);
     let (one, two) = (project(application, owner).await, project(application, owner).await);
     let next = async |caller: Caller, core: usize| {
-        let wish = Command::TaskCreate(new_task(one, "Next"));
-        number(&send(&nodes.cores[core].application, caller, wish).await.expect("a task"))
+        let command = Command::TaskCreate(new_task(one, "Next"));
+        number(&send(&nodes.cores[core].application, caller, command).await.expect("a task"))
     };
     let (first, second) = (task(application, owner, one, "First").await, task(application, owner, one, "Second").await);
     let deletion = Command::TaskDelete(TaskInput { command_id: None, expected_version: None, id: second });

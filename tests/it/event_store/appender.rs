@@ -90,8 +90,11 @@ async fn a_full_queue_turns_commands_away_at_once_and_keeps_what_it_took() {
     let mut waiting: FuturesUnordered<_> = (0..QUEUE_UNITS_MAX + 1_000).map(|_| log.append(small_unit())).collect();
     for _ in 0..1_000 {
         // Nothing is answered while the log is held, except those for whom there is no room.
-        let turned_away = waiting.next().await.expect("1,000 find no room");
-        assert!(matches!(turned_away, Err(LogError::Overloaded { retry_after }) if !retry_after.is_zero()), "{turned_away:?}");
+        let refused_overloaded = waiting.next().await.expect("1,000 find no room");
+        assert!(
+            matches!(refused_overloaded, Err(LogError::Overloaded { retry_after }) if !retry_after.is_zero()),
+            "{refused_overloaded:?}"
+        );
     }
     let refused = nodes.cores[0].application.execute(by(somebody()), Command::ProjectCreate(new_project())).await;
     let refused = refused.expect_err("the queue is full");
@@ -112,8 +115,8 @@ async fn a_queue_is_full_by_its_bytes_too_and_who_gives_up_waiting_leaves_nothin
     let log = nodes.log();
     let mut waiting: FuturesUnordered<_> = (0..20).map(|_| log.append(unit_of(3_960))).collect();
     for _ in 0..4 {
-        let turned_away = waiting.next().await.expect("four find no room");
-        assert!(matches!(turned_away, Err(LogError::Overloaded { .. })), "{turned_away:?}");
+        let refused_overloaded = waiting.next().await.expect("four find no room");
+        assert!(matches!(refused_overloaded, Err(LogError::Overloaded { .. })), "{refused_overloaded:?}");
     }
     held_append(&nodes.sql).await;
     drop(waiting);
@@ -196,9 +199,9 @@ async fn what_was_stored_is_found_also_where_the_answer_to_it_cannot_be_read() {
     // A replay without its version is not of version 0.
     change_append(&nodes.sql, "u_found[k] := old.version;", "").await;
     let key = Uuid::now_v7();
-    let wish = under(key, Command::ProjectCreate(new_project()));
-    let first = tests::builders::send(application, owner, wish.clone()).await.expect("a first sending");
-    let again = tests::builders::send(application, owner, wish).await.expect("the log tells it where the append does not");
+    let command = under(key, Command::ProjectCreate(new_project()));
+    let first = tests::builders::send(application, owner, command.clone()).await.expect("a first sending");
+    let again = tests::builders::send(application, owner, command).await.expect("the log tells it where the append does not");
     assert_eq!((again.position, again.version, again.replayed), (first.position, 1, true));
 }
 
@@ -295,15 +298,15 @@ async fn when_the_database_stays_away_the_outcome_is_unknown_and_the_command_id_
     let line = Line::to(&nodes.database.url).await;
     let (log, application) = line.log(&nodes.cores[0].database).await;
     log.append(small_unit()).await.expect("a first event");
-    let (owner, wish) = (by(somebody()), under(Uuid::now_v7(), Command::ProjectCreate(new_project())));
+    let (owner, command) = (by(somebody()), under(Uuid::now_v7(), Command::ProjectCreate(new_project())));
     line.lose_answer_after(0);
     line.cut();
-    let unknown = application.execute(owner.clone(), wish.clone()).await.expect_err("nobody knows");
+    let unknown = application.execute(owner.clone(), command.clone()).await.expect_err("nobody knows");
     assert!(matches!(unknown, CommandError::OutcomeUnknown) && unknown.is_passing(), "{unknown:?}");
     let unsent = log.append(small_unit()).await;
     assert!(matches!(unsent, Err(LogError::Unreachable(_))), "what was never sent fails at once: {unsent:?}");
     line.mend();
-    let told = until("the line is back", || async { application.execute(owner.clone(), wish.clone()).await.ok() }).await;
+    let told = until("the line is back", || async { application.execute(owner.clone(), command.clone()).await.ok() }).await;
     assert_eq!((told.position, told.replayed), (2, true));
     assert_eq!(nodes.events().await, 2);
 }

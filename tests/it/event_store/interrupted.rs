@@ -138,16 +138,16 @@ async fn commands_whose_answer_is_lost_are_neither_lost_nor_doubled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_answer_about_a_settled_wish_comes_again() {
+async fn a_lost_answer_to_a_settled_command_is_repeated() {
     let nodes = Nodes::start(1).await;
     let (line, log, _) = warm_line(&nodes).await;
-    let mut wish = small_unit();
-    log.append(wish.clone()).await.expect("a second event");
-    wish.guards = vec![Guard { aggregate_id: wish.subject, version: 1 }];
-    wish.events.clear();
-    wish.key = Some(application::ports::CommandKey { source: Source::Client, id: Uuid::now_v7(), request_hash: [7; 32] });
+    let mut unit = small_unit();
+    log.append(unit.clone()).await.expect("a second event");
+    unit.guards = vec![Guard { aggregate_id: unit.subject, version: 1 }];
+    unit.events.clear();
+    unit.key = Some(application::ports::CommandKey { source: Source::Client, id: Uuid::now_v7(), request_hash: [7; 32] });
     line.lose_answer_after(0);
-    let answer = log.append(wish).await.expect("it is settled");
+    let answer = log.append(unit).await.expect("it is settled");
     let position = match answer {
         Appended::Done { position, .. } => position,
         Appended::Replayed(earlier) => earlier.position,
@@ -172,9 +172,9 @@ async fn in_a_storm_of_losses_every_command_is_carried_out_once() {
             line.lose_question_after(after)
         }
         let sent = (0..16).map(|number| {
-            let (key, wish) = (Uuid::now_v7(), Command::TaskCreate(new_task(project, &format!("Task {number}"))));
+            let (key, unit) = (Uuid::now_v7(), Command::TaskCreate(new_task(project, &format!("Task {number}"))));
             let application = &application;
-            async move { (key, insist_on(application, owner, under(key, wish)).await) }
+            async move { (key, insist_on(application, owner, under(key, unit)).await) }
         });
         answered.extend(join_all(sent).await);
     }

@@ -16,9 +16,9 @@ async fn large_events_are_read_in_pieces_and_all_of_them() {
     let (application, caller) = (&nodes.cores[0].application, somebody());
     let project = project(application, caller).await;
     let tasks = stream::iter(0..TASKS).map(|number| async move {
-        let mut wish = new_task(project, &format!("Task {number}"));
-        wish.description = Some("d".repeat(DESCRIPTION_BYTES));
-        send(application, caller, Command::TaskCreate(wish)).await.expect("a task is created");
+        let mut command = new_task(project, &format!("Task {number}"));
+        command.description = Some("d".repeat(DESCRIPTION_BYTES));
+        send(application, caller, Command::TaskCreate(command)).await.expect("a task is created");
     });
     tasks.buffer_unordered(16).collect::<Vec<()>>().await;
 

@@ -54,13 +54,13 @@ async fn nothing_to_do_is_settled_once_and_its_late_retry_undoes_nothing() {
     let application = &nodes.cores[0].application;
     let project = project(application, owner).await;
     let task = task(application, owner, project, "Moving").await;
-    let wish = under(Uuid::now_v7(), status(task, Status::Todo));
-    let settled = eight_times(&nodes, owner, wish.clone()).await;
+    let command = under(Uuid::now_v7(), status(task, Status::Todo));
+    let settled = eight_times(&nodes, owner, command.clone()).await;
     assert_eq!((settled.position, settled.version), (2, 1), "the last position and version of the task");
     assert_eq!((nodes.events().await, count(&nodes.sql, "milepost.settled_commands").await), (2, 1));
 
     let moved = send(application, owner, status(task, ON)).await.expect("the task moves");
-    let late = send(&nodes.cores[1].application, owner, wish).await.expect("the first answer");
+    let late = send(&nodes.cores[1].application, owner, command).await.expect("the first answer");
     assert_eq!((late.position, late.version, late.replayed), (2, 1, true));
     assert_eq!(nodes.events().await, moved.position, "the task is where it was moved to");
 }
@@ -73,7 +73,7 @@ async fn a_late_retry_is_answered_as_it_was_whatever_has_become_of_its_aggregate
     let project = project(application, owner).await;
     let task = task(application, owner, project, "Short-lived").await;
     let key = Uuid::now_v7();
-    let wish = Command::TaskUpdate(TaskUpdateInput {
+    let command = Command::TaskUpdate(TaskUpdateInput {
         command_id: Some(key),
         expected_version: Some(1),
         id: task,
@@ -83,7 +83,7 @@ async fn a_late_retry_is_answered_as_it_was_whatever_has_become_of_its_aggregate
         tags: Patch::Absent,
         estimate_minutes: Patch::Absent,
     });
-    let first = send(application, owner, wish.clone()).await.expect("the title changes");
+    let first = send(application, owner, command.clone()).await.expect("the title changes");
     let expected = (first.aggregate_id, first.position, first.version);
     let changes = [
         // By now version 1 is stale, then the task is gone, then its project rests.
@@ -94,7 +94,7 @@ async fn a_late_retry_is_answered_as_it_was_whatever_has_become_of_its_aggregate
     for change in changes {
         send(application, owner, change).await.expect("the change is taken");
         for core in &nodes.cores {
-            let again = send(&core.application, owner, wish.clone()).await.expect("the first answer");
+            let again = send(&core.application, owner, command.clone()).await.expect("the first answer");
             assert_eq!((again.aggregate_id, again.position, again.version), expected);
             assert!(again.replayed && again.recorded.is_empty());
         }
@@ -109,14 +109,14 @@ async fn a_refusal_is_not_kept_so_its_retry_is_judged_by_what_is_then() {
     let application = &nodes.cores[0].application;
     let project = project(application, owner).await;
     send(application, owner, Command::ProjectArchive(the_project(project))).await.expect("it is archived");
-    let wish = under(Uuid::now_v7(), Command::TaskCreate(new_task(project, "Too late")));
+    let command = under(Uuid::now_v7(), Command::TaskCreate(new_task(project, "Too late")));
     for _ in 0..3 {
-        let refused = send(application, owner, wish.clone()).await.expect_err("the project rests");
+        let refused = send(application, owner, command.clone()).await.expect_err("the project rests");
         assert_eq!(refused.code(), "PROJECT_ARCHIVED");
     }
     assert_eq!((nodes.events().await, count(&nodes.sql, "milepost.settled_commands").await), (2, 0));
     send(application, owner, Command::ProjectUnarchive(the_project(project))).await.expect("it goes on");
-    let made = send(application, owner, wish).await.expect("now it is in time");
+    let made = send(application, owner, command).await.expect("now it is in time");
     assert_eq!((made.position, made.replayed), (4, false));
 }
 

@@ -46,7 +46,7 @@ impl Demo {
         serde_json::from_str::<Value>(&body).expect("JSON")["notices"].clone()
     }
 
-    /// Sends a wish for a task.
+    /// Sends a command that creates a task.
     async fn create(&self, input: &Value) -> Value {
         let query = "mutation($i: TaskCreateInput!) { r: taskCreate(input: $i) { version replayed userErrors { message } } }";
         self.client.ask(query, json!({ "i": input })).await

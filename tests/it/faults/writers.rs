@@ -91,7 +91,7 @@ impl Person {
         let (mut written, mut tasks) = (Written::default(), vec![]);
         while !stop.load(Ordering::Relaxed) {
             let command_id = Uuid::now_v7();
-            let (name, mut input) = self.wish(&mut tasks, &mut written.due);
+            let (name, mut input) = self.next_command(&mut tasks, &mut written.due);
             input["commandId"] = json!(command_id);
             let position = self.until_acknowledged(name, &input).await;
             written.acknowledged.push((command_id, position));
@@ -101,7 +101,7 @@ impl Person {
     }
 
     /// A new task, sometimes due in a moment, or another title for one of before.
-    fn wish(&mut self, tasks: &mut Vec<Uuid>, due: &mut usize) -> (&'static str, Value) {
+    fn next_command(&mut self, tasks: &mut Vec<Uuid>, due: &mut usize) -> (&'static str, Value) {
         if tasks.is_empty() || self.dice.percent(40) {
             let id = Uuid::now_v7();
             tasks.push(id);

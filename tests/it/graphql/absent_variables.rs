@@ -132,13 +132,13 @@ impl Update {
     async fn made(&self, client: &Client) -> String {
         let mut input = self.needed.clone();
         if self.create == "projectCreate" {
-            input["key"] = json!(super::wishes::key());
+            input["key"] = json!(super::commands::key());
         }
         for field in &self.fields {
             input[field.name] = field.before.clone();
         }
         let made = client.must(self.create, "id", input).await;
-        made[super::wishes::entity(self.create)]["id"].as_str().expect("an id").to_owned()
+        made[super::commands::entity(self.create)]["id"].as_str().expect("an id").to_owned()
     }
 
     /// What is asked of the entity.
@@ -148,7 +148,7 @@ impl Update {
         names.join(" ")
     }
 
-    /// Sends the update with every field said in its way; the arguments stand in a fragment if wished.
+    /// Sends the update with every field given in its way; the arguments are in a fragment if requested.
     async fn sent(&self, client: &Client, id: &str, said: &[Said], in_fragment: bool) -> Value {
         let mut variables = json!({ "id": id });
         let (mut definitions, mut inputs) = ("$id: ID!".to_owned(), "id: $id".to_owned());
@@ -160,7 +160,7 @@ impl Update {
                 variables[field.name] = value;
             }
         }
-        let entity = super::wishes::entity(self.name);
+        let entity = super::commands::entity(self.name);
         let field = format!("r: {}(input: {{ {inputs} }}) {{ {entity} {{ {} }} userErrors {{ code path }} }}", self.name, self.asked());
         let query = if in_fragment {
             format!("mutation({definitions}) {{ ...all }} fragment all on Mutation {{ {field} }}")
@@ -182,7 +182,7 @@ impl Update {
         let entity: serde_json::Map<String, Value> =
             self.fields.iter().zip(said).map(|(field, said)| (field.name.to_owned(), field.expected(*said).unwrap_or_default())).collect();
         let entity = if refused.is_empty() { Value::Object(entity) } else { Value::Null };
-        json!({ super::wishes::entity(self.name): entity, "userErrors": refused })
+        json!({ super::commands::entity(self.name): entity, "userErrors": refused })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `MILEPOST_WRITE_ACCESS=1 cargo test -p tests --test it graphql::access` writes the file.
 
-use super::wishes::{Wish, wish};
+use super::commands::{SampleCommand, sample};
 use super::{send, served_mutations};
 use application::caller::Role;
 use clap::CommandFactory;
@@ -76,14 +76,14 @@ fn outcome(answer: &Value, what: &str) -> &'static str {
     }
 }
 
-/// Gives somebody a role in every project that a wish is about, also where it rests.
-async fn let_in(owner: &Client, wish: &Wish, user: Uuid, role: &str) {
-    let rests = wish.name == "projectUnarchive";
-    let only_id = json!({ "id": wish.project });
+/// Gives a user a role in every project of a command, also if it is archived.
+async fn let_in(owner: &Client, sample: &SampleCommand, user: Uuid, role: &str) {
+    let rests = sample.name == "projectUnarchive";
+    let only_id = json!({ "id": sample.project });
     if rests {
         owner.must("projectUnarchive", "id", only_id.clone()).await;
     }
-    let projects = [Some(wish.project.as_str()), wish.input["projectId"].as_str()];
+    let projects = [Some(sample.project.as_str()), sample.input["projectId"].as_str()];
     for project in projects.into_iter().flatten().collect::<BTreeSet<_>>() {
         owner.must("projectCollaboratorAdd", "id", json!({ "id": project, "userId": user, "role": role })).await;
     }
@@ -121,20 +121,20 @@ impl About {
     }
 }
 
-/// Makes what a wish is about a milestone.
-async fn make_milestone(owner: &Client, wish: &mut Wish) {
-    if wish.name == "scheduleCreate" {
-        wish.input.as_object_mut().expect("fields").remove("projectId");
+/// Makes the object of a command a milestone.
+async fn make_milestone(owner: &Client, sample: &mut SampleCommand) {
+    if sample.name == "scheduleCreate" {
+        sample.input.as_object_mut().expect("fields").remove("projectId");
     } else {
         let milestone = json!({ "title": "Release", "due": { "at": "2100-01-01T00:00:00Z" } });
-        wish.input["id"] = owner.must("scheduleCreate", "id", milestone).await["schedule"]["id"].clone();
+        sample.input["id"] = owner.must("scheduleCreate", "id", milestone).await["schedule"]["id"].clone();
     }
 }
 
-/// Makes what a wish is about somebody's own.
-async fn make_own(owner: &Client, wish: &mut Wish, user: Uuid, who: Who) {
-    if let Some(task) = &wish.task {
-        let done = wish.name == "taskReopen";
+/// Makes a user the owner of the object of a command.
+async fn make_own(owner: &Client, sample: &mut SampleCommand, user: Uuid, who: Who) {
+    if let Some(task) = &sample.task {
+        let done = sample.name == "taskReopen";
         if done {
             owner.must("taskReopen", "id", json!({ "id": task })).await;
         }
@@ -143,31 +143,31 @@ async fn make_own(owner: &Client, wish: &mut Wish, user: Uuid, who: Who) {
             owner.must("taskComplete", "id", json!({ "id": task })).await;
         }
     } else if !matches!(who, Who::Project(_) | Who::Nobody) {
-        let_in(owner, wish, user, "VIEWER").await;
+        let_in(owner, sample, user, "VIEWER").await;
     }
-    if ["taskUnassign", "projectCollaboratorRemove"].contains(&wish.name.as_str()) {
-        wish.input["userId"] = json!(user);
+    if ["taskUnassign", "projectCollaboratorRemove"].contains(&sample.name.as_str()) {
+        sample.input["userId"] = json!(user);
     }
 }
 
 async fn mutation(app: &TestApp, name: &str, who: Who, about: About) -> &'static str {
-    let mut wish = wish(&app.client, name).await;
+    let mut sample = sample(&app.client, name).await;
     let client = who.client(app);
     if let (Who::Project(role), false) = (who, name == "projectCreate") {
-        let_in(&app.client, &wish, client.caller.actor.0, role).await;
+        let_in(&app.client, &sample, client.caller.actor.0, role).await;
     }
     match about {
         About::Others => {}
-        About::Own => make_own(&app.client, &mut wish, client.caller.actor.0, who).await,
-        About::Milestone => make_milestone(&app.client, &mut wish).await,
+        About::Own => make_own(&app.client, &mut sample, client.caller.actor.0, who).await,
+        About::Milestone => make_milestone(&app.client, &mut sample).await,
         About::Owner if name == "projectCollaboratorRemove" => {
-            let owner = json!({ "id": wish.project, "userId": wish.input["userId"], "role": "OWNER" });
+            let owner = json!({ "id": sample.project, "userId": sample.input["userId"], "role": "OWNER" });
             app.client.must("projectCollaboratorChangeRole", "id", owner).await;
         }
-        About::Owner => wish.input["role"] = json!("OWNER"),
+        About::Owner => sample.input["role"] = json!("OWNER"),
     }
     let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code message }} }} }}", input_type(name));
-    outcome(&client.ask(&query, json!({ "i": wish.input })).await, &format!("{name} by {who:?}, {about:?}"))
+    outcome(&client.ask(&query, json!({ "i": sample.input })).await, &format!("{name} by {who:?}, {about:?}"))
 }
 
 /// One of everything, to be asked for.

@@ -1,7 +1,7 @@
 //! The ids that clients give: of commands, so that sending them again is safe, and of what they create.
 
+use super::commands::{entity, key, sample};
 use super::served_mutations;
-use super::wishes::{entity, key, wish};
 use application::caller::Role;
 use serde_json::{Value, json};
 use tests::app::{Client, TestApp, input_type};
@@ -21,11 +21,11 @@ async fn answer(client: &Client, name: &str, input: &Value) -> Value {
 async fn every_mutation_sent_again_answers_the_same_and_does_nothing() {
     let app = TestApp::start().await;
     for name in served_mutations(&app.client).await {
-        let wish = wish(&app.client, &name).await.with_command_id(Uuid::now_v7());
-        let first = answer(&app.client, &name, &wish.input).await;
+        let sample = sample(&app.client, &name).await.with_command_id(Uuid::now_v7());
+        let first = answer(&app.client, &name, &sample.input).await;
         assert_eq!(first["data"]["r"]["replayed"], json!(false), "{name}: {first}");
         let stored = app.head();
-        let mut again = answer(&app.client, &name, &wish.input).await;
+        let mut again = answer(&app.client, &name, &sample.input).await;
         assert_eq!(again["data"]["r"]["replayed"].take(), json!(true), "{name}: {again}");
         again["data"]["r"]["replayed"] = json!(false);
         assert_eq!(again, first, "{name}: the answer to a retry");
@@ -50,25 +50,25 @@ async fn every_mutation_sent_again_answers_the_same_also_to_who_has_lost_the_rig
     let member = app.client.with_role(Role::Member);
     let mut not_forbidden = vec![];
     for name in served_mutations(&app.client).await {
-        let mut wish = wish(&app.client, &name).await.with_command_id(Uuid::now_v7());
-        let projects = [Some(json!(wish.project)), wish.input.get("projectId").filter(|_| name == "taskMove").cloned()];
+        let mut sample = sample(&app.client, &name).await.with_command_id(Uuid::now_v7());
+        let projects = [Some(json!(sample.project)), sample.input.get("projectId").filter(|_| name == "taskMove").cloned()];
         for project in projects.iter().flatten().filter(|_| name != "projectCreate") {
             change_part(&app.client, "projectCollaboratorAdd", project, &member, Some("OWNER")).await;
         }
         if name == "projectUnarchive" {
-            app.client.must("projectArchive", "id", json!({ "id": wish.project })).await;
+            app.client.must("projectArchive", "id", json!({ "id": sample.project })).await;
         }
-        let first = answer(&member, &name, &wish.input).await;
+        let first = answer(&member, &name, &sample.input).await;
         assert_eq!(first["data"]["r"]["replayed"], json!(false), "{name}: {first}");
         for project in projects.iter().flatten() {
             change_part(&app.client, "projectCollaboratorRemove", project, &member, None).await;
         }
-        let mut again = answer(&member, &name, &wish.input).await;
+        let mut again = answer(&member, &name, &sample.input).await;
         assert_eq!(again["data"]["r"]["replayed"].take(), json!(true), "{name}: {again}");
         again["data"]["r"]["replayed"] = json!(false);
         assert_eq!(again, first, "{name}: the answer to a retry");
-        wish = wish.with_command_id(Uuid::now_v7());
-        if answer(&member, &name, &wish.input).await["errors"][0]["extensions"]["code"] != "FORBIDDEN" {
+        sample = sample.with_command_id(Uuid::now_v7());
+        if answer(&member, &name, &sample.input).await["errors"][0]["extensions"]["code"] != "FORBIDDEN" {
             not_forbidden.push(name);
         }
     }
@@ -84,17 +84,17 @@ async fn every_mutation_sent_again_answers_the_same_also_to_who_is_a_viewer_by_n
     let caller = app.client.caller;
     let viewer = Client::new(&app.client.base, caller.workspace.0, caller.actor.0, Role::Viewer);
     for name in served_mutations(&app.client).await {
-        let wish = wish(&app.client, &name).await.with_command_id(Uuid::now_v7());
-        let first = answer(&app.client, &name, &wish.input).await;
+        let sample = sample(&app.client, &name).await.with_command_id(Uuid::now_v7());
+        let first = answer(&app.client, &name, &sample.input).await;
         assert_eq!(first["data"]["r"]["replayed"], json!(false), "{name}: {first}");
-        let mut again = answer(&viewer, &name, &wish.input).await;
+        let mut again = answer(&viewer, &name, &sample.input).await;
         assert_eq!(again["data"]["r"]["replayed"].take(), json!(true), "{name}: {again}");
         again["data"]["r"]["replayed"] = json!(false);
         assert_eq!(again, first, "{name}: the answer to a retry");
         // Of others' commands, and of new ones, a viewer learns nothing.
         let other = app.client.with_role(Role::Viewer);
-        for (somebody, wish) in [(&other, wish.input.clone()), (&viewer, wish.with_command_id(Uuid::now_v7()).input)] {
-            let refused = answer(somebody, &name, &wish).await;
+        for (somebody, sample) in [(&other, sample.input.clone()), (&viewer, sample.with_command_id(Uuid::now_v7()).input)] {
+            let refused = answer(somebody, &name, &sample).await;
             assert_eq!(refused["errors"][0]["extensions"], json!({ "code": "FORBIDDEN" }), "{name}: {refused}");
         }
     }
@@ -140,16 +140,16 @@ pub(super) async fn own_events(app: &TestApp, after: i64) -> Value {
 async fn a_command_id_used_for_something_else_is_refused() {
     let app = TestApp::start().await;
     for name in served_mutations(&app.client).await {
-        let wish = wish(&app.client, &name).await.with_command_id(Uuid::now_v7());
-        answer(&app.client, &name, &wish.input).await;
+        let sample = sample(&app.client, &name).await.with_command_id(Uuid::now_v7());
+        answer(&app.client, &name, &sample.input).await;
         let stored = app.head();
-        let other = json!({ "commandId": wish.input["commandId"], "key": key(), "name": "Another wish" });
+        let other = json!({ "commandId": sample.input["commandId"], "key": key(), "name": "Another command" });
         let refused = answer(&app.client, "projectCreate", &other).await;
         assert_eq!(refused["errors"][0]["extensions"], json!({ "code": "COMMAND_ID_REUSED" }), "{name}: {refused}");
         assert_eq!(own_events(&app, stored).await, json!([]), "{name}");
         // Nor by somebody else, even for the very same.
         let somebody = app.client.with_role(app.client.caller.role);
-        let refused = answer(&somebody, &name, &wish.input).await;
+        let refused = answer(&somebody, &name, &sample.input).await;
         assert_eq!(refused["errors"][0]["extensions"]["code"], "COMMAND_ID_REUSED", "{name}: {refused}");
     }
     app.stop().await;
@@ -183,7 +183,7 @@ async fn eight_sendings_at_once_have_one_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wish_already_true_stores_nothing_and_stays_settled() {
+async fn a_command_without_effect_stores_nothing_and_stays_settled() {
     let app = TestApp::start().await;
     let task = app.client.task(&app.client.project().await, "Same").await;
     let input = json!({ "commandId": Uuid::now_v7(), "id": task, "title": "Same" });

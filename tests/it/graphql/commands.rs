@@ -1,4 +1,4 @@
-//! One ordinary wish for every mutation: what it needs, its input, and what its payload shows.
+//! One sample command for every mutation: its preconditions, its input, and its expected payload.
 
 use serde_json::{Value, json};
 use tests::app::Client;
@@ -11,8 +11,8 @@ pub(super) const TASK: &str = "id key number title description status blockedRea
 pub(super) const SCHEDULE: &str =
     "id title state due { at date timeZone } dueRevision thresholds { amount unit } nextFireAt version updatedAt";
 
-/// A wish that is ready to be sent.
-pub(super) struct Wish {
+/// A command that is ready to be sent.
+pub(super) struct SampleCommand {
     pub(super) name: String,
     pub(super) input: Value,
     /// What the entity of the payload must show, among other things.
@@ -25,7 +25,7 @@ pub(super) struct Wish {
     pub(super) task: Option<String>,
 }
 
-impl Wish {
+impl SampleCommand {
     /// `project`, `task` or `schedule`.
     pub(super) fn entity(&self) -> &'static str {
         entity(&self.name)
@@ -60,35 +60,35 @@ pub(super) fn key() -> String {
     format!("K{}", &Uuid::new_v4().simple().to_string()[..9].to_uppercase())
 }
 
-/// Prepares a wish, with everything that it needs. A mutation that is not known here fails every test of mutations.
-pub(super) async fn wish(client: &Client, name: &str) -> Wish {
+/// Prepares a command and its preconditions. A mutation that is not known here fails every test of mutations.
+pub(super) async fn sample(client: &Client, name: &str) -> SampleCommand {
     let project = client.project().await;
-    let mut wish = Wish { name: name.to_owned(), input: json!({}), shows: json!({}), version: 2, project, task: None };
+    let mut sample = SampleCommand { name: name.to_owned(), input: json!({}), shows: json!({}), version: 2, project, task: None };
     match entity(name) {
-        "project" => of_project(client, &mut wish).await,
-        "task" => of_task(client, &mut wish).await,
-        _ => of_schedule(client, &mut wish).await,
+        "project" => of_project(client, &mut sample).await,
+        "task" => of_task(client, &mut sample).await,
+        _ => of_schedule(client, &mut sample).await,
     }
-    wish
+    sample
 }
 
-async fn of_project(client: &Client, wish: &mut Wish) {
-    let (id, person, me) = (wish.project.clone(), Uuid::now_v7(), client.caller.actor.0);
+async fn of_project(client: &Client, sample: &mut SampleCommand) {
+    let (id, person, me) = (sample.project.clone(), Uuid::now_v7(), client.caller.actor.0);
     let add = json!({ "id": id, "userId": person, "role": "EDITOR" });
-    let prepared = match wish.name.as_str() {
+    let prepared = match sample.name.as_str() {
         "projectUnarchive" => Some(("projectArchive", json!({ "id": id }))),
         "projectCollaboratorChangeRole" | "projectCollaboratorRemove" => Some(("projectCollaboratorAdd", add.clone())),
         _ => None,
     };
     if let Some((before, input)) = prepared {
         client.must(before, "id", input).await;
-        wish.version = 3;
+        sample.version = 3;
     }
     let owner = json!({ "userId": me, "role": "OWNER" });
-    (wish.input, wish.shows) = match wish.name.as_str() {
+    (sample.input, sample.shows) = match sample.name.as_str() {
         "projectCreate" => {
-            wish.version = 1;
-            wish.project = Uuid::now_v7().to_string();
+            sample.version = 1;
+            sample.project = Uuid::now_v7().to_string();
             let mut input = json!({ "key": key(), "name": " Trip to the moon ", "description": "By bicycle.", "startOn": "2031-01-01" });
             input["dueOn"] = json!("2031-12-31");
             input["timeZone"] = json!("Europe/Zurich");
@@ -97,8 +97,8 @@ async fn of_project(client: &Client, wish: &mut Wish) {
             shows["status"] = json!("ACTIVE");
             shows["createdBy"] = json!(me);
             shows["collaborators"] = json!([owner]);
-            shows["id"] = json!(wish.project);
-            input["id"] = json!(wish.project);
+            shows["id"] = json!(sample.project);
+            input["id"] = json!(sample.project);
             (input, shows)
         }
         "projectUpdate" => (json!({ "id": id, "name": "New", "dueOn": "2031-02-03" }), json!({ "name": "New", "dueOn": "2031-02-03" })),
@@ -111,26 +111,26 @@ async fn of_project(client: &Client, wish: &mut Wish) {
             json!({ "collaborators": [owner, { "userId": person, "role": "MANAGER" }] }),
         ),
         "projectCollaboratorRemove" => (json!({ "id": id, "userId": person }), json!({ "collaborators": [owner] })),
-        other => panic!("there is no wish for the mutation {other}: add one"),
+        other => panic!("no sample command for the mutation {other}: add one"),
     };
 }
 
-async fn of_task(client: &Client, wish: &mut Wish) {
+async fn of_task(client: &Client, sample: &mut SampleCommand) {
     let person = Uuid::now_v7();
     let due = json!({ "at": "2031-03-10T12:00:00.000Z" });
-    let full = json!({ "projectId": wish.project, "title": "Begun", "assigneeIds": [person], "due": due });
-    let id = match wish.name.as_str() {
+    let full = json!({ "projectId": sample.project, "title": "Begun", "assigneeIds": [person], "due": due });
+    let id = match sample.name.as_str() {
         "taskCreate" => Uuid::now_v7().to_string(),
         _ => {
             let made = client.must("taskCreate", "id", full.clone()).await;
             made["task"]["id"].as_str().expect("an id").to_owned()
         }
     };
-    wish.task = Some(id.clone());
+    sample.task = Some(id.clone());
     let only_id = json!({ "id": id });
-    (wish.input, wish.shows) = match wish.name.as_str() {
+    (sample.input, sample.shows) = match sample.name.as_str() {
         "taskCreate" => {
-            wish.version = 1;
+            sample.version = 1;
             let mut input = full;
             input["id"] = json!(id);
             input["tags"] = json!(["b", "a"]);
@@ -159,7 +159,7 @@ async fn of_task(client: &Client, wish: &mut Wish) {
         "taskComplete" => (only_id, json!({ "status": "DONE" })),
         "taskReopen" => {
             client.must("taskComplete", "id", json!({ "id": id })).await;
-            wish.version = 3;
+            sample.version = 3;
             (only_id, json!({ "status": "TODO", "completedAt": null, "timeToCompleteMs": null }))
         }
         "taskMove" => {
@@ -169,14 +169,14 @@ async fn of_task(client: &Client, wish: &mut Wish) {
         }
         "taskComment" => (json!({ "id": id, "body": "Well said." }), json!({ "title": "Begun" })),
         "taskDelete" => (only_id, json!({ "title": "Begun", "status": "TODO", "assigneeIds": [person] })),
-        other => panic!("there is no wish for the mutation {other}: add one"),
+        other => panic!("no sample command for the mutation {other}: add one"),
     };
 }
 
-async fn of_schedule(client: &Client, wish: &mut Wish) {
+async fn of_schedule(client: &Client, sample: &mut SampleCommand) {
     let due = json!({ "at": "2031-03-10T12:00:00.000Z" });
-    let full = json!({ "projectId": wish.project, "title": "Begun", "due": due });
-    let id = match wish.name.as_str() {
+    let full = json!({ "projectId": sample.project, "title": "Begun", "due": due });
+    let id = match sample.name.as_str() {
         "scheduleCreate" => Uuid::now_v7().to_string(),
         _ => {
             let made = client.must("scheduleCreate", "id", full.clone()).await;
@@ -184,9 +184,9 @@ async fn of_schedule(client: &Client, wish: &mut Wish) {
         }
     };
     let only_id = json!({ "id": id });
-    (wish.input, wish.shows) = match wish.name.as_str() {
+    (sample.input, sample.shows) = match sample.name.as_str() {
         "scheduleCreate" => {
-            wish.version = 1;
+            sample.version = 1;
             let mut input = full;
             input["id"] = json!(id);
             let shows = json!({ "id": id, "title": "Begun", "state": "PENDING", "dueRevision": 1, "nextFireAt": "2031-03-07T12:00:00.000Z",
@@ -204,6 +204,6 @@ async fn of_schedule(client: &Client, wish: &mut Wish) {
         ),
         "scheduleMeet" => (only_id, json!({ "state": "MET", "nextFireAt": null })),
         "scheduleDelete" => (only_id, json!({ "state": "DELETED", "nextFireAt": null })),
-        other => panic!("there is no wish for the mutation {other}: add one"),
+        other => panic!("no sample command for the mutation {other}: add one"),
     };
 }

@@ -1,13 +1,13 @@
 //! `expectedVersion`: a stale command fails only where what it sets has changed since.
 
-use super::wishes::{Wish, wish};
+use super::commands::{SampleCommand, sample};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tests::app::{Client, TestApp, input_type};
 use uuid::Uuid;
 
 /// For every mutation with `expectedVersion`: a change that meets it, and one that does not.
-fn changes(client: &Client, wish: &Wish) -> Option<(Vec<Change>, Vec<Change>)> {
+fn changes(client: &Client, sample: &SampleCommand) -> Option<(Vec<Change>, Vec<Change>)> {
     let (person, me) = (Uuid::now_v7(), client.caller.actor.0);
     let title = || change("taskUpdate", json!({ "title": "Meanwhile" }));
     let description = || change("taskUpdate", json!({ "description": "Meanwhile" }));
@@ -20,7 +20,7 @@ fn changes(client: &Client, wish: &Wish) -> Option<(Vec<Change>, Vec<Change>)> {
     let rename = || change("projectUpdate", json!({ "name": "Meanwhile" }));
     let describe = || change("projectUpdate", json!({ "description": "Meanwhile" }));
     let _ = me;
-    Some(match wish.name.as_str() {
+    Some(match sample.name.as_str() {
         "projectUpdate" => (vec![rename()], vec![describe(), add()]),
         "projectArchive" => (archive(), vec![rename(), add()]),
         "projectUnarchive" => (vec![change("projectUnarchive", json!({})), change("projectArchive", json!({}))], vec![]),
@@ -65,25 +65,25 @@ async fn versioned(client: &Client) -> Vec<String> {
     mutations.iter().filter(has).map(|mutation| mutation["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// Sends a stale wish after changes and gives the answer and the version then.
+/// Sends a stale command after changes and returns the answer and the version then.
 async fn after(client: &Client, name: &str, pick: impl Fn((Vec<Change>, Vec<Change>)) -> Vec<Change>) -> Option<(Value, Value)> {
-    let mut wish = wish(client, name).await;
-    let both = changes(client, &wish).unwrap_or_else(|| panic!("nobody knows what meets {name}: say it here"));
+    let mut sample = sample(client, name).await;
+    let both = changes(client, &sample).unwrap_or_else(|| panic!("nobody knows what meets {name}: say it here"));
     let changes = pick(both);
-    wish.input["expectedVersion"] = json!(wish.version - 1);
+    sample.input["expectedVersion"] = json!(sample.version - 1);
     let mut version = None;
     for change in changes {
         let mut input = change.input;
-        input["id"] = wish.input["id"].clone();
+        input["id"] = sample.input["id"].clone();
         let done = client.must(change.name, "id", input).await;
         version = Some(done["version"].clone());
     }
     let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code }} }} }}", input_type(name));
-    Some((client.ask(&query, json!({ "i": wish.input })).await, version?))
+    Some((client.ask(&query, json!({ "i": sample.input })).await, version?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stale_wish_conflicts_where_the_same_has_changed() {
+async fn a_stale_command_conflicts_if_the_same_fields_have_changed() {
     let app = TestApp::start().await;
     for name in versioned(&app.client).await {
         let Some((answer, version)) = after(&app.client, &name, |(meeting, _)| meeting).await else { continue };
@@ -99,7 +99,7 @@ async fn a_stale_wish_conflicts_where_the_same_has_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stale_wish_passes_where_something_else_has_changed() {
+async fn a_stale_command_passes_if_other_fields_have_changed() {
     let app = TestApp::start().await;
     for name in versioned(&app.client).await {
         let Some((answer, version)) = after(&app.client, &name, |(_, passing)| passing).await else { continue };

@@ -1,6 +1,6 @@
 //! The log as GraphQL shows it: all events of a workspace, and the history of one thing.
 
-use super::wishes::key;
+use super::commands::key;
 use serde_json::{Value, json};
 use tests::app::{Client, TestApp};
 use uuid::Uuid;

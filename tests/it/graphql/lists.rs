@@ -1,6 +1,6 @@
 //! Lists by GraphQL: every filter and every order does what its description says.
 
-use super::wishes::key;
+use super::commands::key;
 use serde_json::{Value, json};
 use tests::app::{Client, TestApp};
 use tests::wait::until;

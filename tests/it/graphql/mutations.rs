@@ -1,6 +1,6 @@
 //! Every mutation does what it says, shows it, and says where it is in the log.
 
-use super::wishes::{Wish, wish};
+use super::commands::{SampleCommand, sample};
 use super::{has, served_mutations};
 use application::command::Command;
 use serde_json::{Value, json};
@@ -24,44 +24,44 @@ async fn every_mutation_shows_its_effect_and_its_place_in_the_log() {
     let app = TestApp::start().await;
     for name in served_mutations(&app.client).await {
         let command_id = Uuid::now_v7();
-        let wish = wish(&app.client, &name).await.with_command_id(command_id);
+        let sample = sample(&app.client, &name).await.with_command_id(command_id);
         let before = app.head();
-        let payload = carried_out(&app.client, &wish).await;
+        let payload = carried_out(&app.client, &sample).await;
         let position: i64 = payload["position"].as_str().and_then(|text| text.parse().ok()).expect("a position is a decimal string");
         assert!(position > before, "{name}: at {position}, and the log was at {before} already");
 
         let query =
             "query($a: Position) { events(after: $a, first: 1) { nodes { position aggregateId aggregateVersion commandId actor } } }";
         let event = app.client.data(query, json!({ "a": (position - 1).to_string() })).await["events"]["nodes"][0].clone();
-        let expected = json!({ "position": payload["position"], "aggregateId": payload[wish.entity()]["id"], "commandId": command_id,
-            "aggregateVersion": wish.version, "actor": app.client.caller.actor.0 });
+        let expected = json!({ "position": payload["position"], "aggregateId": payload[sample.entity()]["id"], "commandId": command_id,
+            "aggregateVersion": sample.version, "actor": app.client.caller.actor.0 });
         assert_eq!(event, expected, "{name}: the event at its position");
-        assert_eq!(read_back(&app.client, &wish, &payload).await, expected_later(&wish, &payload), "{name}: read at its position");
+        assert_eq!(read_back(&app.client, &sample, &payload).await, expected_later(&sample, &payload), "{name}: read at its position");
     }
     app.stop().await;
 }
 
-/// Sends a wish that must be carried out and checks its payload.
-async fn carried_out(client: &Client, wish: &Wish) -> Value {
-    let payload = client.must(&wish.name, wish.fields(), wish.input.clone()).await;
-    let entity = &payload[wish.entity()];
-    assert!(has(entity, &wish.shows), "{}: shows {entity:#}, and not {:#}", wish.name, wish.shows);
-    assert_eq!(payload["version"], json!(wish.version), "{}: {payload:#}", wish.name);
-    assert_eq!(entity["version"], json!(wish.version), "{}: {payload:#}", wish.name);
-    assert_eq!(payload["replayed"], json!(false), "{}: {payload:#}", wish.name);
+/// Sends a command that must succeed and checks its payload.
+async fn carried_out(client: &Client, sample: &SampleCommand) -> Value {
+    let payload = client.must(&sample.name, sample.fields(), sample.input.clone()).await;
+    let entity = &payload[sample.entity()];
+    assert!(has(entity, &sample.shows), "{}: shows {entity:#}, and not {:#}", sample.name, sample.shows);
+    assert_eq!(payload["version"], json!(sample.version), "{}: {payload:#}", sample.name);
+    assert_eq!(entity["version"], json!(sample.version), "{}: {payload:#}", sample.name);
+    assert_eq!(payload["replayed"], json!(false), "{}: {payload:#}", sample.name);
     payload
 }
 
 /// The entity as a query answers it from the payload's position on.
-async fn read_back(client: &Client, wish: &Wish, payload: &Value) -> Value {
-    let (entity, fields) = (wish.entity(), wish.fields());
+async fn read_back(client: &Client, sample: &SampleCommand, payload: &Value) -> Value {
+    let (entity, fields) = (sample.entity(), sample.fields());
     let query = format!("query($i: ID!, $p: Position) {{ r: {entity}(id: $i, minPosition: $p) {{ {fields} }} }}");
     client.data(&query, json!({ "i": payload[entity]["id"], "p": payload["position"] })).await["r"].clone()
 }
 
 /// A deleted task is gone; everything else is as its payload showed it.
-fn expected_later(wish: &Wish, payload: &Value) -> Value {
-    if wish.name == "taskDelete" { Value::Null } else { payload[wish.entity()].clone() }
+fn expected_later(sample: &SampleCommand, payload: &Value) -> Value {
+    if sample.name == "taskDelete" { Value::Null } else { payload[sample.entity()].clone() }
 }
 
 /// An app whose read models never see anything: somebody else holds their leases and does nothing.
@@ -90,8 +90,8 @@ async fn stop_read_models(app: &TestApp) {
 async fn payloads_show_their_effect_where_read_models_have_seen_nothing() {
     let app = app_without_read_models().await;
     for name in served_mutations(&app.client).await {
-        let wish = wish(&app.client, &name).await;
-        carried_out(&app.client, &wish).await;
+        let sample = sample(&app.client, &name).await;
+        carried_out(&app.client, &sample).await;
     }
     assert!(app.core().run_context.progress.all().iter().all(|(_, position)| *position == Some(0)), "the read models stood still");
     app.stop().await;
@@ -100,19 +100,19 @@ async fn payloads_show_their_effect_where_read_models_have_seen_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payloads_show_their_effect_where_read_models_have_stopped() {
     let app = TestApp::start_with(How { settings: impatient(), ..How::default() }).await;
-    let mut wishes = vec![];
+    let mut commands = vec![];
     for name in served_mutations(&app.client).await {
-        wishes.push(wish(&app.client, &name).await.with_command_id(Uuid::now_v7()));
+        commands.push(sample(&app.client, &name).await.with_command_id(Uuid::now_v7()));
     }
     stop_read_models(&app).await;
-    for wish in &wishes {
-        let payload = carried_out(&app.client, wish).await;
+    for sample in &commands {
+        let payload = carried_out(&app.client, sample).await;
         // Also a retry, which stored nothing itself.
-        let mut again = app.client.must(&wish.name, wish.fields(), wish.input.clone()).await;
-        assert_eq!(again["replayed"].take(), json!(true), "{}", wish.name);
+        let mut again = app.client.must(&sample.name, sample.fields(), sample.input.clone()).await;
+        assert_eq!(again["replayed"].take(), json!(true), "{}", sample.name);
         let mut first = payload;
         first["replayed"].take();
-        assert_eq!(again, first, "{}: the answer to a retry", wish.name);
+        assert_eq!(again, first, "{}: the answer to a retry", sample.name);
     }
     app.stop().await;
 }

@@ -42,7 +42,7 @@ async fn ask(client: &Client) -> Answer {
     post(client, body("{ viewer { actorId } }", &json!({}))).await
 }
 
-fn assert_turned_away(answer: &Answer, status: u16, limit: &str, allowed: usize) {
+fn assert_refused_overloaded(answer: &Answer, status: u16, limit: &str, allowed: usize) {
     assert_eq!(answer.status, status, "{}", answer.text);
     assert_eq!(answer.header("retry-after"), "1", "{}", answer.text);
     let error = &answer.json()["errors"][0];
@@ -57,7 +57,7 @@ async fn one_principal_at_its_limit_leaves_the_others_served() {
     let app = app(|limits| limits.principal_requests = 256).await;
     let viewer = app.client.with_role(Role::Viewer);
     let hanging = all_hanging(&viewer, 256).await;
-    assert_turned_away(&ask(&viewer).await, 429, "principalRequests", 256);
+    assert_refused_overloaded(&ask(&viewer).await, 429, "principalRequests", 256);
     // Somebody else, and the same person in another workspace.
     let elsewhere = Client::new(&app.client.base, Uuid::now_v7(), viewer.caller.actor.0, Role::Viewer);
     for client in [&app.client, &elsewhere] {
@@ -78,10 +78,10 @@ async fn a_node_turns_away_what_is_more_than_it_can_do() {
     let app = app(|limits| (limits.principal_requests, limits.node_requests) = (3, 4)).await;
     let other = app.client.with_role(Role::Viewer);
     let _one = all_hanging(&app.client, 3).await;
-    assert_turned_away(&ask(&app.client).await, 429, "principalRequests", 3);
+    assert_refused_overloaded(&ask(&app.client).await, 429, "principalRequests", 3);
     assert_eq!(ask(&other).await.status, 200);
     let _another = all_hanging(&other, 1).await;
-    assert_turned_away(&ask(&other).await, 503, "nodeRequests", 4);
+    assert_refused_overloaded(&ask(&other).await, 503, "nodeRequests", 4);
     for path in ["/livez", "/readyz"] {
         assert_eq!(app.client.get(path).await.0, 200, "{path}");
     }
@@ -100,7 +100,7 @@ async fn beyond_the_limit_of_connections_one_is_told_so_and_health_is_answered()
         assert_eq!(&answer, b"HTTP/1.1 200");
         open.push(stream);
     }
-    assert_turned_away(&ask(&app.client).await, 503, "connections", 5);
+    assert_refused_overloaded(&ask(&app.client).await, 503, "connections", 5);
     let mut stream = connected(&app.client).await;
     stream.write_all(format!("{}{}", head(&app.client, 2), "{}").as_bytes()).await.expect("the node reads");
     let answer = until_closed(&mut stream).await;
@@ -175,11 +175,11 @@ async fn clients_that_take_nothing_hold_no_more_than_their_share() {
         .await;
     }
     for _ in 0..5 {
-        assert_turned_away(&post(&client, request.clone()).await, 429, "principalBytes", 36 * 1024 * 1024);
+        assert_refused_overloaded(&post(&client, request.clone()).await, 429, "principalBytes", 36 * 1024 * 1024);
     }
     // And one that is refused before it is executed.
     let values = body("{ viewer { actorId } }", &json!({ "unused": vec![json!([]); 100_000] }));
-    assert_turned_away(&post(&client, values).await, 429, "principalBytes", 36 * 1024 * 1024);
+    assert_refused_overloaded(&post(&client, values).await, 429, "principalBytes", 36 * 1024 * 1024);
     assert_eq!(metric(&client, "milepost_api_overloads_total").await, 6.0, "each refused request is counted once");
     assert_eq!(ask(&client).await.status, 200, "small answers are given");
     assert_eq!(post(&other, request.clone()).await.status, 200, "others have a share of their own");

@@ -99,7 +99,7 @@ async fn pass_asking(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &S
         }
         match message[0] {
             _ if !started => {
-                // A wish for encryption comes before the start.
+                // A request for encryption comes before the start.
                 started = message[begin..] != SSL_REQUEST.to_be_bytes();
             }
             b'Q' if String::from_utf8_lossy(&message[begin..]).contains(&format!("SET ROLE {SERVICE_ROLE}")) => {

@@ -1,7 +1,7 @@
 //! Every refusal that the schema promises, met through the mutation that promises it.
 
 use super::command_ids::own_events;
-use super::wishes::{Wish, entity, key, wish};
+use super::commands::{SampleCommand, entity, key, sample};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tests::app::{Client, TestApp};
@@ -58,49 +58,49 @@ async fn every_promised_refusal_is_met_and_explained() {
 
 /// An input that a mutation must refuse with a code.
 async fn offence(client: &Client, name: &str, code: &str) -> Value {
-    let mut wish = wish(client, name).await;
+    let mut sample = sample(client, name).await;
     match code {
-        "PROJECT_ARCHIVED" => at_rest(client, &wish, "projectArchive").await,
-        "PROJECT_DELETED" => at_rest(client, &wish, "projectDelete").await,
+        "PROJECT_ARCHIVED" => at_rest(client, &sample, "projectArchive").await,
+        "PROJECT_DELETED" => at_rest(client, &sample, "projectDelete").await,
         "TASK_DELETED" => {
             if name == "scheduleCreate" {
-                wish.task = Some(client.task(&wish.project, "Gone").await);
-                wish.input["taskId"] = json!(wish.task);
+                sample.task = Some(client.task(&sample.project, "Gone").await);
+                sample.input["taskId"] = json!(sample.task);
             }
-            client.must("taskDelete", "id", json!({ "id": wish.task })).await;
+            client.must("taskDelete", "id", json!({ "id": sample.task })).await;
         }
-        "TASK_DONE" => drop(client.must("taskComplete", "id", json!({ "id": wish.task })).await),
-        "SCHEDULE_DELETED" => drop(client.must("scheduleDelete", "id", json!({ "id": wish.input["id"] })).await),
-        "SCHEDULE_MET" => drop(client.must("scheduleMeet", "id", json!({ "id": wish.input["id"] })).await),
-        "FOLLOWS_TASK" => wish.input["id"] = follower(client, &wish.project).await,
+        "TASK_DONE" => drop(client.must("taskComplete", "id", json!({ "id": sample.task })).await),
+        "SCHEDULE_DELETED" => drop(client.must("scheduleDelete", "id", json!({ "id": sample.input["id"] })).await),
+        "SCHEDULE_MET" => drop(client.must("scheduleMeet", "id", json!({ "id": sample.input["id"] })).await),
+        "FOLLOWS_TASK" => sample.input["id"] = follower(client, &sample.project).await,
         "TRANSITION_NOT_ALLOWED" => {
-            client.must("taskChangeStatus", "id", json!({ "id": wish.task, "status": "CANCELLED" })).await;
+            client.must("taskChangeStatus", "id", json!({ "id": sample.task, "status": "CANCELLED" })).await;
         }
-        "ID_TAKEN" => wish.input["id"] = json!(client.project().await),
+        "ID_TAKEN" => sample.input["id"] = json!(client.project().await),
         "KEY_TAKEN" => {
-            wish.input["key"] = json!(key());
-            client.must("projectCreate", "id", json!({ "key": wish.input["key"], "name": "First" })).await;
+            sample.input["key"] = json!(key());
+            client.must("projectCreate", "id", json!({ "key": sample.input["key"], "name": "First" })).await;
         }
         "DATE_RANGE" => {
-            wish.input["startOn"] = json!("2031-02-02");
-            wish.input["dueOn"] = json!("2031-02-01");
+            sample.input["startOn"] = json!("2031-02-02");
+            sample.input["dueOn"] = json!("2031-02-01");
         }
-        "LAST_OWNER" => wish.input["userId"] = json!(client.caller.actor.0),
-        "NOT_A_COLLABORATOR" => wish.input["userId"] = json!(Uuid::now_v7()),
-        "ALREADY_A_COLLABORATOR" => wish.input["userId"] = json!(client.caller.actor.0),
-        "TOO_MANY_COLLABORATORS" => collaborators(client, &wish.project, 999).await,
-        "TOO_MANY_TAGS" => wish.input["tags"] = (0..51).map(|number| format!("tag {number}")).collect(),
-        "TOO_MANY_THRESHOLDS" => wish.input["thresholds"] = (1..=21).map(|days| json!({ "amount": days, "unit": "DAYS" })).collect(),
-        "TOO_MANY_ASSIGNEES" => too_many_assignees(client, &mut wish).await,
-        "INVALID_VALUE" => invalid(&mut wish),
+        "LAST_OWNER" => sample.input["userId"] = json!(client.caller.actor.0),
+        "NOT_A_COLLABORATOR" => sample.input["userId"] = json!(Uuid::now_v7()),
+        "ALREADY_A_COLLABORATOR" => sample.input["userId"] = json!(client.caller.actor.0),
+        "TOO_MANY_COLLABORATORS" => collaborators(client, &sample.project, 999).await,
+        "TOO_MANY_TAGS" => sample.input["tags"] = (0..51).map(|number| format!("tag {number}")).collect(),
+        "TOO_MANY_THRESHOLDS" => sample.input["thresholds"] = (1..=21).map(|days| json!({ "amount": days, "unit": "DAYS" })).collect(),
+        "TOO_MANY_ASSIGNEES" => too_many_assignees(client, &mut sample).await,
+        "INVALID_VALUE" => invalid(&mut sample),
         other => panic!("nobody knows how to be refused {other}: say it here"),
     }
-    wish.input
+    sample.input
 }
 
-async fn at_rest(client: &Client, wish: &Wish, how: &str) {
-    if wish.name != "projectCreate" {
-        client.must(how, "id", json!({ "id": wish.project })).await;
+async fn at_rest(client: &Client, sample: &SampleCommand, how: &str) {
+    if sample.name != "projectCreate" {
+        client.must(how, "id", json!({ "id": sample.project })).await;
     }
 }
 
@@ -127,23 +127,23 @@ async fn collaborators(client: &Client, project: &str, count: usize) {
     }
 }
 
-async fn too_many_assignees(client: &Client, wish: &mut Wish) {
+async fn too_many_assignees(client: &Client, sample: &mut SampleCommand) {
     let people = |count: usize| (0..count).map(|_| json!(Uuid::now_v7())).collect::<Value>();
-    if wish.name == "taskCreate" {
-        wish.input["assigneeIds"] = people(51);
+    if sample.name == "taskCreate" {
+        sample.input["assigneeIds"] = people(51);
         return;
     }
-    let full = json!({ "projectId": wish.project, "title": "Full", "assigneeIds": people(50) });
-    wish.input["id"] = client.must("taskCreate", "id", full).await["task"]["id"].clone();
+    let full = json!({ "projectId": sample.project, "title": "Full", "assigneeIds": people(50) });
+    sample.input["id"] = client.must("taskCreate", "id", full).await["task"]["id"].clone();
 }
 
-fn invalid(wish: &mut Wish) {
-    match wish.name.as_str() {
-        "projectCreate" | "projectUpdate" => wish.input["name"] = json!(" "),
-        "taskCreate" | "taskUpdate" | "scheduleCreate" | "scheduleUpdate" => wish.input["title"] = json!(" "),
-        "taskChangeStatus" => wish.input["blockedReason"] = json!(null),
-        "taskSetDue" | "scheduleReschedule" => wish.input["due"] = json!({}),
-        "taskComment" => wish.input["body"] = json!(" "),
+fn invalid(sample: &mut SampleCommand) {
+    match sample.name.as_str() {
+        "projectCreate" | "projectUpdate" => sample.input["name"] = json!(" "),
+        "taskCreate" | "taskUpdate" | "scheduleCreate" | "scheduleUpdate" => sample.input["title"] = json!(" "),
+        "taskChangeStatus" => sample.input["blockedReason"] = json!(null),
+        "taskSetDue" | "scheduleReschedule" => sample.input["due"] = json!({}),
+        "taskComment" => sample.input["body"] = json!(" "),
         other => panic!("{other} promises INVALID_VALUE: say with what"),
     }
 }
@@ -167,20 +167,20 @@ async fn what_is_not_there_is_an_error_with_its_path() {
         if name == "projectCreate" {
             continue;
         }
-        let mut wish = wish(&app.client, &name).await;
+        let mut sample = sample(&app.client, &name).await;
         let field = if ["taskCreate", "scheduleCreate"].contains(&name.as_str()) { "projectId" } else { "id" };
-        wish.input[field] = json!(Uuid::now_v7());
+        sample.input[field] = json!(Uuid::now_v7());
         let query = format!("mutation($i: {}!) {{ {name}(input: $i) {{ userErrors {{ code }} }} }}", tests::app::input_type(&name));
-        let answer = app.client.ask(&query, json!({ "i": wish.input })).await;
+        let answer = app.client.ask(&query, json!({ "i": sample.input })).await;
         let error = &answer["errors"][0];
         assert_eq!(error["extensions"], json!({ "code": "NOT_FOUND", "path": [field] }), "{name}: {answer}");
         assert_eq!(error["path"], json!([name]), "{answer}");
     }
     for (name, field) in [("taskMove", "projectId"), ("scheduleCreate", "taskId")] {
-        let mut wish = wish(&app.client, name).await;
-        wish.input[field] = json!(Uuid::now_v7());
+        let mut sample = sample(&app.client, name).await;
+        sample.input[field] = json!(Uuid::now_v7());
         let query = format!("mutation($i: {}!) {{ {name}(input: $i) {{ version }} }}", tests::app::input_type(name));
-        let answer = app.client.ask(&query, json!({ "i": wish.input })).await;
+        let answer = app.client.ask(&query, json!({ "i": sample.input })).await;
         assert_eq!(answer["errors"][0]["extensions"], json!({ "code": "NOT_FOUND", "path": [field] }), "{answer}");
     }
     app.stop().await;

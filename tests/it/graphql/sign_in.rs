@@ -1,6 +1,6 @@
 //! Who may ask: every way in which a token can be wrong, and what roles may do.
 
-use super::wishes::wish;
+use super::commands::sample;
 use super::{Answer, body, send, served_mutations};
 use application::caller::Role;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -226,8 +226,8 @@ async fn viewers_read_and_change_nothing() {
     let app = TestApp::start().await;
     let viewer = app.client.with_role(Role::Viewer);
     for name in served_mutations(&app.client).await {
-        let wish = wish(&app.client, &name).await;
-        let refused = sent_by(&viewer, &name, &wish.input).await;
+        let sample = sample(&app.client, &name).await;
+        let refused = sent_by(&viewer, &name, &sample.input).await;
         assert_eq!(refused["errors"][0]["extensions"], json!({ "code": "FORBIDDEN" }), "{name}: {refused}");
         let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
         assert!(message.contains(&name) && message.contains("member"), "{name}: {message}");
@@ -245,9 +245,9 @@ async fn everybody_else_may_send_commands_in_a_project_of_theirs() {
     for role in [Role::Member, Role::Admin, Role::Owner, Role::Service] {
         let client = app.client.with_role(role);
         for name in ["projectUpdate", "taskCreate", "scheduleDelete"] {
-            let wish = wish(&client, name).await;
-            let done = sent_by(&client, name, &wish.input).await;
-            assert_eq!(done["data"]["r"], json!({ "version": wish.version, "userErrors": [] }), "{role:?} {name}: {done}");
+            let sample = sample(&client, name).await;
+            let done = sent_by(&client, name, &sample.input).await;
+            assert_eq!(done["data"]["r"], json!({ "version": sample.version, "userErrors": [] }), "{role:?} {name}: {done}");
         }
     }
     app.stop().await;

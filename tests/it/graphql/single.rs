@@ -1,6 +1,6 @@
 //! Questions about one thing: a project, a task, a schedule, any node, and the service itself.
 
-use super::wishes::key;
+use super::commands::key;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tests::app::{Client, How, TestApp};

@@ -1,7 +1,7 @@
 //! A command that is stored is answered as stored, also where what it changed cannot be read.
 
+use super::commands::{SampleCommand, sample};
 use super::served_mutations;
-use super::wishes::{Wish, wish};
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
 use tests::app::{Client, How, TestApp, input_type};
@@ -16,20 +16,20 @@ const SHOW: &str = "ALTER VIEW milepost.hidden_projects RENAME TO project_overvi
 const HOLD: &str = "BEGIN; LOCK TABLE milepost.project_overview, milepost.task_list, milepost.schedules IN ACCESS EXCLUSIVE MODE";
 
 /// The whole answer, with the entity under a name of the client's.
-async fn answer(client: &Client, wish: &Wish) -> Value {
+async fn answer(client: &Client, sample: &SampleCommand) -> Value {
     let query = format!(
         "mutation($i: {}!) {{ r: {}(input: $i) {{ it: {} {{ id }} userErrors {{ code }} position version replayed }} }}",
-        input_type(&wish.name),
-        wish.name,
-        wish.entity()
+        input_type(&sample.name),
+        sample.name,
+        sample.entity()
     );
-    client.ask(&query, json!({ "i": wish.input })).await
+    client.ask(&query, json!({ "i": sample.input })).await
 }
 
 /// The command is stored, and the answer says so; where the entity is not shown, it says that this is all that is missing.
-fn assert_stored(answer: &Value, wish: &Wish, position: i64, replayed: bool) {
-    let (payload, name) = (&answer["data"]["r"], &wish.name);
-    let expected = (json!(position.to_string()), json!(wish.version), json!(replayed), json!([]));
+fn assert_stored(answer: &Value, sample: &SampleCommand, position: i64, replayed: bool) {
+    let (payload, name) = (&answer["data"]["r"], &sample.name);
+    let expected = (json!(position.to_string()), json!(sample.version), json!(replayed), json!([]));
     let said = (payload["position"].clone(), payload["version"].clone(), payload["replayed"].clone(), payload["userErrors"].clone());
     assert_eq!(said, expected, "{name}: {answer}");
     let errors = answer["errors"].as_array().cloned().unwrap_or_default();
@@ -41,7 +41,7 @@ fn assert_stored(answer: &Value, wish: &Wish, position: i64, replayed: bool) {
             "{name}: {answer}"
         );
         let message = errors[0]["message"].as_str().unwrap_or_default();
-        let said = format!("the command is stored at position {position} with version {}", wish.version);
+        let said = format!("the command is stored at position {position} with version {}", sample.version);
         assert!(message.starts_with(&said) && message.contains("do not send it again"), "{name}: {message}");
     } else {
         assert_eq!(errors.len(), 0, "{name}: {answer}");
@@ -61,14 +61,14 @@ async fn every_mutation_that_is_stored_is_answered_also_where_its_entity_cannot_
     let mut shown = vec![];
     for name in served_mutations(&app.client).await {
         let id = Uuid::now_v7();
-        let wish = wish(&app.client, &name).await.with_command_id(id);
+        let sample = sample(&app.client, &name).await.with_command_id(id);
         sql.execute(sqlx::raw_sql(HIDE)).await.expect("views can be renamed");
-        let first = answer(&app.client, &wish).await;
-        let again = answer(&app.client, &wish).await;
+        let first = answer(&app.client, &sample).await;
+        let again = answer(&app.client, &sample).await;
         sql.execute(sqlx::raw_sql(SHOW)).await.expect("views can be renamed");
         let position = end_of(&app, id).await;
-        assert_stored(&first, &wish, position, false);
-        assert_stored(&again, &wish, position, true);
+        assert_stored(&first, &sample, position, false);
+        assert_stored(&again, &sample, position, true);
         assert!(again["data"]["r"]["it"].is_null(), "{name}: the test shows nothing");
         if !first["data"]["r"]["it"].is_null() {
             shown.push(name);
@@ -87,12 +87,12 @@ async fn a_command_is_answered_in_time_also_where_reading_its_entity_takes_for_e
     let mut holder = PgConnection::connect(&app.database.url).await.expect("the database is there");
     for name in ["projectUpdate", "taskUpdate", "scheduleUpdate"] {
         let id = Uuid::now_v7();
-        let wish = wish(&app.client, name).await.with_command_id(id);
+        let sample = sample(&app.client, name).await.with_command_id(id);
         holder.execute(HOLD).await.expect("the tables can be held");
-        let held = answer(&app.client, &wish).await;
+        let held = answer(&app.client, &sample).await;
         holder.execute("ROLLBACK").await.expect("the tables can be let go");
         assert!(held["data"]["r"]["it"].is_null(), "{name}: the test shows nothing");
-        assert_stored(&held, &wish, end_of(&app, id).await, false);
+        assert_stored(&held, &sample, end_of(&app, id).await, false);
     }
     app.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Strange input is answered with what is wrong about it, and never as if we were at fault.
 
-use super::wishes::wish;
+use super::commands::sample;
 use super::{Answer, body, post, send, served_mutations};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -219,15 +219,15 @@ async fn strange_texts_are_taken_or_refused_everywhere() {
             ("taskChangeStatus", "blockedReason"),
             ("scheduleCreate", "title"),
         ] {
-            let mut wish = wish(&app.client, name).await;
-            wish.input[field] = json!(text);
+            let mut sample = sample(&app.client, name).await;
+            sample.input[field] = json!(text);
             let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code }} }} }}", input_type(name));
-            calm(&app.client, body(&query, &json!({ "i": wish.input })), &format!("{name}: {field} is {}", brief(&text))).await;
+            calm(&app.client, body(&query, &json!({ "i": sample.input })), &format!("{name}: {field} is {}", brief(&text))).await;
         }
-        let mut wish = wish(&app.client, "taskUpdate").await;
-        wish.input["tags"] = json!([text]);
+        let mut sample = sample(&app.client, "taskUpdate").await;
+        sample.input["tags"] = json!([text]);
         let query = "mutation($i: TaskUpdateInput!) { taskUpdate(input: $i) { task { tags } userErrors { code } } }";
-        calm(&app.client, body(query, &json!({ "i": wish.input })), &format!("a tag is {}", brief(&text))).await;
+        calm(&app.client, body(query, &json!({ "i": sample.input })), &format!("a tag is {}", brief(&text))).await;
     }
     assert!(app.client.data("query($i: ID!) { node(id: $i) { id } }", json!({ "i": id })).await["node"].is_null());
     app.stop().await;
@@ -265,7 +265,7 @@ async fn strange_numbers_are_taken_or_refused_everywhere() {
         let request =
             format!("{{\"query\": \"query($n: Int) {{ tasks(first: $n) {{ totalCount }} }}\", \"variables\": {{\"n\": {number}}}}}");
         calm(&app.client, request.clone(), &request).await;
-        let estimate = wish(&app.client, "taskCreate").await;
+        let estimate = sample(&app.client, "taskCreate").await;
         let input = estimate.input.to_string().replace("\"estimateMinutes\":90", &format!("\"estimateMinutes\":{number}"));
         let request = format!(
             "{{\"query\": \"mutation($i: TaskCreateInput!) {{ taskCreate(input: $i) {{ version userErrors {{ code }} }} }}\", \"variables\": {{\"i\": {input}}}}}"
@@ -282,12 +282,12 @@ async fn every_field_of_every_input_survives_a_value_of_every_kind() {
     let kinds =
         [json!(null), json!(true), json!(0), json!(-1.5), json!(""), json!("x"), json!([]), json!([null]), json!({}), json!({ "a": 1 })];
     for name in served_mutations(&app.client).await {
-        let wish = wish(&app.client, &name).await;
+        let sample = sample(&app.client, &name).await;
         let query = format!("mutation($i: {}!) {{ r: {name}(input: $i) {{ version userErrors {{ code }} }} }}", input_type(&name));
-        let fields: Vec<String> = wish.input.as_object().expect("an object").keys().cloned().collect();
+        let fields: Vec<String> = sample.input.as_object().expect("an object").keys().cloned().collect();
         for field in fields.iter().map(String::as_str).chain(["commandId", "expectedVersion"]) {
             for kind in &kinds {
-                let mut input = wish.input.clone();
+                let mut input = sample.input.clone();
                 input[field] = kind.clone();
                 calm(&app.client, body(&query, &json!({ "i": input })), &format!("{name}: {field} is {kind}")).await;
             }

@@ -1,6 +1,6 @@
 //! Values outside their limits are `userErrors` with the limit in words; malformed ones are errors. The limits themselves pass.
 
-use super::wishes::{entity, key, wish};
+use super::commands::{entity, key, sample};
 use domain::values::limits::{
     BLOCKED_REASON_CHARS_MAX, CATEGORY_CHARS_MAX, LONG_TEXT_BYTES_MAX, PROJECT_KEY_CHARS_MAX, PROJECT_NAME_CHARS_MAX, TAG_CHARS_MAX,
     TITLE_CHARS_MAX,
@@ -10,16 +10,16 @@ use tests::app::{Client, TestApp, input_type};
 
 /// What a mutation says to an ordinary input with one value changed. The field may be a path into objects.
 async fn with(client: &Client, name: &str, field: &str, value: &Value) -> Value {
-    let mut wish = wish(client, name).await;
+    let mut sample = sample(client, name).await;
     let steps: Vec<&str> = field.split('.').collect();
-    let place = steps.iter().fold(&mut wish.input, |place, step| &mut place[*step]);
+    let place = steps.iter().fold(&mut sample.input, |place, step| &mut place[*step]);
     *place = value.clone();
     let query = format!(
         "mutation($i: {}!) {{ r: {name}(input: $i) {{ {} {{ id }} userErrors {{ code message path }} position }} }}",
         input_type(name),
         entity(name)
     );
-    client.ask(&query, json!({ "i": wish.input })).await
+    client.ask(&query, json!({ "i": sample.input })).await
 }
 
 /// Texts with limits: the mutations and the field, the greatest length, and a character to make it of.

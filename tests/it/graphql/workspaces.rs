@@ -1,7 +1,7 @@
 //! What belongs to another workspace is answered like what is not there.
 
+use super::commands::sample;
 use super::served_mutations;
-use super::wishes::wish;
 use serde_json::{Value, json};
 use tests::app::{Client, TestApp, input_type};
 use tests::wait::until;
@@ -21,7 +21,7 @@ struct Things {
 
 async fn things(app: &TestApp) -> Things {
     let client = &app.client;
-    let project = client.must("projectCreate", "id key", json!({ "key": super::wishes::key(), "name": "Ours" })).await["project"].clone();
+    let project = client.must("projectCreate", "id key", json!({ "key": super::commands::key(), "name": "Ours" })).await["project"].clone();
     let due = json!({ "at": "2001-01-01T00:00:00Z" });
     let task =
         client.must("taskCreate", "id key", json!({ "projectId": project["id"], "title": "Ours", "due": due })).await["task"].clone();
@@ -89,7 +89,7 @@ async fn mutations_answer_strangers_as_if_nothing_were_there() {
         if name == "projectCreate" {
             continue;
         }
-        let ours = wish(&app.client, &name).await;
+        let ours = sample(&app.client, &name).await;
         let mut nowhere = ours.input.clone();
         let field = if name.ends_with("Create") { "projectId" } else { "id" };
         nowhere[field] = json!(Uuid::now_v7());

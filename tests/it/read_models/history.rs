@@ -118,9 +118,9 @@ fn next(dice: &mut Dice, places: &mut [Place], at: usize) -> (Caller, &'static s
         (one_of(dice, &place.projects), one_of(dice, &place.tasks), one_of(dice, &place.schedules))
     };
     let place = &mut places[at];
-    let wish = dice.below(100);
-    let (name, input) = match wish {
-        _ if place.projects.len() < 2 || (wish < 3 && place.projects.len() < 6) => create_project(dice, place),
+    let roll = dice.below(100);
+    let (name, input) = match roll {
+        _ if place.projects.len() < 2 || (roll < 3 && place.projects.len() < 6) => create_project(dice, place),
         0..=11 => about_project(dice, project, caller),
         12..=27 => create_task(dice, place, project),
         28..=84 => about_task(dice, task, project, place),

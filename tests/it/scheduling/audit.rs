@@ -176,7 +176,7 @@ impl Books {
         assert_eq!(body["due_revision"], account.revision, "an old revision fired: {fact:?}");
         let threshold: Option<Threshold> = body.get("threshold").map(read);
         let scheduled_for = threshold.map_or(account.due.at(), |lead| account.due.before(lead));
-        assert!(threshold.is_none_or(|lead| account.leads.contains(&lead)), "nobody wished that: {fact:?}");
+        assert!(threshold.is_none_or(|lead| account.leads.contains(&lead)), "no user set this: {fact:?}");
         assert!(threshold.is_none() || body["scheduled_for"] == read::<Value>(&serde_json::json!(scheduled_for)), "{fact:?}");
         assert!(fact.at >= scheduled_for, "fired early: {fact:?}, due {scheduled_for}");
         assert!(account.fired_through.is_none_or(|fired| fired < scheduled_for), "fired twice, or after a later one: {fact:?}");
@@ -241,7 +241,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{value}: {error}"))
 }
 
-/// The due moment as wished; the stored instant must be what that means.
+/// The due moment as requested; the stored instant must be what that means.
 fn due_of(due: &Value) -> When {
     let (zone, at) = (read::<Tz>(&due["time_zone"]), read::<DateTime<Utc>>(&due["at"]));
     let when = due.get("date").map_or(When::At(at, zone), |date| When::EndOf(read(date), zone));
@@ -249,7 +249,7 @@ fn due_of(due: &Value) -> When {
     when
 }
 
-/// The leads as wished; the stored instants must be what they mean.
+/// The leads as requested; the stored instants must be what they mean.
 fn leads_of(due: When, thresholds: &Value) -> Vec<Threshold> {
     #[derive(Deserialize)]
     struct Stored {

@@ -52,7 +52,7 @@ async fn each_deadline_of_random_months_fires_once_at_its_moment_or_not_at_all()
         if world.dice.percent(15) {
             world.turn_a_project().await;
         }
-        world.wish().await;
+        world.send_commands().await;
         world.pass_time().await;
     }
     let (begun, now) = (super::instant("2031-02-01T09:30:00Z"), world.scene.now());
@@ -90,20 +90,20 @@ impl World {
         self.rest().await;
     }
 
-    /// Several wishes at the same time, at most one for each schedule.
-    async fn wish(&mut self) {
-        let mut wishes = vec![];
+    /// Several commands at the same time, at most one for each schedule.
+    async fn send_commands(&mut self) {
+        let mut commands = vec![];
         let mut untouched: Vec<usize> = (0..self.schedules.len()).filter(|place| !self.rests(self.schedules[*place].0)).collect();
         for _ in 0..5 {
             let create = self.schedules.len() < SCHEDULES_MAX && self.dice.percent(40);
             if !create && !untouched.is_empty() {
                 let place = untouched.swap_remove(self.dice.below(untouched.len()));
-                wishes.extend(self.change(place));
+                commands.extend(self.change(place));
             } else if create {
-                wishes.extend(self.create());
+                commands.extend(self.create());
             }
         }
-        join_all(wishes.into_iter().map(|(name, input)| self.scene.must(&self.app, name, input))).await;
+        join_all(commands.into_iter().map(|(name, input)| self.scene.must(&self.app, name, input))).await;
         self.rest().await;
     }
 
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    /// A due moment and how it is wished.
+    /// A due moment and how it is requested.
     fn due(&mut self, project: Option<usize>) -> (When, Value) {
         let own_zone = project.map_or(Tz::UTC, |place| self.projects[place].zone);
         let seconds = self.dice.below(60 * 86_400) as i64 - 2 * 86_400;

@@ -48,11 +48,11 @@ async fn nodes_that_all_tick_while_schedules_change_fire_each_deadline_once() {
     }
     for _ in 0..40 {
         let moment = scene.now() + TimeDelta::minutes(dice.below(900) as i64);
-        let mut wishes = vec![];
+        let mut commands = vec![];
         for _ in 0..6 {
             let (node, id) = (dice.below(2), *dice.one_of(&schedules));
             let due = json!({ "at": scene.now() + TimeDelta::minutes(dice.below(6_000) as i64) });
-            wishes.push(match dice.below(30) {
+            commands.push(match dice.below(30) {
                 0 => (node, "scheduleMeet", json!({ "id": id })),
                 1 => (node, "scheduleDelete", json!({ "id": id })),
                 2 => (node, "projectArchive", json!({ "id": dice.one_of(&projects) })),
@@ -61,8 +61,8 @@ async fn nodes_that_all_tick_while_schedules_change_fire_each_deadline_once() {
                 _ => (node, "scheduleReschedule", json!({ "id": id, "due": due })),
             });
         }
-        let wishes = join_all(wishes.into_iter().map(|(node, name, input)| try_to(&scene, &nodes[node], name, input)));
-        join(wishes, async { scene.clock.set(moment) }).await;
+        let commands = join_all(commands.into_iter().map(|(node, name, input)| try_to(&scene, &nodes[node], name, input)));
+        join(commands, async { scene.clock.set(moment) }).await;
         if dice.percent(30) {
             scene.at_rest().await;
         }

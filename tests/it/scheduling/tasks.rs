@@ -210,8 +210,8 @@ async fn a_schedule_that_sees_each_state_of_its_task_does_what_the_model_does() 
         }
         let today = scene.now().date_naive();
         let living = tasks.iter_mut().filter(|task| !task.gone && !projects[task.project].1);
-        let wishes: Vec<_> = living.filter_map(|task| task.change(&mut dice, today, &projects)).collect();
-        join_all(wishes.into_iter().map(|(name, input)| scene.must(&app, name, input))).await;
+        let commands: Vec<_> = living.filter_map(|task| task.change(&mut dice, today, &projects)).collect();
+        join_all(commands.into_iter().map(|(name, input)| scene.must(&app, name, input))).await;
         scene.at_rest().await;
         tasks.iter_mut().for_each(Task::follow);
         let found = found(&scene).await;
@@ -266,11 +266,11 @@ async fn nodes_that_all_react_while_tasks_go_on_changing_leave_each_schedule_rig
         let today = scene.now().date_naive();
         let lives = tasks.iter_mut().filter(|task| !task.gone).map(|task| {
             let node = dice.below(2);
-            let wishes: Vec<_> = (0..2).map_while(|_| (!task.gone).then(|| task.change(&mut dice, today, &projects))).flatten().collect();
-            (node, wishes)
+            let commands: Vec<_> = (0..2).map_while(|_| (!task.gone).then(|| task.change(&mut dice, today, &projects))).flatten().collect();
+            (node, commands)
         });
         let lives: Vec<_> = lives.collect();
-        let lives = join_all(lives.into_iter().map(|(node, wishes)| one_after_the_other(&scene, &nodes[node], wishes)));
+        let lives = join_all(lives.into_iter().map(|(node, commands)| one_after_the_other(&scene, &nodes[node], commands)));
         let later = scene.now() + TimeDelta::hours(dice.below(20) as i64);
         join(lives, async { scene.clock.set(later) }).await;
     }
@@ -286,8 +286,8 @@ async fn nodes_that_all_react_while_tasks_go_on_changing_leave_each_schedule_rig
     }
 }
 
-async fn one_after_the_other(scene: &Scene, node: &TestApp, wishes: Vec<(&'static str, Value)>) {
-    for (name, input) in wishes {
+async fn one_after_the_other(scene: &Scene, node: &TestApp, commands: Vec<(&'static str, Value)>) {
+    for (name, input) in commands {
         loop {
             match builders::send(&node.core().application, scene.caller, command(name, input.clone())).await {
                 Err(CommandError::Contended) => {}

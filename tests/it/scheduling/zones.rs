@@ -1,4 +1,4 @@
-//! Daylight saving from the wish to the query: the instants below were worked out by hand.
+//! Daylight saving from the command to the query: the instants below were worked out by hand.
 
 use super::audit::audit;
 use super::{Scene, instant};

@@ -1,6 +1,6 @@
 //! Calls the append function as its comment says, with arrays of the test's own making.
 
-use super::reference::{Answer, Wish};
+use super::reference::{Answer, Request};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -14,9 +14,9 @@ fn each<T, U>(of: &[T], value: impl Fn(&T) -> U) -> Option<Vec<U>> {
 }
 
 /// Appends a batch. Gives the time that the function answered with, and one answer for each unit.
-pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Result<(DateTime<Utc>, Vec<Answer>), String> {
-    let numbered: Vec<(i32, &Wish)> = (1..).zip(batch).collect();
-    let events: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.events.iter().map(|event| (*unit, event))).collect();
+pub(super) async fn append(connection: &mut PgConnection, batch: &[Request]) -> Result<(DateTime<Utc>, Vec<Answer>), String> {
+    let numbered: Vec<(i32, &Request)> = (1..).zip(batch).collect();
+    let events: Vec<_> = numbered.iter().flat_map(|(unit, request)| request.events.iter().map(|event| (*unit, event))).collect();
     let places = (1_i32..).zip(&events);
     let first_event = |unit: i32| 1 + events.iter().filter(|(of, _)| *of < unit).count() as i32;
     let streams: Vec<i32> = places
@@ -26,21 +26,22 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
         })
         .map(|(place, _)| place)
         .collect();
-    let guards: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.guards.iter().map(|guard| (*unit, guard.clone()))).collect();
+    let guards: Vec<_> = numbered.iter().flat_map(|(unit, request)| request.guards.iter().map(|guard| (*unit, guard.clone()))).collect();
     let mut versions: Vec<(String, i64)> = guards.iter().map(|(_, guard)| guard.clone()).collect();
     versions.sort_unstable();
     versions.dedup();
     let place_of = |guard: &(String, i64)| 1 + versions.iter().position(|version| version == guard).unwrap_or_default() as i32;
-    let claims: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.claims.iter().map(|claim| (*unit, claim.clone()))).collect();
-    let releases: Vec<_> = numbered.iter().flat_map(|(unit, wish)| wish.releases.iter().map(|claim| (*unit, claim.clone()))).collect();
+    let claims: Vec<_> = numbered.iter().flat_map(|(unit, request)| request.claims.iter().map(|claim| (*unit, claim.clone()))).collect();
+    let releases: Vec<_> =
+        numbered.iter().flat_map(|(unit, request)| request.releases.iter().map(|claim| (*unit, claim.clone()))).collect();
     let draws: Vec<(i32, &String)> =
         places.clone().filter_map(|(place, (_, event))| event.draws.as_ref().map(|counter| (place, counter))).collect();
     let mut counters: Vec<String> = draws.iter().map(|(_, counter)| (*counter).clone()).collect();
     counters.sort_unstable();
     counters.dedup();
     let slot = |counter: &String| 1 + counters.iter().position(|known| known == counter).unwrap_or_default() as i32;
-    let settling: Vec<_> = numbered.iter().filter(|(_, wish)| wish.events.is_empty()).copied().collect();
-    let lines: Vec<_> = numbered.iter().filter_map(|(unit, wish)| Some((*unit, wish.line.clone()?))).collect();
+    let settling: Vec<_> = numbered.iter().filter(|(_, request)| request.events.is_empty()).copied().collect();
+    let lines: Vec<_> = numbered.iter().filter_map(|(unit, request)| Some((*unit, request.line.clone()?))).collect();
 
     let statement = format!(
         "SELECT base, at, u_code, u_from, u_to, u_found, u_aggregate, d_value, z_position, u_refusal FROM milepost.append({})",
@@ -72,10 +73,10 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
         .bind(each(&draws, |draw| draw.0))
         .bind(each(&draws, |_| r#"{"drawn":{"number":0"#.len() as i32))
         .bind(each(&settling, |(unit, _)| *unit))
-        .bind(each(&settling, |(_, wish)| wish.subject.0.clone()))
-        .bind(each(&settling, |(_, wish)| wish.subject.1))
-        .bind(each(&settling, |(_, wish)| {
-            let code = wish.line.as_ref().and_then(|line| line.refusal.clone());
+        .bind(each(&settling, |(_, request)| request.subject.0.clone()))
+        .bind(each(&settling, |(_, request)| request.subject.1))
+        .bind(each(&settling, |(_, request)| {
+            let code = request.line.as_ref().and_then(|line| line.refusal.clone());
             code.map(|code| json!({ "code": code, "message": "A sentence.", "path": ["input", "title"] }))
         }))
         .bind(each(&lines, |(unit, _)| *unit))
@@ -87,20 +88,20 @@ pub(super) async fn append(connection: &mut PgConnection, batch: &[Wish]) -> Res
 
 fn bind_units<'q>(
     query: Query<'q, Postgres, PgArguments>,
-    numbered: &[(i32, &Wish)],
+    numbered: &[(i32, &Request)],
     first_event: impl Fn(i32) -> i32,
 ) -> Query<'q, Postgres, PgArguments> {
-    let units = || numbered.iter().map(|(_, wish)| *wish);
+    let units = || numbered.iter().map(|(_, request)| *request);
     query
-        .bind(units().map(|wish| wish.workspace).collect::<Vec<Uuid>>())
-        .bind(units().map(|wish| wish.source).collect::<Vec<i16>>())
-        .bind(units().map(|wish| wish.command).collect::<Vec<Option<Uuid>>>())
-        .bind(units().map(|wish| wish.command.map(|_| wish.hash.clone())).collect::<Vec<Option<Vec<u8>>>>())
-        .bind(units().map(|wish| wish.events.len() as i32).collect::<Vec<i32>>())
+        .bind(units().map(|request| request.workspace).collect::<Vec<Uuid>>())
+        .bind(units().map(|request| request.source).collect::<Vec<i16>>())
+        .bind(units().map(|request| request.command).collect::<Vec<Option<Uuid>>>())
+        .bind(units().map(|request| request.command.map(|_| request.hash.clone())).collect::<Vec<Option<Vec<u8>>>>())
+        .bind(units().map(|request| request.events.len() as i32).collect::<Vec<i32>>())
         .bind(numbered.iter().map(|(unit, _)| first_event(*unit)).collect::<Vec<i32>>())
 }
 
-fn answers(batch: &[Wish], row: &PgRow) -> Result<Vec<Answer>, String> {
+fn answers(batch: &[Request], row: &PgRow) -> Result<Vec<Answer>, String> {
     let codes: Option<Vec<i32>> = row.get("u_code");
     let numbers = |column: &str| row.get::<Option<Vec<Option<i64>>>, _>(column).unwrap_or_default();
     let (from, to, found) = (numbers("u_from"), numbers("u_to"), numbers("u_found"));
@@ -109,22 +110,22 @@ fn answers(batch: &[Wish], row: &PgRow) -> Result<Vec<Answer>, String> {
     let (mut drawn, mut settled) = (numbers("d_value").into_iter(), numbers("z_position").into_iter());
     let mut next = row.get::<i64, _>("base") + 1;
     let mut answers = vec![];
-    for (index, wish) in batch.iter().enumerate() {
+    for (index, request) in batch.iter().enumerate() {
         let code = codes.as_ref().map_or(0, |codes| codes[index]);
         let number = |list: &[Option<i64>]| list.get(index).copied().flatten().ok_or(format!("code {code} without a number"));
         let aggregate = || aggregates.get(index).cloned().flatten().ok_or(format!("code {code} without an aggregate"));
-        let numbers: Vec<Option<i64>> = drawn.by_ref().take(wish.events.iter().filter(|event| event.draws.is_some()).count()).collect();
+        let numbers: Vec<Option<i64>> = drawn.by_ref().take(request.events.iter().filter(|event| event.draws.is_some()).count()).collect();
         if code != 0 && numbers.iter().any(Option::is_some) {
-            return Err(format!("numbers were drawn for a unit that was not appended: {wish:?}"));
+            return Err(format!("numbers were drawn for a unit that was not appended: {request:?}"));
         }
-        let position = if wish.events.is_empty() { settled.next().flatten() } else { None };
+        let position = if request.events.is_empty() { settled.next().flatten() } else { None };
         answers.push(match code {
-            0 if wish.events.is_empty() => Answer::Settled { position: position.ok_or("a settled wish without a position")? },
+            0 if request.events.is_empty() => Answer::Settled { position: position.ok_or("a settled request without a position")? },
             0 => {
                 let from = if codes.is_some() { number(&from)? } else { next };
-                next = from + wish.events.len() as i64;
+                next = from + request.events.len() as i64;
                 if codes.is_some() && number(&to)? != next - 1 {
-                    return Err(format!("positions {from} to {:?} for {wish:?}", number(&to)));
+                    return Err(format!("positions {from} to {:?} for {request:?}", number(&to)));
                 }
                 Answer::Appended { from, to: next - 1, numbers: numbers.into_iter().flatten().collect() }
             }

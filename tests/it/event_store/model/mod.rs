@@ -7,13 +7,13 @@ mod reference;
 use super::*;
 use batches::Rumours;
 use chrono::{DateTime, Utc};
-use reference::{Answer, Model, Row, Wish};
+use reference::{Answer, Model, Request, Row};
 use sqlx::{ConnectOptions, Executor, PgConnection};
 use std::collections::BTreeMap;
 use tests::dice::Dice;
 
 /// A batch with the time it was given and its answers.
-type Call = (DateTime<Utc>, Vec<Wish>, Vec<Answer>);
+type Call = (DateTime<Utc>, Vec<Request>, Vec<Answer>);
 
 /// Ticks once for each batch, so that the times say in which order the batches were taken.
 const TICKING: &str = "'2031-01-01'::timestamptz + nextval('milepost.ticks') * interval '1 millisecond'";
@@ -23,7 +23,7 @@ async fn write(mut connection: PgConnection, rumours: Arc<Rumours>, mut dice: Di
     for _ in 0..rounds {
         let batch = rumours.batch(&mut dice);
         let (at, answers) = call::append(&mut connection, &batch).await?;
-        batch.iter().zip(&answers).for_each(|(wish, answer)| rumours.heard(wish, answer));
+        batch.iter().zip(&answers).for_each(|(request, answer)| rumours.heard(request, answer));
         calls.push((at, batch, answers));
     }
     Ok(calls)
@@ -50,10 +50,10 @@ async fn compare(database: &TestDatabase, sql: &PgPool, mut dice: Dice, rounds: 
     let mut times = vec![];
     let mut kinds = BTreeMap::new();
     for (at, batch, answers) in &calls {
-        for (wish, answer) in batch.iter().zip(answers) {
-            let expected = model.apply(wish);
+        for (request, answer) in batch.iter().zip(answers) {
+            let expected = model.apply(request);
             if *answer != expected {
-                return Err(format!("the function answers {answer:?}, the model {expected:?}, to {wish:?}"));
+                return Err(format!("the function answers {answer:?}, the model {expected:?}, to {request:?}"));
             }
             *kinds.entry(kind(answer)).or_default() += 1;
         }

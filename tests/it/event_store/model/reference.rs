@@ -5,37 +5,37 @@ use uuid::Uuid;
 
 /// A unit as the model and the function take it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wish {
+pub(super) struct Request {
     pub(super) workspace: Uuid,
     pub(super) source: i16,
     pub(super) command: Option<Uuid>,
     pub(super) hash: Vec<u8>,
-    pub(super) events: Vec<WishedEvent>,
+    pub(super) events: Vec<RequestedEvent>,
     pub(super) guards: Vec<(String, i64)>,
     pub(super) claims: Vec<(String, String)>,
     pub(super) releases: Vec<(String, String)>,
     /// The aggregate of a unit without events, and its version.
     pub(super) subject: (String, i64),
-    pub(super) line: Option<WishedLine>,
+    pub(super) line: Option<RequestedLine>,
 }
 
 /// A line of an import: its hash, whether an earlier refusal does not count, and the code of the refusal to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WishedLine {
+pub(super) struct RequestedLine {
     pub(super) hash: Vec<u8>,
     pub(super) anew: bool,
     pub(super) refusal: Option<String>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct WishedEvent {
+pub(super) struct RequestedEvent {
     pub(super) stream: String,
     pub(super) sequence: i64,
     pub(super) id: Uuid,
     pub(super) draws: Option<String>,
 }
 
-impl WishedEvent {
+impl RequestedEvent {
     /// The payload with the number that was drawn, if it draws one.
     pub(super) fn payload(&self, number: i64) -> String {
         match &self.draws {
@@ -84,7 +84,7 @@ pub(super) struct Model {
     pub(super) rows: Vec<Row>,
 }
 
-impl Wish {
+impl Request {
     fn named(&self) -> Option<Named> {
         self.command.map(|command| (self.workspace, self.source, command))
     }
@@ -95,14 +95,14 @@ impl Model {
         self.streams.get(stream).map_or(0, |(version, _)| *version)
     }
 
-    fn objection(&self, wish: &Wish) -> Option<Answer> {
-        let known = wish.named().and_then(|key| self.commands.get(&key));
+    fn objection(&self, request: &Request) -> Option<Answer> {
+        let known = request.named().and_then(|key| self.commands.get(&key));
         if let Some((hash, from, to, version, aggregate)) = known
-            && *hash == wish.hash
+            && *hash == request.hash
         {
             return Some(Answer::Replayed { from: *from, to: *to, version: *version, aggregate: aggregate.clone() });
         }
-        if let Some((key, line)) = wish.named().zip(wish.line.as_ref())
+        if let Some((key, line)) = request.named().zip(request.line.as_ref())
             && let Some(code) = self.refused.get(&(key, line.hash.clone())).filter(|_| !line.anew)
         {
             return Some(Answer::RefusedBefore { code: code.clone() });
@@ -111,39 +111,39 @@ impl Model {
             return Some(Answer::IdReused);
         }
         let mut seen = vec![];
-        for event in &wish.events {
+        for event in &request.events {
             let found = self.version(&event.stream);
             if !seen.contains(&&event.stream) && found != event.sequence - 1 {
                 return Some(Answer::StreamMoved { aggregate: event.stream.clone(), found });
             }
             seen.push(&event.stream);
         }
-        for (aggregate, version) in &wish.guards {
+        for (aggregate, version) in &request.guards {
             let found = self.version(aggregate);
             if found != *version {
                 return Some(Answer::GuardMoved { aggregate: aggregate.clone(), found });
             }
         }
-        let held = |claim: &(String, String)| self.claims.get(&(wish.workspace, claim.0.clone(), claim.1.clone()));
-        wish.claims.iter().find_map(held).map(|(by, _)| Answer::ClaimTaken { by: by.clone() })
+        let held = |claim: &(String, String)| self.claims.get(&(request.workspace, claim.0.clone(), claim.1.clone()));
+        request.claims.iter().find_map(held).map(|(by, _)| Answer::ClaimTaken { by: by.clone() })
     }
 
     /// Takes one unit on the present state.
-    pub(super) fn apply(&mut self, wish: &Wish) -> Answer {
-        if let Some(objection) = self.objection(wish) {
+    pub(super) fn apply(&mut self, request: &Request) -> Answer {
+        if let Some(objection) = self.objection(request) {
             return objection;
         }
-        let line = wish.named().zip(wish.line.as_ref());
-        if let Some((key, WishedLine { hash, refusal: Some(code), .. })) = line {
+        let line = request.named().zip(request.line.as_ref());
+        if let Some((key, RequestedLine { hash, refusal: Some(code), .. })) = line {
             self.refused.insert((key, hash.clone()), code.clone());
             return Answer::Settled { position: 0 };
         }
-        if wish.events.is_empty() {
-            return self.settle(wish);
+        if request.events.is_empty() {
+            return self.settle(request);
         }
-        let (from, to) = (self.rows.len() as i64 + 1, (self.rows.len() + wish.events.len()) as i64);
+        let (from, to) = (self.rows.len() as i64 + 1, (self.rows.len() + request.events.len()) as i64);
         let mut numbers = vec![];
-        for (index, event) in wish.events.iter().enumerate() {
+        for (index, event) in request.events.iter().enumerate() {
             let mut number = 0;
             if let Some(counter) = &event.draws {
                 let last = self.counters.entry(counter.clone()).or_default();
@@ -156,42 +156,42 @@ impl Model {
             let first = index == 0;
             self.rows.push((
                 position,
-                wish.workspace,
+                request.workspace,
                 event.stream.clone(),
                 event.sequence,
                 event.id,
                 event.payload(number),
-                first.then_some(wish.source),
-                wish.command.filter(|_| first),
-                wish.command.filter(|_| first).map(|_| wish.hash.clone()),
-                first.then_some(wish.events.len() as i32),
+                first.then_some(request.source),
+                request.command.filter(|_| first),
+                request.command.filter(|_| first).map(|_| request.hash.clone()),
+                first.then_some(request.events.len() as i32),
             ));
         }
-        self.keep(wish, from, to);
+        self.keep(request, from, to);
         Answer::Appended { from, to, numbers }
     }
 
-    fn keep(&mut self, wish: &Wish, from: i64, to: i64) {
-        let subject = &wish.events[0].stream;
-        for (kind, value) in &wish.releases {
-            self.claims.remove(&(wish.workspace, kind.clone(), value.clone()));
+    fn keep(&mut self, request: &Request, from: i64, to: i64) {
+        let subject = &request.events[0].stream;
+        for (kind, value) in &request.releases {
+            self.claims.remove(&(request.workspace, kind.clone(), value.clone()));
         }
-        for (kind, value) in &wish.claims {
-            self.claims.insert((wish.workspace, kind.clone(), value.clone()), (subject.clone(), from));
+        for (kind, value) in &request.claims {
+            self.claims.insert((request.workspace, kind.clone(), value.clone()), (subject.clone(), from));
         }
-        if let Some(command) = wish.command {
-            let known = (wish.hash.clone(), from, to, self.version(subject), subject.clone());
-            self.commands.insert((wish.workspace, wish.source, command), known);
+        if let Some(command) = request.command {
+            let known = (request.hash.clone(), from, to, self.version(subject), subject.clone());
+            self.commands.insert((request.workspace, request.source, command), known);
         }
     }
 
-    fn settle(&mut self, wish: &Wish) -> Answer {
-        let (aggregate, version) = wish.subject.clone();
+    fn settle(&mut self, request: &Request) -> Answer {
+        let (aggregate, version) = request.subject.clone();
         let position = self.streams.get(&aggregate).map_or(0, |(_, position)| *position);
-        if let Some(command) = wish.command {
-            let key = (wish.workspace, wish.source, command);
-            self.commands.insert(key, (wish.hash.clone(), position, position, version, aggregate.clone()));
-            self.settled.insert(key, (wish.hash.clone(), aggregate, version, position));
+        if let Some(command) = request.command {
+            let key = (request.workspace, request.source, command);
+            self.commands.insert(key, (request.hash.clone(), position, position, version, aggregate.clone()));
+            self.settled.insert(key, (request.hash.clone(), aggregate, version, position));
         }
         Answer::Settled { position }
     }
