@@ -1,4 +1,4 @@
-//! Any event, and an event with everything the log knows of it.
+//! Any event, and an event with all the data that the log has about it.
 
 use crate::fields::Fields;
 use crate::ids::{ProjectId, UserId, WorkspaceId};
@@ -154,7 +154,7 @@ pub enum DecodeError {
     Metadata(String),
 }
 
-/// An event as the log holds it, with its place and its circumstances.
+/// An event as the log stores it, with its position and metadata.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
     /// Its place in the one total order of all events, from 1, without gaps.
@@ -164,7 +164,7 @@ pub struct Recorded {
     /// The version of its aggregate after it, from 1, without gaps.
     pub version: i64,
     pub event_id: Uuid,
-    /// When the log took it. Never goes back along positions.
+    /// When it was appended. Never decreases along positions.
     pub recorded_at: DateTime<Utc>,
     pub metadata: Metadata,
     pub event: Event,
@@ -183,13 +183,13 @@ pub struct Fact {
 /// The circumstances of an event. No names, no token claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// When it happened in the world; for imported history, long before it was recorded.
+    /// When it happened; for imported history, long before it was recorded.
     pub occurred_at: Instant,
     pub actor: UserId,
     /// The command that caused it, if the sender named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<Uuid>,
-    /// What belongs to one request or process shares this id.
+    /// Shared by all events of one request or process.
     pub correlation_id: Uuid,
     /// The event that caused it, if an event did.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! The table of an aggregate's events, and the adapter to cqrs-es: what a row says is said nowhere else.
+//! The table of an aggregate's events, and the adapter to cqrs-es: everything that a row states is stated only there.
 
 /// The events of an aggregate: a row for each, with its stored and published name and the fields that it can change, by
 /// the names callers use. A name never changes.

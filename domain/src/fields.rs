@@ -3,7 +3,7 @@
 /// A set of field names, as callers know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fields {
-    /// The whole thing, as in a deletion.
+    /// The whole aggregate, as in a deletion.
     All,
     /// These.
     Some(Vec<&'static str>),
@@ -25,7 +25,7 @@ impl Fields {
         Self::Some(set.map(|(name, _)| name).into())
     }
 
-    /// The names that both hold. `All` meets everything.
+    /// The names that both contain. `All` overlaps with everything.
     pub fn shared(&self, other: &Self) -> Vec<&'static str> {
         match (self, other) {
             (Self::All, Self::All) => vec!["everything"],

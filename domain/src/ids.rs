@@ -1,7 +1,7 @@
-//! Names of things: UUIDs that cannot be mistaken for one another.
+//! Typed ids: UUIDs that cannot be confused with one another.
 //!
-//! The domain never makes a random id; ids arrive in commands. Derived ids (version 5) are allowed,
-//! since the same input always gives the same id.
+//! The domain never generates a random id; ids arrive in commands. Derived ids (version 5) are allowed, since the same
+//! input always gives the same id.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -40,7 +40,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A workspace: everything that one organisation sees. Nothing crosses its border.
+    /// A workspace: all data of one organisation. No reference crosses its boundary.
     WorkspaceId
 }
 id! {
@@ -64,7 +64,7 @@ id! {
     CommentId
 }
 
-/// Actors that are not people. Their ids are fixed, so that a log says who acted without a register.
+/// Actors that are not people. Their ids are fixed, so that a log shows the actor without a registry.
 pub mod system {
     use super::UserId;
     use uuid::Uuid;
@@ -77,7 +77,7 @@ pub mod system {
     pub const IMPORT: UserId = UserId(Uuid::from_u128(0x6d69_6c65_706f_5374_8000_0000_0000_0003));
 }
 
-/// An id that is the same whenever it is made from the same words.
+/// An id that is derived from words: the same words always give the same id.
 pub fn derived(words: &[&str]) -> Uuid {
     Uuid::new_v5(&DERIVED, words.join("/").as_bytes())
 }

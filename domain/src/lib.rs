@@ -1,7 +1,7 @@
-//! What is true of projects, tasks and schedules, and what may become true.
+//! The rules of projects, tasks and schedules.
 //!
-//! Pure: no clock, no random ids, no input or output; what a rule needs rides in its command. Each aggregate has a
-//! state, events that `evolve` folds into it, and commands that `decide` turns into events or refuses.
+//! Pure: no clock, no random ids, no input or output; what a rule needs is in its command. Each aggregate has a state,
+//! events that `evolve` folds into it, and commands that `decide` turns into events or refuses.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

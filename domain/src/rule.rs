@@ -1,6 +1,6 @@
-//! What a broken rule tells: a code for programs, a sentence for people, and the field it concerns.
+//! The description of a broken rule: a code for programs, a sentence for people, and the field it concerns.
 
-/// The code of a thing that is not there, or not in the caller's workspace: nobody can tell which.
+/// The code if an object does not exist or is not in the caller's workspace: the two are indistinguishable.
 pub const NOT_FOUND: &str = "NOT_FOUND";
 /// The code of an id that names something already.
 pub const ID_TAKEN: &str = "ID_TAKEN";

@@ -9,7 +9,7 @@ use std::fmt;
 /// Turns the payload of one version of an event into that of the next.
 pub(crate) type Upcaster = fn(Value) -> Value;
 
-/// The version of an event's shape, from 1. Only this module makes one, so nobody else has an opinion.
+/// The version of an event's shape, from 1. Only this module constructs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct EventVersion(u32);
@@ -44,8 +44,8 @@ pub(crate) fn upcast(event_type: &str, upcasters: &[Upcaster], from: EventVersio
     all(event_type, upcasters).skip(from.0 as usize - 1).fold(payload, |payload, upcast| upcast(payload))
 }
 
-/// The deadline events, 1 -> 2: they say who is assigned, and the keys of task and project. Version 1 did not know any of it:
-/// nobody is assigned, and the keys are absent.
+/// The deadline events, 1 -> 2: they contain the assignees, and the keys of task and project. Version 1 had none of
+/// these: no one is assigned, and the keys are absent.
 pub(crate) fn deadline_with_assignees(mut payload: Value) -> Value {
     let fields = payload.as_object_mut().and_then(|event| event.values_mut().next()).and_then(Value::as_object_mut);
     if let Some(fields) = fields {

@@ -1,5 +1,5 @@
-//! given(events).when(command).then(events): the only test code that knows cqrs-es. Below it, what many tests name,
-//! and how properties are tried.
+//! given(events).when(command).then(events): the only test code that knows cqrs-es. Also the constants of many tests,
+//! and the runner of property tests.
 
 use crate::event::Event;
 use crate::fields::Fields;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 /// Who acts in tests.
 pub(crate) const ANNA: UserId = UserId(Uuid::from_u128(0xA11A));
-/// Somebody else.
+/// Another user.
 pub(crate) const BEN: UserId = UserId(Uuid::from_u128(0xBE11));
 /// Where tests happen.
 pub(crate) const HERE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
@@ -30,15 +30,15 @@ pub(crate) const ELSEWHERE: WorkspaceId = WorkspaceId(Uuid::from_u128(2));
 pub(crate) const APOLLO: ProjectId = ProjectId(Uuid::from_u128(0xA701));
 /// Another project.
 pub(crate) const BORA: ProjectId = ProjectId(Uuid::from_u128(0xB07A));
-/// When commands of tests are issued, unless the moment matters.
+/// When commands of tests are issued, unless the time matters.
 pub(crate) const SOME_DAY: &str = "2031-03-01T12:00:00Z";
 
-/// What happened before.
+/// The past events.
 pub(crate) struct Given<A: Aggregate> {
     state: A,
 }
 
-/// What came of a command.
+/// The result of a command.
 pub(crate) struct Then<A: Aggregate> {
     state: A,
     result: Result<Vec<A::Event>, A::Error>,
@@ -91,7 +91,7 @@ where
     }
 }
 
-/// A command by Anna, here, at a moment.
+/// A command of Anna in this workspace, at a time.
 pub(crate) fn at<C>(moment: &str, command: C) -> Issued<C> {
     Issued { by: ANNA, workspace: HERE, at: instant(moment), command, context: () }
 }
@@ -148,7 +148,7 @@ pub(crate) fn for_all<S: Strategy>(cases: u32, inputs: S, check: impl Fn(S::Valu
     tried.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// The pure heart of an aggregate, so that properties can be said once for all three.
+/// The pure core of an aggregate, so that properties are written once for all three.
 pub(crate) trait Rules: Aggregate<Command: Clone, Error: PartialEq, Services = ()> + Clone + PartialEq + Debug {
     fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
     fn evolve(self, event: Self::Event) -> Self;
@@ -182,8 +182,8 @@ pub(crate) struct Happened<A: Aggregate> {
     pub(crate) after: A,
 }
 
-/// Takes a random step and checks what holds of every step of every aggregate: the adapter to cqrs-es does what
-/// `decide` and `evolve` say, and events and state come back from storage as they were.
+/// Takes a random step and checks the invariants of every step of every aggregate: the adapter to cqrs-es does what
+/// `decide` and `evolve` do, and events and state come back from storage as they were.
 pub(crate) fn step<A: Rules>(state: &mut A, command: A::Command) -> Result<Vec<Happened<A>>, A::Error> {
     let handled = Given { state: state.clone() }.when(command.clone());
     let decided = state.decide(command);
@@ -223,7 +223,7 @@ pub(crate) fn assert_set_by_command(changed: &Fields, set: &Fields) {
     }
 }
 
-/// A change is from what was, and to something else.
+/// A change starts from the old value and leads to another one.
 pub(crate) fn assert_change<T: PartialEq + Debug>(change: Option<&Change<T>>, old: &T) {
     if let Some(change) = change {
         assert_eq!(&change.from, old);

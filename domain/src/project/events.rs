@@ -1,4 +1,4 @@
-//! What can have happened to a project.
+//! The events of a project.
 
 use crate::fields::Fields;
 use crate::ids::{UserId, WorkspaceId};
@@ -21,7 +21,7 @@ events! {
     }
 }
 
-/// The project began. Whoever created it is its first owner.
+/// The project was created. Its creator is the first owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProjectCreated {
     pub workspace_id: WorkspaceId,
@@ -30,7 +30,7 @@ pub struct ProjectCreated {
     pub description: Description,
     pub start_on: Option<NaiveDate>,
     pub due_on: Option<NaiveDate>,
-    /// Where dates of this project end, unless they name a zone of their own.
+    /// The time zone in which dates of this project end, unless they name another.
     pub time_zone: Tz,
     pub owner_id: UserId,
 }
@@ -56,33 +56,33 @@ pub struct ProjectChanges {
     pub time_zone: Option<Change<Tz>>,
 }
 
-/// The project rests: nothing in it changes, none of its schedules fires.
+/// The project was archived: nothing in it changes, and none of its schedules fires.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProjectArchived {
     pub key: ProjectKey,
 }
 
-/// The project goes on. What fell due meanwhile is caught up.
+/// The project was unarchived. Deadlines that passed in the meantime fire now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProjectUnarchived {
     pub key: ProjectKey,
 }
 
-/// The project is gone for good, and its tasks with it. Its key stays reserved.
+/// The project was deleted permanently, and its tasks with it. Its key stays reserved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProjectDeleted {
     pub key: ProjectKey,
     pub name: ProjectName,
 }
 
-/// Somebody joined.
+/// A collaborator was added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CollaboratorAdded {
     pub user_id: UserId,
     pub role: CollaboratorRole,
 }
 
-/// Somebody left. `role` is what they were.
+/// A collaborator was removed. `role` is the former role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CollaboratorRemoved {
     pub user_id: UserId,

@@ -1,7 +1,7 @@
-//! A project: the frame that tasks and schedules live in, and the people who work in it.
+//! A project: the container of tasks and schedules, and its collaborators.
 //!
-//! Life: `Absent` -> active <-> archived -> deleted. An archived project refuses everything but unarchiving
-//! and deletion; a deleted one stays, so that its key is never given again. There is always an owner.
+//! Life: `Absent` -> active <-> archived -> deleted. An archived project refuses everything but unarchiving and
+//! deletion; a deleted one remains, so that its key is never reused. There is always an owner.
 
 mod commands;
 mod decide;

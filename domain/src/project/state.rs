@@ -1,4 +1,4 @@
-//! What a project's rules need to know, and how events change it.
+//! The state that a project's rules need, and how events change it.
 
 use super::{ProjectChanges, ProjectCreated, ProjectEvent};
 use crate::ids::{ProjectId, UserId, WorkspaceId};
@@ -16,7 +16,7 @@ pub enum Project {
     Present(Box<LiveProject>),
 }
 
-/// A project that was created, whatever became of it.
+/// A project that was created, also if it is archived or deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveProject {
     pub workspace_id: WorkspaceId,
@@ -39,7 +39,7 @@ pub enum Phase {
     Deleted,
 }
 
-/// What tasks and schedules need to know of the project they live in.
+/// What tasks and schedules need to know of their project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     pub id: ProjectId,
@@ -77,7 +77,7 @@ impl LiveProject {
     }
 }
 
-/// The state after an event. It cannot fail: what happened, happened.
+/// The state after an event. It cannot fail: a stored event is a fact.
 pub fn evolve(project: Project, event: ProjectEvent) -> Project {
     match (project, event) {
         (_, ProjectEvent::ProjectCreated(created)) => begin(*created),

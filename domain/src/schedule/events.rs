@@ -1,4 +1,4 @@
-//! What can have happened to a schedule.
+//! The events of a schedule.
 
 use crate::fields::Fields;
 use crate::ids::{ProjectId, TaskId, WorkspaceId};
@@ -24,7 +24,7 @@ events! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Subject {
-    /// Nothing but itself.
+    /// A milestone: neither a project nor a task.
     Milestone,
     /// A project.
     Project { project_id: ProjectId },
@@ -34,7 +34,7 @@ pub enum Subject {
     TaskDueDate { task_id: TaskId },
 }
 
-/// Where a schedule belongs at the moment of an event. A task may have moved since.
+/// The project and task of a schedule at the time of an event. A task may have moved since.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,8 +43,8 @@ pub struct Place {
     pub task_id: Option<TaskId>,
 }
 
-/// What a deadline is about at the moment of its event, so that who reads it needs no query. A field is absent where there is
-/// no such thing, and in an event that was recorded before it was known.
+/// The context of a deadline at the time of its event, so that readers need no query. A field is absent if it does not
+/// apply, and in an event that was recorded before the field existed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadlineContext {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub struct DeadlineContext {
     pub assignee_ids: Assignees,
 }
 
-/// The schedule began, with due revision 1.
+/// The schedule was created, with due revision 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleCreated {
     pub workspace_id: WorkspaceId,
@@ -72,7 +72,7 @@ pub struct ScheduleCreated {
     pub due_revision: u32,
     /// Earliest first.
     pub thresholds: Vec<ResolvedThreshold>,
-    /// Whether its project rested at that moment, so that it is silent from the start.
+    /// Whether its project was archived at that time, so that it is silenced from the start.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub project_at_rest: bool,
 }
@@ -92,14 +92,14 @@ pub struct ScheduleChanges {
     pub thresholds: Option<Change<Vec<ResolvedThreshold>>>,
 }
 
-/// The due moment moved. What had not fired before never will.
+/// The due time moved. Firings of the previous revision that had not happened never will.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleRescheduled {
     pub from: Due,
     pub to: Due,
     /// The new revision.
     pub due_revision: u32,
-    /// The thresholds at their new moments, earliest first.
+    /// The thresholds with their new times, earliest first.
     pub thresholds: Vec<ResolvedThreshold>,
 }
 
@@ -110,17 +110,17 @@ pub struct ScheduleReopened {
     pub due: Due,
     /// The new revision.
     pub due_revision: u32,
-    /// The thresholds at their new moments, earliest first.
+    /// The thresholds with their new times, earliest first.
     pub thresholds: Vec<ResolvedThreshold>,
 }
 
-/// The schedule is gone for good, and fires no more.
+/// The schedule was deleted permanently, and never fires again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleDeleted {
     pub title: Title,
 }
 
-/// A threshold before the due moment was reached.
+/// A threshold before the due time was reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadlineApproaching {
     #[serde(flatten)]
@@ -129,13 +129,13 @@ pub struct DeadlineApproaching {
     pub due: Due,
     pub due_revision: u32,
     pub threshold: Threshold,
-    /// The moment of the threshold.
+    /// The time of the threshold.
     pub scheduled_for: Instant,
-    /// Milliseconds from that moment to the firing.
+    /// Milliseconds from that time to the firing.
     pub late_by_ms: i64,
 }
 
-/// The due moment passed before the schedule was met.
+/// The due time passed before the schedule was met.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadlineOverdue {
     #[serde(flatten)]
@@ -143,7 +143,7 @@ pub struct DeadlineOverdue {
     pub title: Title,
     pub due: Due,
     pub due_revision: u32,
-    /// Milliseconds from the due moment to the firing.
+    /// Milliseconds from the due time to the firing.
     pub late_by_ms: i64,
 }
 

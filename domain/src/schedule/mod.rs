@@ -1,10 +1,11 @@
-//! A schedule: one deadline with its warnings, of a project, of a task, or standing alone as a milestone.
+//! A schedule: one deadline with its warnings, of a project, of a task, or of neither (a milestone).
 //!
 //! Life: `Absent` -> waiting -> met or deleted. While it waits, passing time makes it approach its deadline and then
-//! exceed it; each moment of a due revision fires at most once, whoever ticks, because firing is a decision on the
-//! schedule's own stream. Rescheduling opens a new revision and voids what had not fired.
+//! exceed it; each time of a due revision fires at most once, on whichever node, because firing is a decision on the
+//! schedule's own stream. Rescheduling starts a new revision and cancels firings that had not happened.
 //!
-//! The schedule that follows a task's due date is kept in step by a reaction and by nobody else; it alone can be reopened.
+//! The schedule that follows a task's due date is kept in step only by a reaction; only such a schedule can be
+//! reopened.
 
 mod commands;
 mod decide;

@@ -1,4 +1,4 @@
-//! What a schedule's rules need to know, and how events change it.
+//! The state that a schedule's rules need, and how events change it.
 
 use super::{ScheduleChanges, ScheduleCreated, ScheduleEvent, Subject};
 use crate::ids::WorkspaceId;
@@ -13,7 +13,7 @@ pub enum Schedule {
     Present(Box<LiveSchedule>),
 }
 
-/// A schedule that was created, whatever became of it.
+/// A schedule that was created, also if it is met or deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveSchedule {
     pub workspace_id: WorkspaceId,
@@ -24,7 +24,7 @@ pub struct LiveSchedule {
     pub due_revision: u32,
     /// Earliest first.
     pub thresholds: Vec<ResolvedThreshold>,
-    /// The moment of the latest firing of this revision. Moments up to here never fire again.
+    /// The time of the latest firing of this revision. Times up to it never fire again.
     pub fired_through: Option<Instant>,
     /// When it was met, where it is met.
     pub met_at: Option<Instant>,
@@ -40,7 +40,7 @@ pub enum ScheduleLife {
 }
 
 impl LiveSchedule {
-    /// The next moment that will fire, or `None` when nothing will.
+    /// The time of the next firing, or `None` if nothing will fire.
     pub fn next_fire_at(&self) -> Option<Instant> {
         match self.life {
             ScheduleLife::Met | ScheduleLife::Deleted => None,
@@ -48,25 +48,25 @@ impl LiveSchedule {
         }
     }
 
-    /// The moments of this revision that have not fired, nor been passed over by a later one; earliest first.
+    /// The times of this revision that have not fired and are after the latest firing; earliest first.
     pub fn pending_moments(&self) -> impl Iterator<Item = Instant> {
         pending_moments(&self.thresholds, &self.due, self.fired_through)
     }
 }
 
-/// The next moment of a due revision that will fire.
+/// The time of the next firing of a due revision.
 pub fn next_moment(thresholds: &[ResolvedThreshold], due: &Due, fired_through: Option<Instant>) -> Option<Instant> {
     pending_moments(thresholds, due, fired_through).next()
 }
 
-/// Thresholds that fall before the due moment, and the due moment itself, as far as they are after what fired.
+/// Thresholds before the due time, and the due time itself, if they are after the latest firing.
 fn pending_moments(thresholds: &[ResolvedThreshold], due: &Due, fired_through: Option<Instant>) -> impl Iterator<Item = Instant> {
     let due_at = due.at;
     let leads = thresholds.iter().map(|threshold| threshold.at).filter(move |at| *at < due_at);
     leads.chain([due_at]).filter(move |at| fired_through.is_none_or(|fired| *at > fired))
 }
 
-/// The state after an event. It cannot fail: what happened, happened.
+/// The state after an event. It cannot fail: a stored event is a fact.
 pub fn evolve(schedule: Schedule, event: ScheduleEvent) -> Schedule {
     match (schedule, event) {
         (_, ScheduleEvent::ScheduleCreated(created)) => begin(*created),

@@ -1,4 +1,4 @@
-//! What can have happened to a task.
+//! The events of a task.
 
 use crate::fields::Fields;
 use crate::ids::{CommentId, ProjectId, UserId, WorkspaceId};
@@ -38,7 +38,7 @@ pub enum Status {
     Cancelled,
 }
 
-/// The task began. A creation is this one event, whatever it sets.
+/// The task was created. A creation is this one event, whatever it sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskCreated {
     /// Its place in the project's numbering, drawn when the event is appended. The first field: see [`TaskEvent::draw`].
@@ -78,13 +78,13 @@ pub struct TaskChanges {
     pub estimate_minutes: Option<Change<Option<u32>>>,
 }
 
-/// Somebody took it on, or was given it.
+/// A user was assigned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskAssigned {
     pub user_id: UserId,
 }
 
-/// Somebody no longer works on it.
+/// A user was unassigned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskUnassigned {
     pub user_id: UserId,
@@ -99,7 +99,7 @@ pub struct TaskStatusChanged {
     pub blocked_reason: Option<BlockedReason>,
 }
 
-/// It became more or less pressing.
+/// The priority changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskPriorityChanged {
     pub from: Priority,
@@ -124,21 +124,21 @@ pub struct TaskReopened {
     pub due: Option<Due>,
 }
 
-/// It is gone for good.
+/// The task was deleted permanently.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskDeleted {
     pub title: Title,
     pub status: Status,
 }
 
-/// Its due moment was set, moved or cleared.
+/// The due date was set, changed or cleared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskDueDateChanged {
     pub from: Option<Due>,
     pub to: Option<Due>,
 }
 
-/// Somebody said something about it.
+/// A comment was added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskCommented {
     pub comment_id: CommentId,
@@ -192,8 +192,8 @@ impl TaskEvent {
         }
     }
 
-    /// The project in whose numbering this event draws its number, if it draws one. The number is the first field
-    /// of the event, so that the log can put it in without reading the rest.
+    /// The project from whose sequence this event takes its number, if it takes one. The number is the first field of
+    /// the event, so that the log can insert it without parsing the rest.
     pub fn draw(&self) -> Option<ProjectId> {
         match self {
             Self::TaskCreated(created) => Some(created.project_id),

@@ -1,8 +1,8 @@
 //! A task: one piece of work in a project.
 //!
-//! Life: `Absent` -> todo, in progress, in review, blocked (in any order) -> done or cancelled -> reopened, or
-//! deleted for good. It can move between projects and then gets a new number there; the old key still leads to it.
-//! Every task command relies on its project being active, so the append is guarded by the project's version.
+//! Life: `Absent` -> todo, in progress, in review, blocked (in any order) -> done or cancelled -> reopened, or deleted
+//! permanently. It can move between projects and then gets a new number there; the old key still resolves to it. Every
+//! task command relies on its project being active, so the append is guarded by the project's version.
 
 mod commands;
 mod decide;

@@ -1,4 +1,4 @@
-//! What a task's rules need to know, and how events change it.
+//! The state that a task's rules need, and how events change it.
 
 use super::{Status, TaskChanges, TaskCreated, TaskEvent};
 use crate::ids::{ProjectId, WorkspaceId};
@@ -17,7 +17,7 @@ pub enum Task {
     },
 }
 
-/// A task that is there to be worked on or to be looked back at.
+/// A task that exists, open or closed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveTask {
     pub workspace_id: WorkspaceId,
@@ -59,7 +59,7 @@ impl Task {
     }
 }
 
-/// The state after an event. It cannot fail: what happened, happened.
+/// The state after an event. It cannot fail: a stored event is a fact.
 pub fn evolve(task: Task, event: TaskEvent) -> Task {
     match (task, event) {
         (_, TaskEvent::TaskCreated(created)) => Task::Live(Box::new(begin(*created))),

@@ -1,7 +1,7 @@
 //! When something is due.
 //!
-//! A date is due at the end of its day in its zone: at the first moment of the next day. The resolved instant is stored
-//! beside the zone, so new time-zone data never changes what was recorded.
+//! A date is due at the end of its day in its zone: at the first instant of the next day. The resolved instant is
+//! stored with the zone, so new time-zone data never changes what was recorded.
 
 use super::{Instant, InvalidValue, earliest_instant, local_time};
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc};
@@ -13,7 +13,7 @@ pub const YEAR_MIN: i32 = 1900;
 /// Last year a date may lie in.
 pub const YEAR_MAX: i32 = 2999;
 
-/// The moment something is due. `date` is set if it was given as a date.
+/// The instant at which something is due. `date` is set if it was given as a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
     /// The instant.
@@ -59,7 +59,7 @@ pub enum DueRequest {
 }
 
 impl DueRequest {
-    /// What is meant, where `zone` is the zone to fall back on.
+    /// The resolved due time, with `zone` as the default time zone.
     pub fn resolve(self, zone: Tz) -> Due {
         match self {
             Self::On(date, given) => Due::on(date, given.unwrap_or(zone)),
@@ -84,7 +84,7 @@ impl DateSpan {
     }
 }
 
-/// A date within the years that Milepost keeps.
+/// A date within the years that Milepost supports.
 pub fn valid_date(date: NaiveDate) -> Result<NaiveDate, InvalidValue> {
     match date.year() {
         YEAR_MIN..=YEAR_MAX => Ok(date),
@@ -94,7 +94,7 @@ pub fn valid_date(date: NaiveDate) -> Result<NaiveDate, InvalidValue> {
     }
 }
 
-/// An instant within the years that Milepost keeps.
+/// An instant within the years that Milepost supports.
 pub fn valid_instant(at: Instant) -> Result<Instant, InvalidValue> {
     valid_date(at.utc().date_naive()).map(|_| at)
 }

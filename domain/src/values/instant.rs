@@ -1,8 +1,9 @@
-//! A moment on the time line, the same however it was written.
+//! An instant on the time line, independent of its notation.
 //!
-//! Instants have milliseconds and no second 60. What is finer is cut off, and a second 60, with which RFC 3339 writes a
-//! leap second, is second 0 of the next minute, as PostgreSQL reads it. Every door (GraphQL, the import, the log) reads
-//! instants by [`Instant::from_str`], so that what is stored, answered, compared and published is one value.
+//! Instants have milliseconds and no second 60. Finer digits are truncated, and a second 60, with which RFC 3339 writes
+//! a leap second, is second 0 of the next minute, as PostgreSQL reads it. Every interface (GraphQL, the import, the
+//! log) parses instants by [`Instant::from_str`], so that the stored, returned, compared and published values are
+//! equal.
 
 use super::InvalidValue;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,7 +18,7 @@ use std::str::FromStr;
 pub struct Instant(DateTime<Utc>);
 
 impl Instant {
-    /// As chrono has it. It never holds a leap second, which chrono writes as more than a second of nanoseconds.
+    /// As chrono's type. It never contains a leap second, which chrono writes as more than a second of nanoseconds.
     pub fn utc(self) -> DateTime<Utc> {
         self.0
     }

@@ -71,7 +71,7 @@ impl Assignees {
         Ok(self)
     }
 
-    /// These and one more who was assigned, whatever the bound has become since.
+    /// These and one more, without checking the current limit.
     #[must_use]
     pub fn with_stored(mut self, person: UserId) -> Self {
         if !self.contains(person) {
@@ -87,12 +87,12 @@ impl Assignees {
         self
     }
 
-    /// Whether somebody is among them.
+    /// Whether a user is among them.
     pub fn contains(&self, person: UserId) -> bool {
         self.0.contains(&person)
     }
 
-    /// Whether there is room for one more.
+    /// Whether one more is allowed.
     pub fn is_full(&self) -> bool {
         self.0.len() >= ASSIGNEES_MAX
     }

@@ -1,7 +1,8 @@
-//! Values that cannot be wrong once they exist. Each says its limits where it is made.
+//! Values that are valid once they exist. Each documents its limits at its constructor.
 //!
-//! Texts from storage have a door of their own, which refuses nothing. Other values come in by the door that people use,
-//! so a check there may only be loosened: a tighter one would make stored facts unreadable and belongs in `decide`.
+//! Texts from storage have a separate constructor, which refuses nothing. Other values use the same constructor as
+//! input, so a check there may only be loosened: a tighter one would make stored facts unreadable and belongs in
+//! `decide`.
 
 mod due;
 mod instant;
@@ -33,7 +34,7 @@ pub mod limits {
     pub use super::threshold::{THRESHOLD_DAYS_MAX, THRESHOLDS_MAX};
 }
 
-/// A value outside its limits. The message names the limit, and what was given where that helps.
+/// A value outside its limits. The message names the limit, and the given value if that helps.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct InvalidValue {
@@ -55,7 +56,7 @@ impl InvalidValue {
     }
 }
 
-/// How pressing a task is. The order is by urgency: the most urgent comes first.
+/// The priority of a task. The order is by urgency: the most urgent comes first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
@@ -70,7 +71,7 @@ pub enum Priority {
     Low,
 }
 
-/// What somebody may do in a project.
+/// The role of a collaborator in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CollaboratorRole {
@@ -99,7 +100,7 @@ impl CollaboratorRole {
     }
 }
 
-/// What a field was and what it became. Readers need not replay to know the difference.
+/// The old and the new value of a field. Readers need not replay to know the difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change<T> {
     /// Before the event.

@@ -1,8 +1,8 @@
 //! Texts with limits. Lengths count Unicode characters of the text as it is stored, unless said to be bytes.
 //!
-//! What people send comes in by `new`: it is brought into Unicode's normalization form C, so that a word typed on one
-//! system equals the same word typed on another, and then checked. Line breaks of every kind become `\n` in long texts.
-//! Stored texts come in as they are, since a rule that is tightened must not make a fact unreadable.
+//! Input is parsed by `new`: it is converted to Unicode's normalization form C, so that a word typed on one system
+//! equals the same word typed on another, and then checked. Line breaks of every kind become `\n` in long texts. Stored
+//! texts are read unchanged, since a tightened rule must not make a fact unreadable.
 
 use super::InvalidValue;
 use icu_properties::props::{BidiClass, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, PrependedConcatenationMark};
@@ -26,7 +26,7 @@ pub const LONG_TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Longest project key, in characters.
 pub const PROJECT_KEY_CHARS_MAX: usize = 10;
 
-/// A text from storage: whatever was recorded.
+/// A text from storage, unchecked.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct StoredText(String);
@@ -94,30 +94,30 @@ text! {
     Tag, |text| line("a tag", text, TAG_CHARS_MAX)
 }
 text! {
-    /// Why a task cannot go on: one line of 1 to 1,000 characters.
+    /// Why a task is blocked: one line of 1 to 1,000 characters.
     BlockedReason, |text| line("a reason for being blocked", text, BLOCKED_REASON_CHARS_MAX)
 }
 text! {
-    /// What a project or task is about: up to 64 KiB, empty when nothing was said.
+    /// The description of a project or task: up to 64 KiB, may be empty.
     Description, |text| long_text("a description", text)
 }
 text! {
-    /// What somebody said about a task: up to 64 KiB, never blank.
+    /// The body of a comment: up to 64 KiB, never blank.
     CommentBody, comment
 }
 text! {
-    /// The short name of a project that its task keys begin with, such as `PRJ` in `PRJ-12`.
+    /// The short name of a project with which its task keys start, such as `PRJ` in `PRJ-12`.
     ProjectKey, project_key
 }
 
 impl Description {
-    /// Nothing said.
+    /// The empty text.
     pub fn empty() -> Self {
         Self(String::new())
     }
 }
 
-/// A text in normalization form C, as texts are stored. What is compared with them has to be in it too.
+/// A text in normalization form C, as texts are stored. Texts that are compared with them must be normalized too.
 pub fn normalized(text: String) -> String {
     match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => text,
@@ -125,8 +125,8 @@ pub fn normalized(text: String) -> String {
     }
 }
 
-/// A text of one line, as every short text is stored: in normalization form C, trimmed, with something to be seen and
-/// nothing that leaves the line.
+/// A text of one line, as every short text is stored: in normalization form C, trimmed, with a visible character and no
+/// character that leaves the line.
 pub fn line(what: &str, text: String, chars_max: usize) -> Result<String, InvalidValue> {
     let text = normalized(text);
     let trimmed = text.trim();
@@ -183,7 +183,7 @@ fn project_key(text: String) -> Result<String, InvalidValue> {
     )))
 }
 
-/// Whether a character does more than stand in its place in the line.
+/// Whether a character affects more than its own place in the line.
 fn leaves_line(c: char) -> bool {
     let ends_line = |c| matches!(category(c), GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator);
     c.is_control() || (!c.is_ascii() && (ends_line(c) || redirects(c)))
@@ -240,7 +240,7 @@ impl fmt::Display for Named {
     }
 }
 
-/// What a text that shows nothing consists of.
+/// Describes a text without visible characters.
 struct Blank<'a>(&'a str);
 
 impl fmt::Display for Blank<'_> {

@@ -1,7 +1,7 @@
-//! How long before its due moment a schedule warns.
+//! How long before its due time a schedule warns.
 //!
-//! Minutes and hours are exact. Days are counted by the calendar of the schedule's zone, so a warning three
-//! days ahead comes at the same local time on both sides of a daylight-saving change.
+//! Minutes and hours are exact. Days are counted by the calendar of the schedule's zone, so a warning three days ahead
+//! comes at the same local time on both sides of a daylight-saving change.
 
 use super::{Due, Instant, InvalidValue};
 use chrono::TimeDelta;
@@ -43,7 +43,7 @@ impl ThresholdUnit {
     }
 }
 
-/// A lead before the due moment, such as three days.
+/// A lead before the due time, such as three days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Threshold {
     /// How many units.
@@ -62,7 +62,7 @@ impl Threshold {
         }
     }
 
-    /// The moment at which it is reached.
+    /// The time at which it is reached.
     pub fn before(self, due: &Due) -> Instant {
         match self.unit {
             ThresholdUnit::Minutes => due.at - TimeDelta::minutes(i64::from(self.amount)),
@@ -84,7 +84,7 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// Checks the bound. None at all is allowed: then only the due moment itself fires.
+    /// Checks the limit. An empty list is allowed: then only the due time itself fires.
     pub fn new(thresholds: Vec<Threshold>) -> Result<Self, InvalidValue> {
         match thresholds.len() {
             n if n > THRESHOLDS_MAX => Err(InvalidValue::too_many(
@@ -95,13 +95,13 @@ impl Thresholds {
         }
     }
 
-    /// The leads of a schedule as stored. A limit that has been tightened since says nothing about them.
+    /// The leads of a schedule as stored. A limit that has been tightened since does not apply to them.
     pub fn stored(leads: Vec<Threshold>) -> Self {
         Self(leads)
     }
 
-    /// The moments of these thresholds for a due moment, the earliest first. Leads that fall together stay apart, since
-    /// they may not before another due moment; their common moment fires once.
+    /// The times of these thresholds for a due time, the earliest first. Leads with equal times stay separate, since
+    /// they may differ for another due time; their common time fires once.
     pub fn resolve(&self, due: &Due) -> Vec<ResolvedThreshold> {
         let mut resolved: Vec<_> = self.0.iter().map(|t| ResolvedThreshold { amount: t.amount, unit: t.unit, at: t.before(due) }).collect();
         resolved.sort_by_key(|t| (t.at, t.unit, t.amount));
@@ -110,7 +110,7 @@ impl Thresholds {
     }
 }
 
-/// A threshold with its moment, as stored: new time-zone data does not move it.
+/// A threshold with its time, as stored: new time-zone data does not move it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolvedThreshold {
     /// How many units.
