@@ -123,7 +123,7 @@ fn migrations(root: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// A migration that takes something away names the programs that do without it; see `migrations/README.md`.
+/// A migration that removes something names the programs that do not need it; see `migrations/README.md`.
 fn contracts(name: &str, text: &str) -> Option<String> {
     let words: Vec<String> =
         text.lines().filter(|line| !line.trim_start().starts_with("--")).flat_map(str::split_whitespace).map(str::to_lowercase).collect();
@@ -135,7 +135,7 @@ fn contracts(name: &str, text: &str) -> Option<String> {
     let says =
         name.strip_suffix(".sql").and_then(|name| name.rsplit_once("_needs_")).is_some_and(|(_, version)| version.parse::<i64>().is_ok());
     (takes_away && !says)
-        .then(|| format!("migrations/{name} takes something away; let its name end with _needs_<version> (see migrations/README.md)"))
+        .then(|| format!("migrations/{name} removes something; its name must end with _needs_<version> (see migrations/README.md)"))
 }
 
 /// The hash of each migration that has landed.
@@ -145,8 +145,8 @@ fn hashes(landed: &str) -> BTreeMap<&str, &str> {
 
 fn touched_migrations(landed: &str, present: &BTreeMap<String, String>) -> Vec<String> {
     let told = |(name, hash): (&str, &str)| match present.get(name) {
-        None => Some(format!("migrations/{name} is gone; it has landed and stays")),
-        Some(now) if now != hash => Some(format!("migrations/{name} was edited; it has landed, so mend it by a new file")),
+        None => Some(format!("migrations/{name} was removed; a committed migration stays")),
+        Some(now) if now != hash => Some(format!("migrations/{name} was edited; it is committed, so correct it by a new file")),
         Some(_) => None,
     };
     hashes(landed).into_iter().filter_map(told).collect()
@@ -172,7 +172,7 @@ fn landing(landed: &str, present: &BTreeMap<String, String>, changelog: &str) ->
     let mut touched = touched_migrations(landed, present);
     ensure!(touched.is_empty() || !released(changelog), "{}", touched.join("\n"));
     if !touched.is_empty() {
-        touched.push("nothing is released yet, so this is taken; databases made before must be made anew".to_owned());
+        touched.push("nothing is released yet, so the change is accepted; databases created before must be recreated".to_owned());
     }
     Ok((present.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect(), touched))
 }
@@ -187,14 +187,14 @@ fn stray(files: &[String]) -> Vec<String> {
     let top: BTreeSet<&str> = files.iter().filter_map(|file| file.split('/').next()).collect();
     top.into_iter()
         .filter(|name| !ROOT.contains(name))
-        .map(|name| format!("{name} is stray in the root; put it where it belongs, or name it in xtask/src/tidy.rs"))
+        .map(|name| format!("{name} does not belong in the root; move it, or list it in xtask/src/tidy.rs"))
         .collect()
 }
 
 fn sizes(file: &str, text: &str) -> Option<String> {
     let code = [".rs", ".py", ".sh", ".sql"].iter().any(|ending| file.ends_with(ending)) || file.starts_with("scripts/");
     let lines = text.lines().count();
-    (code && lines > LINES_MAX).then(|| format!("{file} has {lines} lines; {LINES_MAX} is the most, think at 500"))
+    (code && lines > LINES_MAX).then(|| format!("{file} has {lines} lines; the limit is {LINES_MAX}, the goal is 500"))
 }
 
 fn foreign(file: &str, text: &str) -> Vec<String> {
@@ -209,7 +209,7 @@ fn foreign(file: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Links to files that are not there.
+/// Links to files that do not exist.
 fn links(root: &Path, file: &str, text: &str) -> Vec<String> {
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
     let mut found = vec![];
@@ -220,7 +220,7 @@ fn links(root: &Path, file: &str, text: &str) -> Vec<String> {
             continue;
         }
         if !root.join(folder).join(target).exists() {
-            found.push(format!("{file} links to {target}, which is not there"));
+            found.push(format!("{file} links to {target}, which does not exist"));
         }
     }
     found
@@ -283,7 +283,7 @@ mod tests {
         let touched = |names| touched_migrations(LANDED, &hashed(names));
         assert!(touched(&[("1_first.sql", "aa"), ("2_second.sql", "bb")]).is_empty());
         assert!(touched(&[("1_first.sql", "xx"), ("2_second.sql", "bb")])[0].contains("was edited"));
-        assert!(touched(&[("1_first.sql", "aa")])[0].contains("is gone"));
+        assert!(touched(&[("1_first.sql", "aa")])[0].contains("was removed"));
         let more = hashed(&[("1_first.sql", "aa"), ("2_second.sql", "bb"), ("3_third.sql", "cc")]);
         assert!(touched_migrations(LANDED, &more).is_empty());
         assert!(new_migrations(LANDED, &more)[0].contains("is not in"));
@@ -299,7 +299,7 @@ mod tests {
         }
         let (lines, warnings) = landing(LANDED, &edited, before).expect("nothing is released");
         assert_eq!(lines, "xx  1_first.sql\nbb  2_second.sql\n");
-        assert!(warnings.last().is_some_and(|warning| warning.contains("must be made anew")), "{warnings:?}");
+        assert!(warnings.last().is_some_and(|warning| warning.contains("must be recreated")), "{warnings:?}");
         assert!(landing(LANDED, &edited, after).expect_err("it was released").to_string().contains("1_first.sql was edited"));
         assert!(released("## 1.0.0\n") && released("## v0.1.0\n") && !released("# Changelog\n## Unreleased\n### 1 thing\n"));
     }
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn a_stray_file_is_found() {
         assert_eq!(stray(&["README.md".to_owned(), "domain/src/lib.rs".to_owned()]), Vec::<String>::new());
-        assert!(stray(&["notes.txt".to_owned()])[0].contains("notes.txt is stray"));
+        assert!(stray(&["notes.txt".to_owned()])[0].contains("notes.txt does not belong"));
     }
 
     #[test]
@@ -345,7 +345,7 @@ mod tests {
     fn a_link_that_leads_nowhere_is_found() {
         let root = crate::root();
         assert_eq!(links(&root, "README.md", "[a](Cargo.toml#x) [b](https://example.org) [c](#here)"), Vec::<String>::new());
-        assert_eq!(links(&root, "README.md", "[a](nowhere.md)"), ["README.md links to nowhere.md, which is not there"]);
+        assert_eq!(links(&root, "README.md", "[a](nowhere.md)"), ["README.md links to nowhere.md, which does not exist"]);
     }
 
     #[test]
