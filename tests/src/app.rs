@@ -62,7 +62,7 @@ impl TestApp {
     pub async fn start_with(how: How) -> Self {
         let database = match how.database {
             Some(database) => database,
-            None => Arc::new(TestDatabase::new().await),
+            None => Arc::new(TestDatabase::with_read_models().await),
         };
         let mut settings = settings(&database.url);
         let mut catalogue = Catalogue::read("").expect("the built-in catalogue reads");

@@ -1,11 +1,13 @@
-//! A database for one test, copied from a template that was migrated once.
+//! A database for one test, copied from a template that was made once.
 
-use crate::servers;
+use crate::{app, servers};
 use infrastructure::postgres;
+use server::wire::Core;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
-use std::sync::OnceLock;
-use tokio::sync::Mutex;
+use std::path::Path;
+use std::sync::{LazyLock, mpsc};
+use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 /// A database that ends with the test.
@@ -15,9 +17,19 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// With all tables, and nothing in them.
+    /// With the tables of all migrations, and nothing in them.
     pub async fn new() -> Self {
-        let template = template().await;
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        Self::copy_of_template(TEMPLATE.get_or_init(|| template(Holding::Migrations)).await).await
+    }
+
+    /// As a node leaves it that has started on it: with the read models too.
+    pub async fn with_read_models() -> Self {
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        Self::copy_of_template(TEMPLATE.get_or_init(|| template(Holding::ReadModels)).await).await
+    }
+
+    async fn copy_of_template(template: &str) -> Self {
         let database = Self::create(&format!("TEMPLATE {template}")).await;
         // A copy has the identity of what it was copied from; this one is to be a log of its own.
         let mut connection = PgConnection::connect(&database.url).await.expect("the database can be reached");
@@ -64,18 +76,28 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let name = self.name.clone();
-        // A test may end on a runtime that is about to go: this has its own.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let mut connection = admin().await;
-                let _ = connection.execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_str()).await;
-            });
-        });
-        let _ = dropping.join();
+        let _ = DROPPING.send(std::mem::take(&mut self.name));
     }
 }
+
+/// Takes the names of databases that are not needed any more. PostgreSQL writes a checkpoint for each, which no test has to
+/// wait for. What is left when the process ends goes with the server.
+static DROPPING: LazyLock<mpsc::Sender<String>> = LazyLock::new(|| {
+    let (sender, names) = mpsc::channel::<String>();
+    std::thread::spawn(move || {
+        // A runtime of its own: those of tests end with them.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut connection = admin().await;
+            while let Ok(name) = names.recv() {
+                if connection.execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_str()).await.is_err() {
+                    connection = admin().await;
+                }
+            }
+        });
+    });
+    sender
+});
 
 /// A connection to the maintenance database, as the superuser.
 pub async fn admin() -> PgConnection {
@@ -87,17 +109,23 @@ fn url_of(name: &str) -> String {
     format!("{server}/{name}")
 }
 
-/// The name of a database with all tables. It is made once for each set of migrations, by whichever process comes first.
-async fn template() -> &'static str {
-    static NAME: OnceLock<String> = OnceLock::new();
-    static MAKING: Mutex<()> = Mutex::const_new(());
-    let _making = MAKING.lock().await;
-    if let Some(name) = NAME.get() {
-        return name;
-    }
-    let name = format!("template_{}", fingerprint());
+/// What a template holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Holding {
+    Migrations,
+    ReadModels,
+}
+
+/// The name of a template. It is made once for each state of the sources, by whichever process comes first.
+async fn template(holding: Holding) -> String {
+    let (kind, sources): (_, &[&str]) = match holding {
+        Holding::Migrations => ("migrations", &["migrations"]),
+        Holding::ReadModels => ("read_models", &["migrations", "projections/src"]),
+    };
+    let name = format!("template_{kind}_{}", fingerprint(sources));
     let mut connection = admin().await;
-    connection.execute("SELECT pg_advisory_lock(hashtext('milepost test template'))").await.expect("locks can be taken");
+    let lock = format!("SELECT pg_advisory_lock(hashtext('milepost test template {kind}'))");
+    connection.execute(lock.as_str()).await.expect("locks can be taken");
     let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(&name)
         .fetch_one(&mut connection)
@@ -108,20 +136,35 @@ async fn template() -> &'static str {
         connection.execute(format!("DROP DATABASE IF EXISTS {making} WITH (FORCE)").as_str()).await.expect("half-made templates go");
         connection.execute(format!("CREATE DATABASE {making}").as_str()).await.expect("a database can be created");
         postgres::migrate(&url_of(&making)).await.expect("the migrations run");
+        if holding == Holding::ReadModels {
+            let core = Core::open(&app::settings(&url_of(&making))).await.expect("the database is there");
+            core.prepare().await.expect("read models can be made");
+            core.close().await;
+        }
         connection.execute(format!("ALTER DATABASE {making} RENAME TO {name}").as_str()).await.expect("it gets its name when it is whole");
     }
     let _ = connection.close().await;
-    NAME.get_or_init(|| name)
+    name
 }
 
-/// The migrations, as a name that changes with them.
-fn fingerprint() -> String {
-    let mut files: Vec<_> = std::fs::read_dir(servers::workspace().join("migrations"))
-        .expect("there are migrations")
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
-        .collect();
-    files.sort();
-    let text: Vec<u8> = files.iter().flat_map(|file| std::fs::read(file).expect("migrations can be read")).collect();
+/// The files below some folders, as a name that changes with them.
+fn fingerprint(folders: &[&str]) -> String {
+    let mut text = vec![];
+    for folder in folders {
+        add_files(&servers::workspace().join(folder), &mut text);
+    }
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &text).simple().to_string()
+}
+
+fn add_files(folder: &Path, text: &mut Vec<u8>) {
+    let entries = std::fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("folders can be listed").path());
+    let mut paths: Vec<_> = entries.collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            add_files(&path, text);
+        } else {
+            text.extend(std::fs::read(&path).expect("files can be read"));
+        }
+    }
 }
