@@ -5,9 +5,9 @@
 //! nothing, since every line has a command id: what was carried out is not carried out again, and what was refused is
 //! refused again, also where it would be accepted now.
 
-mod lines;
+mod line_order;
 
-pub use lines::COMMANDS_AT_ONCE;
+pub use line_order::COMMANDS_AT_ONCE;
 
 use crate::caller::{Caller, Circumstances, Source};
 use crate::command::Command;
@@ -19,7 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
 use domain::values::{Instant, InvalidValue, valid_instant};
 use futures::{Stream, StreamExt};
-use lines::Lines;
+use line_order::LineOrder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -116,7 +116,7 @@ pub fn import<'a>(
     lines: impl Stream<Item = std::io::Result<Vec<u8>>> + Send + 'a,
 ) -> impl Stream<Item = Result<LineOutcome, ImportError>> + Send + 'a {
     let room = Arc::new(Semaphore::new(COMMANDS_AT_ONCE));
-    let mut before = Lines::new();
+    let mut before = LineOrder::new();
     lines
         .zip(futures::stream::iter(1_u64..))
         .filter(|(line, _)| std::future::ready(!line.as_ref().is_ok_and(|line| text_of(line).trim_ascii().is_empty())))

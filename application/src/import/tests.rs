@@ -102,7 +102,7 @@ fn what_happened_lies_in_the_years_that_are_kept_and_not_ahead() {
 
 /// Whether the second command of a file waits for the first.
 fn waits(first: &Command, second: &Command) -> bool {
-    let mut before = Lines::new();
+    let mut before = LineOrder::new();
     let (first, second) = (before.slot(first), before.slot(second));
     assert!(first.ready().now_or_never().is_some(), "the first has nothing to wait for");
     let waits = second.ready().now_or_never().is_none();
@@ -154,7 +154,7 @@ fn what_a_day_means_waits_for_what_its_zone_hangs_on() {
 
 #[test]
 fn what_is_over_is_forgotten_however_many_lines_nobody_waits_for() {
-    let mut before = Lines::new();
+    let mut before = LineOrder::new();
     let mut going_on = VecDeque::new();
     for id in 0..100_000_u128 {
         let (id, project) = (Uuid::from_u128(id), Uuid::from_u128(u128::MAX));

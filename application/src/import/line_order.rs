@@ -24,7 +24,7 @@ impl EarlierLine {
 }
 
 /// The lines of an import, as far as later ones may wait for them.
-pub(super) struct Lines {
+pub(super) struct LineOrder {
     /// By resource: the line that changed it last, and those that have depended on it since.
     resources: HashMap<Resource, Users>,
     /// All lines since the last change of a whole project.
@@ -55,7 +55,7 @@ impl Slot {
     }
 }
 
-impl Lines {
+impl LineOrder {
     pub(super) fn new() -> Self {
         Self { resources: HashMap::new(), everybody: vec![], barrier: None, room: REMEMBERED_MIN }
     }
