@@ -28,10 +28,12 @@ struct Row<I, A: Executable> {
     needs: Need,
     /// What it changes and depends on: lines of an import that share none of it are carried out at the same time.
     uses: fn(&I) -> Uses,
-    /// The command for the aggregate, or everything that is wrong with the input. `Ids` are for what it creates inside the
-    /// aggregate.
-    request: fn(I, &dyn Ids) -> Result<Request<A::DomainCommand>, Vec<Refusal>>,
+    /// How the input becomes a command for the aggregate. `Ids` are for what it creates inside the aggregate.
+    request: fn(I, &dyn Ids) -> Checked<A>,
 }
+
+/// A command for an aggregate, or everything that is wrong with the input.
+type Checked<A> = Result<Request<<A as Executable>::DomainCommand>, Vec<Refusal>>;
 
 /// Makes [`Command`] of the rows. Of `TaskComplete(TaskInput) -> Task = "taskComplete" => Row { .. }` it makes
 ///

@@ -44,6 +44,21 @@ async fn assert_verified(postgres: &OwnPostgres) {
     assert_eq!(verified.status, 0, "{}\n{}", verified.stdout, verified.stderr);
 }
 
+/// Waits until a node answers that a position is not reached. Until it has read all positions of a log, it does not know them.
+async fn until_not_reached(client: &Client, position: i64) {
+    until("a lost position is not reached", || async {
+        let query = "query($m: Position) { tasks(minPosition: $m) { totalCount } }";
+        match client.error(query, json!({ "m": position.to_string() })).await.as_str() {
+            "POSITION_NOT_REACHED" => Some(()),
+            code => {
+                assert_eq!(code, "UNAVAILABLE");
+                None
+            }
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_failover_to_an_older_log_nothing_of_what_was_lost_lives_on() {
     let mut postgres = OwnPostgres::start().await;
@@ -92,18 +107,7 @@ async fn after_a_failover_to_an_older_log_nothing_of_what_was_lost_lives_on() {
     })
     .await;
     assert_eq!(answered["data"]["tasks"]["totalCount"], BEFORE, "tasks are listed that the log does not have");
-    // Until the node has read all positions of this log, it does not know them.
-    until("a lost position is not reached", || async {
-        let query = "query($m: Position) { tasks(minPosition: $m) { totalCount } }";
-        match client.error(query, json!({ "m": lost.to_string() })).await.as_str() {
-            "POSITION_NOT_REACHED" => Some(()),
-            code => {
-                assert_eq!(code, "UNAVAILABLE");
-                None
-            }
-        }
-    })
-    .await;
+    until_not_reached(&client, lost).await;
     node.said(&format!("the log went back: positions {} to {lost} no longer exist", head + 1)).await;
     let (_, health) = client.get("/readyz").await;
     let health: Value = serde_json::from_str(&health).expect("JSON");
