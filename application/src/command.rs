@@ -10,7 +10,7 @@ pub(crate) use uses::{Resource, Uses};
 
 use crate::access::Need;
 use crate::error::CommandError;
-use crate::executor::{Executable, Executor, Outcome, Request, Requirement, Submission};
+use crate::executor::{Checked, Executable, Executor, Outcome, Requirement, Submission};
 use crate::input::Refusal;
 use crate::inputs::*;
 use crate::ports::Ids;
@@ -29,11 +29,8 @@ struct Row<I, A: Executable> {
     /// What it changes and depends on: lines of an import that share none of it are carried out at the same time.
     uses: fn(&I) -> Uses,
     /// How the input becomes a command for the aggregate. `Ids` are for what it creates inside the aggregate.
-    request: fn(I, &dyn Ids) -> Checked<A>,
+    request: fn(I, &dyn Ids) -> Checked<A::DomainCommand>,
 }
-
-/// A command for an aggregate, or everything that is wrong with the input.
-type Checked<A> = Result<Request<<A as Executable>::DomainCommand>, Vec<Refusal>>;
 
 /// Makes [`Command`] of the rows. Of `TaskComplete(TaskInput) -> Task = "taskComplete" => Row { .. }` it makes
 ///

@@ -9,7 +9,7 @@ mod histories;
 mod keyed_locks;
 
 pub use changes::WAITED_FOR_MAX;
-pub(crate) use executable::{Dependencies, Executable, Request, Requirement};
+pub(crate) use executable::{Checked, Dependencies, Executable, Request, Requirement};
 
 use crate::access;
 use crate::caller::{Caller, Circumstances};

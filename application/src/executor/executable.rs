@@ -33,6 +33,9 @@ impl<C> Request<C> {
     }
 }
 
+/// What the check of an input gives: the request, or everything that is wrong with the input.
+pub(crate) type Checked<C> = Result<Request<C>, Vec<Refusal>>;
+
 /// The name of a command and what it requires of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Requirement {

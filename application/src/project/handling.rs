@@ -25,12 +25,11 @@ impl Executable for Project {
         caller: &Caller,
         own: &Versioned<Self>,
     ) -> Result<Dependencies<()>, CommandError> {
-        let claim = match command {
-            ProjectCommand::Create(create) => {
-                let taken = Refusal::by_rule(&ProjectError::KeyTaken(create.key.clone()));
-                Some((Claim { kind: PROJECT_KEY_CLAIM, value: create.key.to_string() }, taken))
-            }
-            _ => None,
+        let claim = if let ProjectCommand::Create(create) = command {
+            let taken = Refusal::by_rule(&ProjectError::KeyTaken(create.key.clone()));
+            Some((Claim { kind: PROJECT_KEY_CLAIM, value: create.key.to_string() }, taken))
+        } else {
+            None
         };
         let role = CallerRole::InProject(ProjectRole::for_command(&own.state, caller.actor, command));
         Ok(Dependencies { context: (), guards: vec![], project_id: Some(ProjectId(id)), role, claim })

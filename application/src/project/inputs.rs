@@ -1,13 +1,11 @@
 //! Inputs of commands on projects, and how they become commands of the domain.
 
-use crate::executor::Request;
-use crate::input::{Checks, CollaboratorRole, Day, Id, Int, Refusal, Text, Zone, define_inputs};
+use crate::executor::{Checked, Request};
+use crate::input::{Checks, CollaboratorRole, Day, Id, Int, Text, Zone, define_inputs};
 use chrono_tz::Tz;
 use domain::ids::UserId;
 use domain::project::{AddCollaborator, ChangeCollaboratorRole, CreateProject, ProjectCommand, RemoveCollaborator, UpdateProject};
 use domain::values::{DateSpan, Description, ProjectKey, ProjectName, parse_zone, valid_date};
-
-type Checked = Result<Request<ProjectCommand>, Vec<Refusal>>;
 
 /// The inputs of commands on projects, as `$define` makes them: see [`define_inputs`] for the form of a row.
 #[macro_export]
@@ -99,7 +97,7 @@ macro_rules! project_inputs {
 project_inputs!(define_inputs);
 
 impl ProjectCreateInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<ProjectCommand> {
         let create = Checks::all(|checks| {
             let key = checks.value("key", ProjectKey::new(self.key));
             let name = checks.value("name", ProjectName::new(self.name));
@@ -120,7 +118,7 @@ impl ProjectCreateInput {
 }
 
 impl ProjectUpdateInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<ProjectCommand> {
         let update = Checks::all(|checks| {
             Some(UpdateProject {
                 name: self.name.required(checks, "name", ProjectName::new),
@@ -135,25 +133,25 @@ impl ProjectUpdateInput {
 }
 
 impl ProjectInput {
-    pub(crate) fn request(self, command: ProjectCommand) -> Checked {
+    pub(crate) fn request(self, command: ProjectCommand) -> Checked<ProjectCommand> {
         Ok(Request::on(self.id, self.expected_version, command))
     }
 }
 
 impl ProjectCollaboratorInput {
-    pub(crate) fn add(self) -> Checked {
+    pub(crate) fn add(self) -> Checked<ProjectCommand> {
         let add = AddCollaborator { user_id: UserId(self.user_id), role: self.role.0 };
         Ok(Request::on(self.id, self.expected_version, ProjectCommand::AddCollaborator(add)))
     }
 
-    pub(crate) fn change_role(self) -> Checked {
+    pub(crate) fn change_role(self) -> Checked<ProjectCommand> {
         let change = ChangeCollaboratorRole { user_id: UserId(self.user_id), role: self.role.0 };
         Ok(Request::on(self.id, self.expected_version, ProjectCommand::ChangeCollaboratorRole(change)))
     }
 }
 
 impl ProjectCollaboratorRemoveInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<ProjectCommand> {
         let remove = RemoveCollaborator { user_id: UserId(self.user_id) };
         Ok(Request::on(self.id, self.expected_version, ProjectCommand::RemoveCollaborator(remove)))
     }

@@ -43,10 +43,8 @@ impl Executable for Schedule {
             guards.push(guard);
             context.home = Some(home);
         }
-        let claim = match command {
-            ScheduleCommand::StartFollowing(task) => Some((follower_of(*task), already_followed())),
-            _ => None,
-        };
+        let follows = if let ScheduleCommand::StartFollowing(task) = command { Some(*task) } else { None };
+        let claim = follows.map(|task| (follower_of(task), already_followed()));
         Ok(Dependencies { context, guards, project_id, role, claim })
     }
 }

@@ -1,13 +1,11 @@
 //! Inputs of commands on schedules, and how they become commands of the domain.
 
-use crate::executor::Request;
-use crate::input::{Checks, Id, Int, Patch, Refusal, Text, ThresholdUnit, define_inputs};
+use crate::executor::{Checked, Request};
+use crate::input::{Checks, Id, Int, Patch, Text, ThresholdUnit, define_inputs};
 use crate::task::inputs::DueInput;
 use domain::ids::{ProjectId, TaskId};
 use domain::schedule::{CreateSchedule, ScheduleCommand, UpdateSchedule};
 use domain::values::{InvalidValue, Threshold, Thresholds, Title};
-
-type Checked = Result<Request<ScheduleCommand>, Vec<Refusal>>;
 
 /// The inputs of commands on schedules, as `$define` makes them: see [`define_inputs`] for the form of a row.
 #[macro_export]
@@ -93,7 +91,7 @@ fn check_thresholds(checks: &mut Checks, given: Vec<ThresholdInput>) -> Option<T
 }
 
 impl ScheduleCreateInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<ScheduleCommand> {
         let create = Checks::all(|checks| {
             let title = checks.value("title", Title::new(self.title));
             let due = self.due.check(checks, "due");
@@ -114,7 +112,7 @@ impl ScheduleCreateInput {
 }
 
 impl ScheduleUpdateInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<ScheduleCommand> {
         let not_null = "thresholds cannot be null; omit them to keep the current ones, or pass [] for none";
         let update = Checks::all(|checks| {
             Some(UpdateSchedule {
@@ -131,14 +129,14 @@ impl ScheduleUpdateInput {
 }
 
 impl ScheduleRescheduleInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<ScheduleCommand> {
         let due = Checks::all(|checks| self.due.check(checks, "due"))?;
         Ok(Request::on(self.id, self.expected_version, ScheduleCommand::Reschedule(due)))
     }
 }
 
 impl ScheduleInput {
-    pub(crate) fn request(self, command: ScheduleCommand) -> Checked {
+    pub(crate) fn request(self, command: ScheduleCommand) -> Checked<ScheduleCommand> {
         Ok(Request::on(self.id, self.expected_version, command))
     }
 }

@@ -23,10 +23,8 @@ impl Executable for Task {
         caller: &Caller,
         own: &Versioned<Self>,
     ) -> Result<Dependencies<TaskContext>, CommandError> {
-        let project_id = match command {
-            TaskCommand::Create(create) => create.project_id,
-            _ => own.state.project_id().ok_or_else(|| refused(&TaskError::NotFound))?,
-        };
+        let project_id = if let TaskCommand::Create(create) = command { Some(create.project_id) } else { own.state.project_id() };
+        let project_id = project_id.ok_or_else(|| refused(&TaskError::NotFound))?;
         let (home, project, guard) = home(states, project_id).await?;
         let mut role = ProjectRole::of(&project, caller.actor).own_if(is_own(&own.state, command, caller.actor));
         let (mut context, mut guards) = (TaskContext::new(home), vec![guard]);
@@ -40,16 +38,15 @@ impl Executable for Task {
     }
 }
 
-/// Whether a command is about the caller's own work: a task assigned to the caller, and only the caller's part in it.
+/// Whether a command is about the caller's own work: a task assigned to the caller, and only the caller's part in it. The row of
+/// the command says whether that is enough.
 fn is_own(task: &Task, command: &TaskCommand, actor: UserId) -> bool {
     let mine = match task {
         Task::Live(live) => live.assignee_ids.contains(actor),
         Task::Absent | Task::Deleted { .. } => false,
     };
-    match command {
-        TaskCommand::Unassign(user_id) => mine && *user_id == actor,
-        _ => mine,
-    }
+    let of_another = matches!(command, TaskCommand::Unassign(user_id) if *user_id != actor);
+    mine && !of_another
 }
 
 /// The project of a task or schedule, as they see it and in full, with its version as a guard.

@@ -1,7 +1,7 @@
 //! Inputs of commands on tasks, and how they become commands of the domain.
 
-use crate::executor::Request;
-use crate::input::{Checks, Day, Id, Int, Moment, Patch, Refusal, TaskPriority, TaskStatus, Text, Zone, define_inputs};
+use crate::executor::{Checked, Request};
+use crate::input::{Checks, Day, Id, Int, Moment, Patch, TaskPriority, TaskStatus, Text, Zone, define_inputs};
 use crate::ports::Ids;
 use domain::ids::{CommentId, ProjectId, UserId};
 use domain::task::{ChangeStatus, Comment, CreateTask, MoveTask, TaskCommand, UpdateTask};
@@ -12,8 +12,6 @@ use domain::values::{
 
 /// Longest estimate, in minutes: ten years without a break.
 pub const ESTIMATE_MINUTES_MAX: i64 = 5_256_000;
-
-type Checked = Result<Request<TaskCommand>, Vec<Refusal>>;
 
 /// The inputs of commands on tasks, as `$define` makes them: see [`define_inputs`] for the form of a row.
 #[macro_export]
@@ -198,7 +196,7 @@ fn estimate(minutes: i64) -> Result<u32, InvalidValue> {
 }
 
 impl TaskCreateInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<TaskCommand> {
         let create = Checks::all(|checks| {
             let title = checks.value("title", Title::new(self.title));
             let description = checks.value("description", self.description.map_or_else(|| Ok(Description::empty()), Description::new));
@@ -225,7 +223,7 @@ impl TaskCreateInput {
 }
 
 impl TaskUpdateInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<TaskCommand> {
         let update = Checks::all(|checks| {
             Some(UpdateTask {
                 title: self.title.required(checks, "title", Title::new),
@@ -244,19 +242,19 @@ impl TaskUpdateInput {
 }
 
 impl TaskInput {
-    pub(crate) fn request(self, command: TaskCommand) -> Checked {
+    pub(crate) fn request(self, command: TaskCommand) -> Checked<TaskCommand> {
         Ok(Request::on(self.id, self.expected_version, command))
     }
 }
 
 impl TaskAssigneeInput {
-    pub(crate) fn request(self, command: fn(UserId) -> TaskCommand) -> Checked {
+    pub(crate) fn request(self, command: fn(UserId) -> TaskCommand) -> Checked<TaskCommand> {
         Ok(Request::on(self.id, self.expected_version, command(UserId(self.user_id))))
     }
 }
 
 impl TaskChangeStatusInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<TaskCommand> {
         let blocked_reason = Checks::all(|checks| checks.value("blockedReason", self.blocked_reason.map(BlockedReason::new).transpose()))?;
         let change = ChangeStatus { to: self.status.0, blocked_reason };
         Ok(Request::on(self.id, self.expected_version, TaskCommand::ChangeStatus(change)))
@@ -264,27 +262,27 @@ impl TaskChangeStatusInput {
 }
 
 impl TaskChangePriorityInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<TaskCommand> {
         Ok(Request::on(self.id, self.expected_version, TaskCommand::ChangePriority(self.priority.0)))
     }
 }
 
 impl TaskSetDueInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<TaskCommand> {
         let due = Checks::all(|checks| self.due.check(checks, "due"))?;
         Ok(Request::on(self.id, self.expected_version, TaskCommand::SetDue(due)))
     }
 }
 
 impl TaskMoveInput {
-    pub(crate) fn request(self) -> Checked {
+    pub(crate) fn request(self) -> Checked<TaskCommand> {
         let project_id = ProjectId(self.project_id);
         Ok(Request::on(self.id, self.expected_version, TaskCommand::Move(MoveTask { project_id })))
     }
 }
 
 impl TaskCommentInput {
-    pub(crate) fn request(self, ids: &dyn Ids) -> Checked {
+    pub(crate) fn request(self, ids: &dyn Ids) -> Checked<TaskCommand> {
         let body = Checks::all(|checks| checks.value("body", CommentBody::new(self.body)))?;
         let comment = Comment { comment_id: CommentId(ids.new_id()), body };
         Ok(Request::on(self.id, None, TaskCommand::Comment(comment)))
