@@ -47,6 +47,24 @@ fn the_request_hash_covers_name_actor_and_input_and_leaves_out_the_command_id() 
     assert_ne!(plain, complete.request_hash(UserId(Uuid::max())));
 }
 
+/// The log keeps hashes of requests: a request that is written otherwise is taken for another one, and its repeat is refused.
+#[test]
+fn a_request_is_hashed_as_it_always_was() {
+    let due = json!({ "at": "2031-03-31T12:00:00Z" });
+    for (name, input, written) in [
+        ("taskComplete", json!({ "id": TASK, "commandId": TASK }), format!(r#"{{"id":"{TASK}"}}"#)),
+        ("taskUpdate", json!({ "category": null, "id": TASK, "title": "T" }), format!(r#"{{"id":"{TASK}","title":"T","category":null}}"#)),
+        (
+            "taskCreate",
+            json!({ "due": due, "title": "T", "projectId": TASK, "priority": "HIGH" }),
+            format!(r#"{{"projectId":"{TASK}","title":"T","priority":"HIGH","due":{{"at":"2031-03-31T12:00:00Z"}}}}"#),
+        ),
+    ] {
+        let request = format!(r#"{{"command":"{name}","input":{written}}}"#);
+        assert_eq!(hash(name, input)[..], Sha256::digest([&[0; 16], request.as_bytes()].concat())[..], "{request}");
+    }
+}
+
 #[test]
 fn a_field_left_out_differs_from_one_that_is_cleared_and_one_that_is_set() {
     let category = |input: Value| match read("taskUpdate", input).expect("a command") {

@@ -22,9 +22,10 @@
 /// #[serde(rename_all = "camelCase", deny_unknown_fields)]
 /// pub struct TaskUpdateInput {
 ///     /// The task.
+///     #[serde(skip_serializing_if = "Field::is_omitted")]
 ///     pub id: Id,
 ///     /// One line of 1 to 200 characters.
-///     #[serde(default, skip_serializing_if = "Patch::is_absent")]
+///     #[serde(default, skip_serializing_if = "Field::is_omitted")]
 ///     pub title: Patch<Text>,
 /// }
 ///
@@ -49,13 +50,19 @@ macro_rules! define_inputs {
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $name {
-            $($(#[$field_doc])+ pub $field: $type,)+
+            $(
+                $(#[$field_doc])+
+                #[serde(skip_serializing_if = "crate::input::Field::is_omitted")]
+                pub $field: $type,
+            )+
             $($(
                 $(#[$patch_doc])+
-                #[serde(default, skip_serializing_if = "crate::input::Patch::is_absent")]
+                #[serde(default, skip_serializing_if = "crate::input::Field::is_omitted")]
                 pub $patch: crate::input::Patch<$patched>,
             )+)?
         }
+
+        impl crate::input::Field for $name {}
 
         impl $name {
             /// The names of its fields.
