@@ -108,7 +108,7 @@ pub(crate) fn read(row: &PgRow) -> Result<Version, Error> {
         target: row.try_get(7)?,
         events_done: row.try_get(8)?,
         // It decays while nothing is applied.
-        rate: rate * (-seconds_ago / RATE_OVER_SECONDS).exp(),
+        rate: rate * (-seconds_ago.max(0.0) / RATE_OVER_SECONDS).exp(),
         last_error: row.try_get(11)?,
         started_at: row.try_get(12)?,
         live_since: row.try_get(13)?,

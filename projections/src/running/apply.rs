@@ -119,6 +119,12 @@ struct Advanced {
     pid: i32,
 }
 
+/// The average rate after a batch of `$5` events, over `$9` seconds. It is numeric, since float8 refuses what is too small for it: the
+/// share of the past after some hours without a batch, or a rate that has decayed for hours. And no clock that was set back, or
+/// far ahead, makes it infinite.
+const RATE: &str = "round(rate::numeric + ($5::bigint / greatest(extract(epoch FROM clock_timestamp() - updated_at), 0.001) - rate::numeric) \
+                    * (1 - exp(-least(greatest(extract(epoch FROM clock_timestamp() - updated_at) / $9::float8::numeric, 0), 100))), 6)::float8";
+
 /// Moves the position. `None` if another node holds the lease, or other rules made the version, or the log does not
 /// contain the events.
 async fn advance<M: ReadModel>(
@@ -131,8 +137,7 @@ async fn advance<M: ReadModel>(
     let (last_position, last_event) = batch.last.unzip();
     sqlx::query_as(&format!(
         "UPDATE milepost.projections SET position = $4, event_id = reached.event_id, events_done = events_done + $5::bigint, updated_at = clock_timestamp(), \
-           rate = rate + ($5::bigint / greatest(extract(epoch FROM clock_timestamp() - updated_at), 0.001)::float8 - rate) \
-                         * (1 - exp(-extract(epoch FROM clock_timestamp() - updated_at)::float8 / $9)) \
+           rate = {RATE} \
          FROM milepost.events AS reached \
          WHERE name = $1 AND version = $2 AND projections.position = $3 AND state <> 'old' AND shape = $8 AND reached.position = $4 \
          AND {OF_THIS_LOG} \

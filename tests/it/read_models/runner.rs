@@ -220,3 +220,26 @@ async fn of_two_nodes_one_keeps_a_read_model_and_the_other_takes_over() {
     assert_eq!(after, 2);
     second.stop().await;
 }
+
+/// The rate of events is averaged over time: however long nothing was applied, small it was, or far the clock was set back, the next
+/// event is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_model_that_was_idle_for_days_applies_the_next_event() {
+    let app = TestApp::start().await;
+    let pool = app.database.pool().await;
+    let client = &app.client;
+    let project = client.project().await;
+    for (number, change) in
+        ["updated_at = now() - interval '400 days'", "rate = 1e-310", "rate = 1e300, updated_at = now() + interval '400 days'"]
+            .iter()
+            .enumerate()
+    {
+        reached(&pool, "task_list", i64::try_from(number).expect("a few") + 1).await;
+        plant(&pool, &format!("UPDATE milepost.projections SET {change}")).await;
+        client.task(&project, "The next").await;
+    }
+    reached(&pool, "task_list", 4).await;
+    let rates: Vec<f64> =
+        sqlx::query_scalar("SELECT rate FROM milepost.projections WHERE state = 'live'").fetch_all(&pool).await.expect("rates");
+    assert!(rates.iter().all(|rate| *rate == 0.0 || *rate >= 1e-6), "{rates:?}");
+}
